@@ -1,0 +1,119 @@
+/**
+ * The plugin interface of the simulated machine: what a device model is, and the bus that it sees.
+ *
+ * A model describes its PCI function as data and answers register accesses. It reaches memory only through {@linkcode Bus.dma}, that is
+ * through the IOMMU, and knows nothing of the kernel above. See docs/writing_a_device.md.
+ *
+ * @module
+ */
+
+/** One base address register. */
+export interface BarDescription {
+  /** 0 to 5. A 64-bit BAR also takes the next index. */
+  readonly index: number;
+  /** Bytes, a power of two of 16 or more. */
+  readonly length: number;
+  /** Takes two BAR slots and may lie above 4 GiB. Default: false. */
+  readonly wide?: boolean;
+  /** Reads have no side effects. Default: false. */
+  readonly prefetchable?: boolean;
+}
+
+/** A PCI function as data: what its configuration space says at power-on. */
+export interface DeviceDescription {
+  /** PCI vendor, 16 bits. */
+  readonly vendor: number;
+  /** PCI device, 16 bits. */
+  readonly device: number;
+  /** Class, subclass and programming interface, 24 bits: 0x010802 is an NVMe controller. */
+  readonly classCode: number;
+  /** Revision, 8 bits. Default: 0. */
+  readonly revision?: number;
+  /** Subsystem vendor, 16 bits. Default: 0. */
+  readonly subsystemVendor?: number;
+  /** Subsystem, 16 bits. Default: 0. */
+  readonly subsystem?: number;
+  /** The base address registers. */
+  readonly bars: readonly BarDescription[];
+  /** INTx pin 1 to 4 (A to D); 0: none. Default: 0. */
+  readonly interruptPin?: number;
+  /** MSI vectors, a power of two of at most 32; 0: no MSI. Default: 0. */
+  readonly msi?: number;
+  /** MSI-X: vectors, and where table and pending bits lie. The bus answers those registers, the model does not see them. */
+  readonly msix?: { readonly vectors: number; readonly bar: number; readonly table: number; readonly pending: number };
+  /** A PCI Express capability with function-level reset. Default: true. */
+  readonly express?: boolean;
+  /** The address bits that the function can emit, at most 64. DMA beyond them is an error of the model. Default: 64. */
+  readonly addressBits?: number;
+}
+
+/** Why a DMA moved nothing more. */
+export type DmaFault = "bus-master-off" | "blocked" | "not-present" | "no-read" | "no-write" | "beyond-aperture";
+
+/** Memory as a device sees it: I/O virtual addresses, translated and checked by the IOMMU. */
+export interface Dma {
+  /**
+   * Read `into.length` bytes of memory at `iova` into `into`.
+   *
+   * Returns undefined, or why it was refused; then the bytes of `into` beyond the last good page are unchanged, and the machine has a fault
+   * record. `into` may be any array; one from {@linkcode Bus.allocate} spares a copy.
+   */
+  read(iova: bigint, into: Uint8Array, pasid?: number): DmaFault | undefined;
+  /** Write `from` to memory at `iova`, as {@linkcode Dma.read}. */
+  write(iova: bigint, from: Uint8Array, pasid?: number): DmaFault | undefined;
+}
+
+/** An event that was scheduled and can be taken back. */
+export interface ClockEvent {
+  /** The event will not run. Harmless when it has run. */
+  cancel(): void;
+}
+
+/** Virtual time of the machine. */
+export interface Clock {
+  /** Nanoseconds since power-on. */
+  readonly now: number;
+  /** Run `callback` when `nanoseconds` have passed: 0 means as soon as the machine runs its devices, never at once. */
+  after(nanoseconds: number, callback: () => void): ClockEvent;
+}
+
+/** What a function sees of the machine. One for each device; alive until the machine is. */
+export interface Bus {
+  /** Memory, through the IOMMU. */
+  readonly dma: Dma;
+  /** Virtual time. Events of a device are cancelled when it is reset. */
+  readonly clock: Clock;
+  /** A number from the machine's seed: 0 or more, below `limit`. */
+  random(limit: number): number;
+  /** Memory of the device itself that DMA copies without a detour. It lives as long as the machine. @throws {RangeError} if none is left. */
+  allocate(length: number): Uint8Array;
+  /** Signal interrupt `vector`: by MSI-X or MSI where the driver enabled it, else by asserting the INTx pin (then `vector` does not matter). */
+  raise(vector: number): void;
+  /** Deassert the INTx pin. Nothing happens where messages are used. */
+  lower(): void;
+  /** Which kind of interrupt the driver has enabled. */
+  readonly interruptMode: "none" | "intx" | "msi" | "msix";
+  /**
+   * Tell the machine that work goes on outside its virtual time (a media read that returned a promise), so that waiting for the device
+   * waits for that too. Resolving resumes the machine. @returns the promise, for chaining.
+   */
+  pending<T>(work: Promise<T>): Promise<T>;
+}
+
+/** A simulated PCI function. */
+export interface DeviceModel {
+  /** What the configuration space shows. Constant. */
+  readonly description: DeviceDescription;
+  /** Called once, when the machine is built. */
+  connect(bus: Bus): void;
+  /** Back to the power-on state: function-level reset, and each time a driver lets the device go. Media keep their content. */
+  reset(): void;
+  /** A read of 1, 2 or 4 bytes in a BAR. `offset` is aligned to `width`. Returns an unsigned number. Unknown registers read 0. */
+  read(bar: number, offset: number, width: 1 | 2 | 4): number;
+  /** A write of 1, 2 or 4 bytes in a BAR, as {@linkcode DeviceModel.read}. */
+  write(bar: number, offset: number, width: 1 | 2 | 4, value: number): void;
+  /** A read of 8 bytes. Without it the bus makes two reads of 4, low half first. */
+  read64?(bar: number, offset: number): bigint;
+  /** A write of 8 bytes. Without it the bus makes two writes of 4, low half first. */
+  write64?(bar: number, offset: number, value: bigint): void;
+}
