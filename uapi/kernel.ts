@@ -120,78 +120,78 @@ export interface Kernel extends Disposable {
  * Every call answers −EOPNOTSUPP, requests −ENOTTY and files −ENOENT: a missing part is a clear error, never a success.
  */
 export class UnsupportedKernel implements Kernel {
-  /** @inheritdoc */
+  /** "unsupported", until the backend says better. */
   readonly name: string = "unsupported";
-  /** @inheritdoc */
+  /** Answers −ENOENT. */
   open(_path: string, _flags: number): number {
     return -ERRNO.ENOENT;
   }
-  /** @inheritdoc */
+  /** Answers −EBADF. */
   close(_fd: number): number {
     return -ERRNO.EBADF;
   }
-  /** @inheritdoc */
+  /** Answers −ENOTTY. */
   ioctl(_fd: number, _request: number, _argument: Block | number): number {
     return -ERRNO.ENOTTY;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   read(_fd: number, _into: Block, _length: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   write(_fd: number, _from: Block, _length: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   pread(_fd: number, _into: Block, _length: number, _offset: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   pwrite(_fd: number, _from: Block, _length: number, _offset: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   mmap(_at: bigint, _length: number, _prot: number, _flags: number, _fd: number, _offset: number): bigint {
     return BigInt(-ERRNO.EOPNOTSUPP);
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   munmap(_at: bigint, _length: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers an empty array. */
   view(_at: bigint, _length: number): Uint8Array {
     return new Uint8Array(0);
   }
-  /** @inheritdoc */
+  /** Throws, since there is no memory. @throws {RangeError} */
   block(length: number): Block {
     throw new RangeError(`Cannot allocate an argument block of ${length} bytes: the kernel "${this.name}" has no memory`);
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   eventfd(_initial: number, _flags: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Answers −EOPNOTSUPP. */
   memfd(_name: string, _length: number): number {
     return -ERRNO.EOPNOTSUPP;
   }
-  /** @inheritdoc */
+  /** Resolves with −EOPNOTSUPP. */
   wait(_fd: number, _signal?: AbortSignal): Promise<number> {
     return Promise.resolve(-ERRNO.EOPNOTSUPP);
   }
-  /** @inheritdoc */
+  /** Does nothing. */
   relax(): void {}
-  /** @inheritdoc */
+  /** Answers −ENOENT. */
   list(_path: string): string[] | number {
     return -ERRNO.ENOENT;
   }
-  /** @inheritdoc */
+  /** Answers −ENOENT. */
   readlink(_path: string): string | number {
     return -ERRNO.ENOENT;
   }
-  /** @inheritdoc */
+  /** Answers −ENOENT. */
   readFile(_path: string): Uint8Array | number {
     return -ERRNO.ENOENT;
   }
-  /** @inheritdoc */
+  /** Releases nothing. */
   [Symbol.dispose](): void {}
 }
