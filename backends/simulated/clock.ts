@@ -249,7 +249,9 @@ export class Random {
 
   /** A whole number of 0 or more, below `limit`. @throws {RangeError} if `limit` is not a whole number from 1 to 2^53 − 1. */
   below(limit: number): number {
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError(`Cannot draw a number below ${limit}: a whole number of 1 or more is needed`);
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new RangeError(`Cannot draw a number below ${limit}: a whole number of 1 or more is needed`);
+    }
     const bits53 = (this.next32() >>> 11) * 2 ** 32 + this.next32();
     return Math.floor((bits53 / 2 ** 53) * limit);
   }

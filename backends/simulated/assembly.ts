@@ -1,0 +1,164 @@
+/**
+ * Puts a machine together: checks its data, computes groups, tells the core, connects the models, renders /sys.
+ *
+ * @module
+ */
+import { IRQ_INFO_AUTOMASKED, IRQ_INFO_EVENTFD, IRQ_INFO_MASKABLE, IRQ_INFO_NORESIZE } from "../../uapi/codec.ts";
+import { REGION_INFO_FLAG_READ, REGION_INFO_FLAG_WRITE } from "../../uapi/codec.ts";
+import { type BusHost, IRQ } from "./bus.ts";
+import { Random, VirtualClock } from "./clock.ts";
+import { type Core, type CoreConfig, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
+import type { FileTree } from "./file_tree.ts";
+import { type Machine, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
+import { describeMachine, platformReserved } from "./machine_sysfs.ts";
+import { enumerate, type PciFunction } from "./pci_tree.ts";
+import { placeBars } from "./resources.ts";
+import { renderSysfs } from "./sysfs.ts";
+import { computeGroups, driverDoesDma, type Group, type GroupMember } from "./topology.ts";
+import { REGION, VfioDevice } from "./vfio_device.ts";
+
+/** A machine in pieces, for the kernel and for inspection. */
+export interface MachineParts {
+  /** The machine with its defaults. */
+  readonly settings: MachineSettings;
+  /** The core. */
+  readonly core: Core;
+  /** The core's memory, with the machine's RAM in it. */
+  readonly memory: WebAssembly.Memory;
+  /** The machine's time. */
+  readonly clock: VirtualClock;
+  /** IOMMU groups. */
+  readonly groups: readonly Group[];
+  /** Functions with a model, by the core's index. */
+  readonly devices: readonly VfioDevice[];
+  /** Devices by path below /dev. */
+  readonly nodes: ReadonlyMap<string, VfioDevice>;
+  /** /sys and /dev. */
+  readonly files: FileTree;
+  /** Exceptions of device models. */
+  readonly modelErrors: readonly unknown[];
+  /** Who is told when something may have become readable. */
+  onWake(callback: () => void): void;
+}
+
+/** A machine that passed all checks, before it has a core. */
+export interface Plan {
+  /** The machine with its defaults. */
+  readonly settings: MachineSettings;
+  /** IOMMU groups. */
+  readonly groups: readonly Group[];
+  /** BAR addresses by function. */
+  readonly bars: ReadonlyMap<PciFunction, readonly bigint[]>;
+}
+
+/** How many exceptions of models are kept; one that fails at each access must not fill memory. */
+const MODEL_ERRORS_MAX = 64;
+/** Bytes of the area through which DMA of foreign arrays goes. */
+const BOUNCE_LENGTH = 65536;
+
+/** Check a machine and compute what follows from its data. @throws {MachineError} naming the value that is wrong. */
+export function planMachine(machine: Machine): Plan {
+  const settings = readSettings(machine);
+  const functions = enumerate(machine);
+  return { settings, groups: computeGroups(functions), bars: placeBars(functions) };
+}
+
+/** The core's settings for a machine. */
+export function coreConfig({ iommu, rules, limits }: MachineSettings): CoreConfig {
+  return {
+    iommu: iommu.kind,
+    levels: iommu.levels,
+    singleOpen: rules.singleOpen,
+    groupIoas: rules.groupIoas,
+    memlock: limits.memlock,
+    openFiles: limits.openFiles,
+  };
+}
+
+/** Build the machine around a fresh core. */
+export function assemble(plan: Plan, instance: Instance, onModelError: (error: unknown) => void): MachineParts {
+  const { settings, groups } = plan;
+  const core = instance.boot(settings.kernelMemory, settings.memory, coreConfig(settings));
+  const modelErrors: unknown[] = [];
+  const report = (error: unknown) => {
+    if (modelErrors.length < MODEL_ERRORS_MAX) modelErrors.push(error);
+    onModelError(error);
+  };
+  let wake = () => {};
+  const clock = new VirtualClock(report);
+  const bounce = { offset: core.staging_alloc(BOUNCE_LENGTH), length: BOUNCE_LENGTH };
+  if (bounce.offset < 0) throw new RangeError(`Cannot build the machine: ${settings.memory} bytes of memory leave no room for staging`);
+  const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
+  const devices = addDevices(plan, host, report);
+  const vfio = new Map<PciFunction, number>();
+  for (const { pci } of devices) if (pci.driver === "vfio-pci") vfio.set(pci, vfio.size);
+  const byFunction = new Map(devices.map((device) => [device.pci, device]));
+  const sources = { bars: plan.bars, vfio, config: (pci: PciFunction) => byFunction.get(pci)!.config.snapshot() };
+  return {
+    settings,
+    core,
+    memory: instance.memory,
+    clock,
+    groups,
+    devices,
+    nodes: new Map([...vfio].map(([pci, number]) => [`/dev/vfio/devices/vfio${number}`, byFunction.get(pci)!])),
+    files: renderSysfs(describeMachine(settings, groups, sources)),
+    modelErrors,
+    onWake: (callback) => void (wake = callback),
+  };
+}
+
+/** Tell the core of groups and devices, then connect the models; in the order of discovery within each group. */
+function addDevices(plan: Plan, host: BusHost, report: (error: unknown) => void): VfioDevice[] {
+  const devices: VfioDevice[] = [];
+  for (const group of plan.groups) {
+    const number = host.core.add_group();
+    for (const member of group.members) {
+      if (member.pci.device !== undefined) devices.push(addDevice(plan, host, number, group, member, report));
+    }
+  }
+  return devices;
+}
+
+function addDevice(
+  plan: Plan,
+  host: BusHost,
+  group: number,
+  { blockedBy }: Group,
+  member: GroupMember,
+  report: (e: unknown) => void,
+): VfioDevice {
+  const { core } = host;
+  const { pci, requester } = member;
+  const viable = blockedBy.length === 0 ? DEVICE_VIABLE : 0;
+  const index = core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT);
+  // A stream of random numbers for each address: a device more does not change what the others draw.
+  const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
+  const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report);
+  addRegions(core, device);
+  addInterrupts(core, device);
+  addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
+  core.set_driver_blocks(index, driverDoesDma(pci.driver));
+  return device;
+}
+
+function addRegions(core: Core, device: VfioDevice): void {
+  for (let region = REGION.bar0; region <= REGION.config; region++) {
+    const length = device.regionLength(region);
+    core.add_region(device.index, region, BigInt(length), length > 0 ? REGION_INFO_FLAG_READ | REGION_INFO_FLAG_WRITE : 0);
+  }
+}
+
+/** Counts and flags as vfio_pci_ioctl_get_irq_info answers them; MSI-X vectors can be added one by one, as on x86. */
+function addInterrupts(core: Core, device: VfioDevice): void {
+  const { interruptPin = 0, msi = 0, msix } = device.pci.device!.model.description;
+  core.add_irq(device.index, IRQ.intx, interruptPin > 0 ? 1 : 0, IRQ_INFO_EVENTFD | IRQ_INFO_MASKABLE | IRQ_INFO_AUTOMASKED);
+  core.add_irq(device.index, IRQ.msi, msi, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
+  core.add_irq(device.index, IRQ.msix, msix?.vectors ?? 0, IRQ_INFO_EVENTFD);
+  core.add_irq(device.index, IRQ.error, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
+  core.add_irq(device.index, IRQ.request, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
+}
+
+function addReserved(core: Core, device: number, ranges: readonly ReservedRegion[]): void {
+  for (const { start, last, kind } of ranges) core.add_reserved(device, start, last, RESERVED_KINDS.indexOf(kind));
+}

@@ -1,0 +1,228 @@
+/**
+ * The bus that a device model sees: DMA gated by the bus master bit and translated by the core, interrupts, time and randomness.
+ *
+ * @module
+ */
+import type { DeviceClock, Random, VirtualClock } from "./clock.ts";
+import type { ConfigSpace } from "./config_space.ts";
+import { type Core, dmaFaultOf, LENGTH_MAX } from "./core.ts";
+import type { Bus, Clock, DeviceDescription, Dma, DmaFault } from "./device.ts";
+
+/** VFIO's index of the interrupt kinds of a PCI device. */
+export const IRQ = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
+
+/** What all buses of a machine share. */
+export interface BusHost {
+  /** The core. */
+  readonly core: Core;
+  /** The core's memory, which never grows. */
+  readonly memory: WebAssembly.Memory;
+  /** Where DMA of arrays outside that memory is staged: a byte offset, and a length. */
+  readonly bounce: { readonly offset: number; readonly length: number };
+  /** The machine's time. */
+  readonly clock: VirtualClock;
+  /** Something may have become readable, or held time goes on. */
+  wake(): void;
+}
+
+/** The {@linkcode Bus} of one device, and its interrupt state. */
+export class DeviceBus implements Bus {
+  /** @inheritdoc */
+  readonly dma: Dma;
+  /** DMA that the bus master bit held back. */
+  refusedByMaster = 0;
+  #host: BusHost;
+  #device: number;
+  #description: DeviceDescription;
+  #config: () => ConfigSpace;
+  #clock: DeviceClock;
+  #random: Random;
+  #mode: Bus["interruptMode"] | undefined;
+  #asserted = false;
+  #driven = false;
+  #pendingVectors = new Set<number>();
+  #works: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param device the core's index of the device.
+   * @param config the configuration space, which needs this bus itself and so comes as a function.
+   */
+  constructor(host: BusHost, device: number, description: DeviceDescription, config: () => ConfigSpace, random: Random) {
+    this.#host = host;
+    this.#device = device;
+    this.#description = description;
+    this.#config = config;
+    this.#clock = host.clock.device();
+    this.#random = random;
+    this.dma = {
+      read: (iova, into, pasid) => this.#transfer(iova, into, pasid ?? -1, false),
+      write: (iova, from, pasid) => this.#transfer(iova, from, pasid ?? -1, true),
+    };
+  }
+
+  /** @inheritdoc */
+  get clock(): Clock {
+    return this.#clock;
+  }
+
+  /** @inheritdoc */
+  get interruptMode(): Bus["interruptMode"] {
+    return this.#mode ??= this.#findMode();
+  }
+
+  /** Whether the device asserts its INTx pin. */
+  get intxAsserted(): boolean {
+    return this.#asserted;
+  }
+
+  /** Whether MSI-X vector `vector` waits for being enabled, as the pending bit array shows. */
+  isPending(vector: number): boolean {
+    return this.#pendingVectors.has(vector);
+  }
+
+  /** @inheritdoc */
+  random(limit: number): number {
+    return this.#random.below(limit);
+  }
+
+  /** @inheritdoc */
+  allocate(length: number): Uint8Array {
+    if (!Number.isSafeInteger(length) || length < 1) {
+      throw new RangeError(`Cannot allocate ${length} bytes for a device: 1 or more are needed`);
+    }
+    const offset = length <= LENGTH_MAX ? this.#host.core.staging_alloc(length) : -1;
+    if (offset < 0) throw new RangeError(`Cannot allocate ${length} bytes for a device: the machine's memory is used up`);
+    return new Uint8Array(this.#host.memory.buffer, offset, length);
+  }
+
+  /** @inheritdoc */
+  raise(vector: number): void {
+    const mode = this.interruptMode;
+    if (mode === "msix") this.#raiseMsix(vector);
+    else if (mode === "msi") this.#raiseMessage(IRQ.msi, vector);
+    else if ((this.#description.interruptPin ?? 0) > 0) {
+      this.#asserted = true;
+      this.driveIntx();
+    }
+  }
+
+  /** @inheritdoc */
+  lower(): void {
+    this.#asserted = false;
+    this.driveIntx();
+  }
+
+  /** @inheritdoc */
+  pending<T>(work: Promise<T>): Promise<T> {
+    // Results are handed on in the order of asking: which read of a real disk ends first must not show in the run.
+    const ordered = this.#works.then(() => work);
+    this.#works = ordered.catch(() => {});
+    this.#host.clock.hold();
+    this.#releaseAfter(this.#works);
+    return ordered;
+  }
+
+  async #releaseAfter(work: Promise<unknown>): Promise<void> {
+    await work;
+    // What the model does with the result runs in microtasks, one more for each async function around it. Time goes on only after that.
+    for (let turn = 0; turn < 16; turn++) await undefined;
+    this.#host.clock.release();
+    this.#host.wake();
+  }
+
+  /** The program enabled or disabled interrupts: forget what was known, and deliver what waited. */
+  interruptsChanged(): void {
+    this.#mode = undefined;
+    for (const vector of this.#pendingVectors) {
+      if (this.#host.core.irq_enabled(this.#device, IRQ.msix, vector)) this.#raiseMsix(vector);
+    }
+    this.driveIntx();
+  }
+
+  /** Bring the line of the INTx pin to what the device asserts and the command register lets through. */
+  driveIntx(): void {
+    const level = this.#asserted && !this.#config().intxDisabled && this.interruptMode !== "msi" && this.interruptMode !== "msix";
+    if (level === this.#driven) return;
+    this.#driven = level;
+    if (level) {
+      this.#host.core.raise(this.#device, IRQ.intx, 0);
+      this.#host.wake();
+    } else {
+      this.#host.core.lower(this.#device, IRQ.intx);
+    }
+  }
+
+  /** Function reset: no event, no interrupt survives. */
+  reset(): void {
+    this.#clock.cancelAll();
+    this.#pendingVectors.clear();
+    this.#mode = undefined;
+    this.lower();
+  }
+
+  #raiseMsix(vector: number): void {
+    if (vector < 0 || vector >= this.#description.msix!.vectors) return;
+    if (this.#host.core.irq_enabled(this.#device, IRQ.msix, vector)) {
+      this.#pendingVectors.delete(vector);
+      this.#raiseMessage(IRQ.msix, vector);
+    } else {
+      this.#pendingVectors.add(vector);
+    }
+  }
+
+  #raiseMessage(index: number, vector: number): void {
+    // Messages are memory writes of the device: without bus mastering they do not leave it.
+    if (!this.#config().busMaster) return;
+    this.#host.core.raise(this.#device, index, vector);
+    this.#host.wake();
+  }
+
+  #findMode(): Bus["interruptMode"] {
+    const enabled = (index: number, vectors: number) =>
+      Array.from({ length: vectors }, (_, vector) => vector).some((vector) => this.#host.core.irq_enabled(this.#device, index, vector));
+    const { msix, msi = 0, interruptPin = 0 } = this.#description;
+    if (msix !== undefined && enabled(IRQ.msix, msix.vectors)) return "msix";
+    if (enabled(IRQ.msi, msi)) return "msi";
+    return interruptPin > 0 && enabled(IRQ.intx, 1) ? "intx" : "none";
+  }
+
+  #transfer(iova: bigint, bytes: Uint8Array, pasid: number, write: boolean): DmaFault | undefined {
+    const { core, memory } = this.#host;
+    if (!this.#config().busMaster) {
+      this.refusedByMaster++;
+      return "bus-master-off";
+    }
+    this.#checkAddress(iova, bytes.length);
+    if (bytes.buffer !== memory.buffer) return this.#bounce(iova, bytes, pasid, write);
+    const code = write
+      ? core.dma_write(this.#device, pasid, iova, bytes.byteOffset, bytes.length)
+      : core.dma_read(this.#device, pasid, iova, bytes.byteOffset, bytes.length);
+    return code === 0 ? undefined : dmaFaultOf(code);
+  }
+
+  /** DMA of an array outside the machine's memory, through the staging area piece by piece. */
+  #bounce(iova: bigint, bytes: Uint8Array, pasid: number, write: boolean): DmaFault | undefined {
+    const { core, memory, bounce } = this.#host;
+    for (let done = 0; done < bytes.length; done += bounce.length) {
+      const piece = bytes.subarray(done, done + bounce.length);
+      const staged = new Uint8Array(memory.buffer, bounce.offset, piece.length);
+      // A read is staged too: what a refused transfer does not reach must come back as it was.
+      staged.set(piece);
+      const at = iova + BigInt(done);
+      const code = write
+        ? core.dma_write(this.#device, pasid, at, bounce.offset, piece.length)
+        : core.dma_read(this.#device, pasid, at, bounce.offset, piece.length);
+      if (!write) piece.set(staged);
+      if (code !== 0) return dmaFaultOf(code);
+    }
+    return undefined;
+  }
+
+  #checkAddress(iova: bigint, length: number): void {
+    const bits = this.#description.addressBits ?? 64;
+    const last = iova + BigInt(Math.max(length, 1)) - 1n;
+    if (iova < 0n || last >> BigInt(bits) !== 0n) {
+      throw new RangeError(`Cannot do DMA at 0x${iova.toString(16)}, ${length} bytes: the device has ${bits} address bits`);
+    }
+  }
+}

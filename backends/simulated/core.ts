@@ -1,0 +1,110 @@
+/**
+ * What the simulated machine needs of the core: the exports of core-wasm's binding crate, as their consumer sees them.
+ *
+ * @module
+ */
+import type { DmaFault } from "./device.ts";
+
+/** Set in the answer of `ioctl`: the host resets the model of the device in the low bits; the request itself succeeded. */
+export const HOST_RESET = 0x4000_0000;
+/** Set in the answer of `close`: the last fd of the device in the low bits went away. */
+export const HOST_RELEASE = 0x2000_0000;
+
+/** `add_device`: the group may be given to programs. */
+export const DEVICE_VIABLE = 1;
+/** `add_device`: the device can be reset. */
+export const DEVICE_RESET = 2;
+/** `add_device`: DMA is coherent with caches. */
+export const DEVICE_COHERENT = 4;
+
+/** The longest length that the core's 32-bit calls take; it has no more memory either. */
+export const LENGTH_MAX: number = 2 ** 32 - 1;
+
+/** The core's system calls and device side. Results below 0 are −errno. */
+export interface Core {
+  add_group(): number;
+  add_device(group: number, requester: number, flags: number): number;
+  add_region(device: number, index: number, size: bigint, flags: number): void;
+  add_irq(device: number, index: number, count: number, flags: number): void;
+  add_reserved(device: number, start: bigint, last: bigint, kind: number): void;
+  set_driver_blocks(device: number, blocks: boolean): void;
+
+  open_iommufd(): number;
+  open_device(device: number): number;
+  close(fd: number): number;
+  ioctl(fd: number, request: number, argument: bigint): number;
+  read(fd: number, va: bigint, length: number): number;
+  write(fd: number, va: bigint, length: number): number;
+  poll(fd: number): number;
+  device_of(fd: number): number;
+  mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint;
+  munmap(at: bigint, length: number): number;
+  view(at: bigint, length: number): number;
+  eventfd(initial: number, flags: number): number;
+  memfd(length: number): number;
+
+  staging_alloc(length: number): number;
+  staging_free(offset: number, length: number): void;
+  dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+  dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+  raise(device: number, index: number, vector: number): number;
+  lower(device: number, index: number): number;
+  irq_enabled(device: number, index: number, vector: number): boolean;
+
+  faults_len(): number;
+  faults_lost(): number | bigint;
+  fault(index: number): CoreFault | undefined;
+  /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults. */
+  device_statistics(device: number): ArrayLike<number | bigint>;
+  /** maps, unmaps, invalidations, tables. */
+  global_statistics(): ArrayLike<number | bigint>;
+  /** Leaves by log2 of their bytes. */
+  pages_by_size(): Float64Array;
+  /** open files, objects, pinned pages. */
+  usage(): ArrayLike<number | bigint>;
+  /** Violated invariants, a line each. */
+  check(): string;
+}
+
+/** A fault as the core records it. */
+export interface CoreFault {
+  readonly sequence: number | bigint;
+  readonly device: number;
+  readonly label: bigint | undefined;
+  readonly pasid: number | undefined;
+  readonly iova: bigint;
+  readonly length: number | bigint;
+  readonly write: boolean;
+  readonly reason: number;
+}
+
+/** The core's codes of refused DMA, from −1 down. */
+const DMA_FAULTS: readonly DmaFault[] = ["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"];
+
+/** The fault of a negative answer of `dma_read` or `dma_write`. @throws {RangeError} for a mistake of the device's side. */
+export function dmaFaultOf(code: number): DmaFault {
+  const fault = DMA_FAULTS[-code - 1];
+  if (fault === undefined) throw new RangeError(`Cannot do DMA with this array: the core answers ${code}, since it is no memory of the machine`);
+  return fault;
+}
+
+/** Kinds of reserved ranges; the index is the core's number. */
+export const RESERVED_KINDS = ["direct", "direct-relaxable", "reserved", "msi"] as const;
+
+/** The core's settings. */
+export interface CoreConfig {
+  readonly iommu: "vtd" | "amdvi";
+  readonly levels: number;
+  readonly singleOpen: boolean;
+  readonly groupIoas: "requester" | "linux";
+  /** Bytes; undefined: no limit. */
+  readonly memlock: number | undefined;
+  readonly openFiles: number;
+}
+
+/** A fresh instance of the core. */
+export interface Instance {
+  readonly memory: WebAssembly.Memory;
+  /** Reserve memory once and for all, and start the machine. */
+  boot(heapBytes: number, ramBytes: number, config: CoreConfig): Core;
+}

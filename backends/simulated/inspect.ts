@@ -1,0 +1,208 @@
+/**
+ * A look into the simulated machine: what the IOMMU refused and did, why devices are grouped as they are, and what is still open.
+ *
+ * None of this is part of the seam: a driver cannot see it, a test and a demonstration can.
+ *
+ * @module
+ */
+import type { MachineParts } from "./assembly.ts";
+import type { DmaFault } from "./device.ts";
+import { dmaFaultOf } from "./core.ts";
+import { type GroupReason, short } from "./topology.ts";
+
+/** One DMA that the IOMMU refused. */
+export interface FaultRecord {
+  /** Number of the fault since power-on, from 0. */
+  readonly sequence: number;
+  /** PCI address of the device: "0000:00:04.0". */
+  readonly address: string;
+  /** The label that the program gave the device; undefined: none. */
+  readonly label: bigint | undefined;
+  /** The PASID of the access; undefined: none. */
+  readonly pasid: number | undefined;
+  /** First address of the access that was refused. */
+  readonly iova: bigint;
+  /** Bytes of the access. */
+  readonly length: number;
+  /** Whether the device wanted to write memory. */
+  readonly access: "read" | "write";
+  /** Why. */
+  readonly reason: DmaFault;
+}
+
+/** What one device did through the IOMMU since power-on. */
+export interface DeviceStatistics {
+  /** Transfers from memory to the device. */
+  readonly reads: number;
+  /** Transfers from the device to memory. */
+  readonly writes: number;
+  /** Bytes moved. */
+  readonly bytes: number;
+  /** Pages found in the IOTLB. */
+  readonly tlbHits: number;
+  /** Pages that needed a walk. */
+  readonly tlbMisses: number;
+  /** Table entries read by walks. */
+  readonly walkReads: number;
+  /** Transfers refused. */
+  readonly faults: number;
+  /** Transfers that never left the device, since bus mastering was off. */
+  readonly heldBack: number;
+}
+
+/** What the whole machine did since power-on. */
+export interface MachineStatistics {
+  /** Ranges mapped into page tables. */
+  readonly maps: number;
+  /** Ranges unmapped. */
+  readonly unmaps: number;
+  /** Leaf entries in page tables now, by log2 of the bytes each maps: 12 is a 4 KiB page. */
+  readonly pages: ReadonlyMap<number, number>;
+  /** IOTLB invalidations. */
+  readonly invalidations: number;
+  /** Frames that hold page tables now. */
+  readonly tables: number;
+  /** Device events run. */
+  readonly events: number;
+  /** Virtual time, nanoseconds. */
+  readonly now: number;
+}
+
+/** What is in use now; all zero when a program has given everything back. */
+export interface Usage {
+  /** Open file descriptors. */
+  readonly files: number;
+  /** Objects of all open iommufds: IOASes, page tables, bound devices. */
+  readonly objects: number;
+  /** Pages pinned for DMA. */
+  readonly pinnedPages: number;
+  /** Argument blocks not disposed. */
+  readonly blocks: number;
+  /** Waits going on. */
+  readonly waits: number;
+}
+
+/** A function of the machine and its group. */
+export interface GroupEntry {
+  /** PCI address. */
+  readonly address: string;
+  /** Group number. */
+  readonly group: number;
+  /** Why it is in that group. */
+  readonly reason: GroupReason;
+  /** Functions with the same number are one to the IOMMU. */
+  readonly requester: number;
+  /** Devices whose kernel driver keeps the group from programs. */
+  readonly blockedBy: readonly string[];
+}
+
+const FAULT_WORDS: Record<DmaFault, string> = {
+  "bus-master-off": "bus mastering is off in its command register",
+  "blocked": "it is not attached to any I/O address space, so all its DMA is blocked",
+  "not-present": "nothing is mapped there",
+  "no-read": "the mapping may not be read by devices",
+  "no-write": "the mapping may not be written by devices",
+  "beyond-aperture": "the IOMMU cannot translate addresses that high",
+};
+
+/** A fault in a sentence: who wanted what where, and why it was refused. */
+export function describeFault(fault: FaultRecord): string {
+  const label = fault.label === undefined ? "" : ` (label 0x${fault.label.toString(16)})`;
+  const pasid = fault.pasid === undefined ? "" : ` with PASID ${fault.pasid}`;
+  const bytes = fault.length === 1 ? "1 byte" : `${fault.length} bytes`;
+  const device = `Device ${short(fault.address)}${label}`;
+  return `${device} tried to ${fault.access} ${bytes} at IOVA 0x${fault.iova.toString(16)}${pasid}: refused, because ${
+    FAULT_WORDS[fault.reason]
+  }.`;
+}
+
+/** The inspector of one machine: {@linkcode SimulatedKernel.inspect}. */
+export class Inspection {
+  #machine: MachineParts;
+  #host: { blocks(): number; waits(): number };
+
+  /** Made by the kernel. */
+  constructor(machine: MachineParts, host: { blocks(): number; waits(): number }) {
+    this.#machine = machine;
+    this.#host = host;
+  }
+
+  /** Virtual time, nanoseconds since power-on. */
+  get now(): number {
+    return this.#machine.clock.now;
+  }
+
+  /** Exceptions that device models threw, the first 64. A model that throws is broken; the access got EIO. */
+  get modelErrors(): readonly unknown[] {
+    return this.#machine.modelErrors;
+  }
+
+  /** All functions in the order of discovery, with their groups and reasons. */
+  get groups(): GroupEntry[] {
+    return this.#machine.groups.flatMap(({ number, members, blockedBy }) =>
+      members.map(({ pci, reason, requester }) => ({ address: pci.address, group: number, reason, requester, blockedBy }))
+    );
+  }
+
+  /** The refused DMA that the fault log still holds, oldest first. The log has 256 entries. */
+  get faults(): FaultRecord[] {
+    const { core } = this.#machine;
+    return Array.from({ length: core.faults_len() }, (_, index) => this.#fault(index)).filter((fault) => fault !== undefined);
+  }
+
+  /** Faults that fell out of the log. */
+  get faultsLost(): number {
+    return Number(this.#machine.core.faults_lost());
+  }
+
+  /** What a device did. @throws {RangeError} if there is none at that address. */
+  device(address: string): DeviceStatistics {
+    const device = this.#machine.devices.find(({ pci }) => pci.address === address);
+    if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
+    const counts = this.#machine.core.device_statistics(device.index);
+    const [reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults] = numbers(counts, 7);
+    return { reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults, heldBack: device.bus.refusedByMaster } as DeviceStatistics;
+  }
+
+  /** What the machine did. */
+  get statistics(): MachineStatistics {
+    const { core, clock } = this.#machine;
+    const [maps, unmaps, invalidations, tables] = numbers(core.global_statistics(), 4);
+    const pages = new Map<number, number>();
+    core.pages_by_size().forEach((count, lg2) => {
+      if (count > 0) pages.set(lg2, Number(count));
+    });
+    return { maps, unmaps, invalidations, tables, pages, events: clock.executed, now: clock.now } as MachineStatistics;
+  }
+
+  /** What is in use. */
+  get usage(): Usage {
+    const [files, objects, pinnedPages] = numbers(this.#machine.core.usage(), 3);
+    return { files, objects, pinnedPages, blocks: this.#host.blocks(), waits: this.#host.waits() } as Usage;
+  }
+
+  /** Invariants that do not hold, in words; empty when all is well. Costs time in proportion to what exists. */
+  check(): string[] {
+    const text = this.#machine.core.check();
+    return text === "" ? [] : text.split("\n");
+  }
+
+  #fault(index: number): FaultRecord | undefined {
+    const fault = this.#machine.core.fault(index);
+    if (fault === undefined) return undefined;
+    return {
+      sequence: Number(fault.sequence),
+      address: this.#machine.devices[fault.device]?.pci.address ?? "",
+      label: fault.label,
+      pasid: fault.pasid,
+      iova: fault.iova,
+      length: Number(fault.length),
+      access: fault.write ? "write" : "read",
+      reason: dmaFaultOf(fault.reason),
+    };
+  }
+}
+
+function numbers(counts: ArrayLike<number | bigint>, length: number): number[] {
+  return Array.from({ length }, (_, index) => Number(counts[index] ?? 0));
+}

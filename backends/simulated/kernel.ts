@@ -1,0 +1,216 @@
+/**
+ * The simulated kernel: the seam's calls, answered by the core, the rendered /sys and the device models.
+ *
+ * @module
+ */
+import { DEVICE_SET_IRQS } from "../../uapi/codec.ts";
+import { ERRNO } from "../../uapi/errno.ts";
+import { type Block, type Kernel, UnsupportedKernel } from "../../uapi/kernel.ts";
+import { BlockAllocator } from "./blocks.ts";
+import { HOST_RELEASE, HOST_RESET, LENGTH_MAX } from "./core.ts";
+import { Inspection } from "./inspect.ts";
+import type { MachineParts } from "./assembly.ts";
+import { Waiters } from "./waiters.ts";
+
+/** Virtual time of a system call, nanoseconds: about what an empty one takes on a current machine. */
+const SYSCALL_NANOSECONDS = 300;
+/** A region's index is above these bits of the offset of a device fd. */
+const REGION_SPAN = 2 ** 40;
+/** The end of a process's addresses on x86-64, exclusive. */
+const ADDRESS_END = 2n ** 47n;
+/** Whole pages, below 2^32 bytes. */
+const UNMAP_PIECE = 2 ** 32 - 4096;
+const DEVICE_MASK = HOST_RELEASE - 1;
+
+/** The kernel of a simulated machine. One thread, one process; the machine lives as long as this object. */
+export class SimulatedKernel extends UnsupportedKernel implements Kernel {
+  /** As {@linkcode Kernel.name}. */
+  override readonly name = "simulated";
+  /** What the machine did and is: faults, statistics, groups, leaks. Not part of the seam. */
+  readonly inspect: Inspection;
+  #machine: MachineParts;
+  #blocks: BlockAllocator;
+  #waiters: Waiters;
+
+  /** Use {@linkcode simulated} to build a machine and its kernel. */
+  constructor(machine: MachineParts) {
+    super();
+    this.#machine = machine;
+    this.#blocks = new BlockAllocator(machine.core, machine.memory);
+    this.#waiters = new Waiters(machine.clock, (fd) => machine.core.poll(fd));
+    machine.onWake(() => this.#waiters.wake());
+    this.inspect = new Inspection(machine, { blocks: () => this.#blocks.live, waits: () => this.#waiters.length });
+  }
+
+  /** As {@linkcode Kernel.open}. */
+  override open(path: string, _flags: number): number {
+    this.#enter();
+    if (path === "/dev/iommu") return this.#machine.core.open_iommufd();
+    const device = this.#machine.nodes.get(path);
+    if (device !== undefined) return this.#machine.core.open_device(device.index);
+    const listed = this.#machine.files.list(path);
+    if (listed === -ERRNO.ENOTDIR) return -ERRNO.EACCES;
+    return typeof listed === "number" ? listed : -ERRNO.EISDIR;
+  }
+
+  /** As {@linkcode Kernel.close}. */
+  override close(fd: number): number {
+    this.#enter();
+    const result = this.#machine.core.close(fd);
+    if (result < 0) return result;
+    this.#waiters.closed(fd);
+    return this.#settle(result);
+  }
+
+  /** As {@linkcode Kernel.ioctl}. */
+  override ioctl(fd: number, request: number, argument: Block | number): number {
+    this.#enter();
+    if (typeof argument === "number" && !Number.isSafeInteger(argument)) return -ERRNO.EINVAL;
+    const value = typeof argument === "number" ? BigInt.asUintN(64, BigInt(argument)) : argument.address;
+    const result = this.#settle(this.#machine.core.ioctl(fd, request >>> 0, value));
+    // What the device thought to be enabled is out of date.
+    if (request === DEVICE_SET_IRQS) this.#machine.devices[this.#machine.core.device_of(fd)]?.bus.interruptsChanged();
+    return result;
+  }
+
+  /** As {@linkcode Kernel.read}. */
+  override read(fd: number, into: Block, length: number): number {
+    this.#enter();
+    return fits(into, length) ? this.#machine.core.read(fd, into.address, length) : -ERRNO.EFAULT;
+  }
+
+  /** As {@linkcode Kernel.write}. */
+  override write(fd: number, from: Block, length: number): number {
+    this.#enter();
+    return fits(from, length) ? this.#machine.core.write(fd, from.address, length) : -ERRNO.EFAULT;
+  }
+
+  /** As {@linkcode Kernel.pread}. */
+  override pread(fd: number, into: Block, length: number, offset: number): number {
+    this.#enter();
+    const device = this.#machine.core.device_of(fd);
+    if (device < 0) return device;
+    if (!fits(into, length)) return -ERRNO.EFAULT;
+    const region = regionOf(offset);
+    return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.read(region, offset - region * REGION_SPAN, into.view, length);
+  }
+
+  /** As {@linkcode Kernel.pwrite}. */
+  override pwrite(fd: number, from: Block, length: number, offset: number): number {
+    this.#enter();
+    const device = this.#machine.core.device_of(fd);
+    if (device < 0) return device;
+    if (!fits(from, length)) return -ERRNO.EFAULT;
+    const region = regionOf(offset);
+    return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.write(region, offset - region * REGION_SPAN, from.view, length);
+  }
+
+  /** As {@linkcode Kernel.mmap}. */
+  override mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint {
+    this.#enter();
+    if (!isLength(length) || !isLength(offset) || at < 0n || at >= 2n ** 64n) return BigInt(-ERRNO.EINVAL);
+    if (length > LENGTH_MAX) return BigInt(-ERRNO.ENOMEM);
+    return this.#machine.core.mmap(at, length, prot, flags, fd, offset);
+  }
+
+  /** As {@linkcode Kernel.munmap}. */
+  override munmap(at: bigint, length: number): number {
+    this.#enter();
+    if (!isLength(length) || at < 0n || at + BigInt(length) > ADDRESS_END) return -ERRNO.EINVAL;
+    // The core takes 32-bit lengths; a range to unmap may be longer, since it may have holes.
+    for (let done = 0;;) {
+      const piece = Math.min(length - done, UNMAP_PIECE);
+      const result = this.#machine.core.munmap(at + BigInt(done), piece);
+      done += piece;
+      if (result < 0 || done >= length) return result;
+    }
+  }
+
+  /** As {@linkcode Kernel.view}. */
+  override view(at: bigint, length: number): Uint8Array {
+    const { core, memory } = this.#machine;
+    const offset = isLength(length) && 0 < length && length <= LENGTH_MAX ? core.view(at, length) : -1;
+    return offset < 0 ? new Uint8Array(0) : new Uint8Array(memory.buffer, offset, length);
+  }
+
+  /** As {@linkcode Kernel.block}. */
+  override block(length: number): Block {
+    return this.#blocks.allocate(length);
+  }
+
+  /** As {@linkcode Kernel.eventfd}. */
+  override eventfd(initial: number, flags: number): number {
+    this.#enter();
+    return this.#machine.core.eventfd(initial, flags);
+  }
+
+  /** As {@linkcode Kernel.memfd}. */
+  override memfd(_name: string, length: number): number {
+    this.#enter();
+    if (!isLength(length)) return -ERRNO.EINVAL;
+    return length <= LENGTH_MAX ? this.#machine.core.memfd(length) : -ERRNO.ENOMEM;
+  }
+
+  /**
+   * As {@linkcode Kernel.wait}: runs the machine's events until the file is readable. Where no event is due and no work of a device is going on, the wait lasts until
+   * another part of the program causes one, or the signal aborts.
+   */
+  override wait(fd: number, signal?: AbortSignal): Promise<number> {
+    this.#enter();
+    return this.#waiters.wait(fd, signal);
+  }
+
+  /** As {@linkcode Kernel.relax}: runs the next event of the machine. */
+  override relax(): void {
+    this.#machine.clock.step();
+  }
+
+  /** As {@linkcode Kernel.list}. */
+  override list(path: string): string[] | number {
+    return this.#machine.files.list(path);
+  }
+
+  /** As {@linkcode Kernel.readlink}. */
+  override readlink(path: string): string | number {
+    return this.#machine.files.readlink(path);
+  }
+
+  /** As {@linkcode Kernel.readFile}. */
+  override readFile(path: string): Uint8Array | number {
+    return this.#machine.files.readFile(path);
+  }
+
+  /** The machine is switched off: waits end with −EBADF. */
+  override [Symbol.dispose](): void {
+    this.#waiters.cancel();
+  }
+
+  /** Each system call takes time, in which devices run; and those who wait may find something to do afterwards. */
+  #enter(): void {
+    this.#machine.clock.spend(SYSCALL_NANOSECONDS);
+    if (this.#waiters.length > 0) this.#waiters.wake();
+  }
+
+  /** Do what the core asks of the host beside its answer. */
+  #settle(result: number): number {
+    if (result < HOST_RELEASE) return result;
+    const device = this.#machine.devices[result & DEVICE_MASK]!;
+    if ((result & HOST_RESET) !== 0) device.reset();
+    else device.release();
+    return 0;
+  }
+}
+
+function isLength(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function fits(block: Block, length: number): boolean {
+  return isLength(length) && length <= block.bytes.length;
+}
+
+/** The region of an offset, −1 where there is none. */
+function regionOf(offset: number): number {
+  const region = Math.floor(offset / REGION_SPAN);
+  return region >= 0 && region <= 7 ? region : -1;
+}

@@ -1,0 +1,275 @@
+/**
+ * The simulated machine as plain data: IOMMU, memory, PCI tree, devices, rules, limits and seed.
+ *
+ * @module
+ */
+import type { DeviceModel } from "./device.ts";
+
+/** The IOMMU of the machine. */
+export type IommuDescription =
+  | {
+    /** Intel VT-d with second-stage tables: pages of 4 KiB, 2 MiB and 1 GiB. */
+    readonly kind: "vtd";
+    /** Table levels: 4 for 48 bits of IOVA, 5 for 57. Default: 4. */
+    readonly levels?: 4 | 5;
+  }
+  | {
+    /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
+    readonly kind: "amdvi";
+    /** Table levels: 3 for 39 bits of IOVA, 4 for 48, 5 for 57, 6 for 64. Default: 4. */
+    readonly levels?: 3 | 4 | 5 | 6;
+  };
+
+/** What the machine decides differently from Linux, or not. */
+export interface Rules {
+  /**
+   * A device that is open through one fd refuses a second open with EBUSY. Linux allows the open and refuses the second bind.
+   * Default: true.
+   */
+  readonly singleOpen?: boolean;
+  /**
+   * Which devices of a group must share an IOAS: `"requester"` those that share a requester ID, the rest may differ; `"linux"` the whole
+   * group. Default: `"requester"`.
+   */
+  readonly groupIoas?: "requester" | "linux";
+}
+
+/** Limits of the process that drives the machine. */
+export interface Limits {
+  /** Bytes of memory that may be pinned for DMA (RLIMIT_MEMLOCK). Default: no limit. */
+  readonly memlock?: number;
+  /** Open file descriptors (RLIMIT_NOFILE), 8 to 65,536. Default: 1,024. */
+  readonly openFiles?: number;
+}
+
+/** A range of I/O virtual addresses that a device may not use for mappings. */
+export interface ReservedRegion {
+  /** First address; a multiple of 4,096. */
+  readonly start: bigint;
+  /** Last address, inclusive; one less than a multiple of 4,096. */
+  readonly last: bigint;
+  /** `"direct"`: firmware's own mapping, kept one to one; `"direct-relaxable"`; `"reserved"`; `"msi"`: interrupt window. */
+  readonly kind: "direct" | "direct-relaxable" | "reserved" | "msi";
+}
+
+/** Where a function sits on its bus, as in `lspci`: device (hexadecimal, 00 to 1f) and function (0 to 7), "04.0". */
+export type Slot = `${string}.${number}`;
+
+/** A PCI function with a device model. */
+export interface DeviceNode {
+  /** Default, and the only kind with a model: `"device"`. */
+  readonly kind?: "device";
+  /** Default: the first free device number of the bus, function 0. */
+  readonly slot?: Slot;
+  /** What answers its registers: an instance for this machine alone, or a function that makes one (so that the data can be used twice). */
+  readonly model: DeviceModel | (() => DeviceModel);
+  /**
+   * The driver bound to it. `"vfio-pci"` lets programs open it; null: none; any other name is a driver of the kernel, which blocks the
+   * group for programs. Default: `"vfio-pci"`.
+   */
+  readonly driver?: string | null;
+  /** Access Control Services between the functions of a multifunction device. Default: false. */
+  readonly acs?: boolean;
+  /** Reserved ranges besides those of the platform. Default: none. */
+  readonly reserved?: readonly ReservedRegion[];
+  /** NUMA node, or −1. Default: −1. */
+  readonly numaNode?: number;
+}
+
+/** A PCI Express root port. Only on the root bus. */
+export interface RootPort {
+  /** Discriminant. */
+  readonly kind: "root-port";
+  /** Default: the first free device number of the bus, function 0. */
+  readonly slot?: Slot;
+  /** Access Control Services: what is below cannot reach its peers around the IOMMU. Default: true. */
+  readonly acs?: boolean;
+  /** The functions of the one device below, a switch or a bridge. Device number 0. */
+  readonly below?: readonly PciNode[];
+}
+
+/** A PCI Express switch, below a root port or a downstream port of another switch. */
+export interface Switch {
+  /** Discriminant. */
+  readonly kind: "switch";
+  /** The upstream port. Default: "00.0". */
+  readonly slot?: Slot;
+  /** ACS of the upstream port, which matters only where it is a function of a multifunction device. Default: false. */
+  readonly acs?: boolean;
+  /** The downstream ports. */
+  readonly ports: readonly DownstreamPort[];
+}
+
+/** A port of a switch that leads away from the root. */
+export interface DownstreamPort {
+  /** Default: the first free device number of the switch's bus, function 0. */
+  readonly slot?: Slot;
+  /** Access Control Services. Default: true. */
+  readonly acs?: boolean;
+  /** The functions of the one device below, a switch or a bridge. Device number 0. */
+  readonly below?: readonly PciNode[];
+}
+
+/** A bridge to a conventional PCI bus, whose devices the IOMMU cannot tell apart. */
+export interface Bridge {
+  /**
+   * `"pcie-to-pci"` sits below a PCI Express port and speaks for its bus as (secondary bus, 00.0); `"pci-to-pci"` sits on the root bus or on
+   * a conventional bus and speaks with its own address.
+   */
+  readonly kind: "pcie-to-pci" | "pci-to-pci";
+  /** Default: the first free device number of the bus, function 0. */
+  readonly slot?: Slot;
+  /** The functions on the conventional bus. Devices here have no PCI Express capability, whatever their model says. */
+  readonly below?: readonly (DeviceNode | Bridge)[];
+}
+
+/** Anything that takes a place on a PCI bus. */
+export type PciNode = DeviceNode | RootPort | Switch | Bridge;
+
+/** A machine. Everything but the PCI tree has a default. */
+export interface Machine {
+  /** The root bus, 0000:00, in the order in which free slots are given out. */
+  readonly pci: readonly PciNode[];
+  /** Default: VT-d with 4 levels. */
+  readonly iommu?: IommuDescription;
+  /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 3 GiB: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
+  readonly memory?: number;
+  /** Bytes for the objects of the simulated kernel, a multiple of 65,536 from 1 MiB to 512 MiB. Default: 8 MiB. */
+  readonly kernelMemory?: number;
+  /** What differs from Linux. */
+  readonly rules?: Rules;
+  /** Limits of the process. */
+  readonly limits?: Limits;
+  /** Start of all randomness, a whole number from 0 to 2^53 − 1. The same machine and seed give the same run. Default: 1. */
+  readonly seed?: number;
+}
+
+/** The interrupt window of x86 machines: no IOMMU translates writes there, so no mapping may use it. */
+export const MSI_WINDOW: ReservedRegion = { start: 0xfee0_0000n, last: 0xfeef_ffffn, kind: "msi" };
+
+/** AMD's HyperTransport range, which AMD-Vi reserves (AMD I/O Virtualization Technology, 2.1.2). */
+export const HYPERTRANSPORT_WINDOW: ReservedRegion = { start: 0xfd_0000_0000n, last: 0xff_ffff_ffffn, kind: "reserved" };
+
+/** A machine with every default filled in. */
+export interface MachineSettings {
+  /** As {@linkcode Machine.iommu}. */
+  readonly iommu: { readonly kind: "vtd" | "amdvi"; readonly levels: number };
+  /** Bytes. */
+  readonly memory: number;
+  /** Bytes. */
+  readonly kernelMemory: number;
+  /** As {@linkcode Machine.rules}. */
+  readonly rules: Required<Rules>;
+  /** As {@linkcode Machine.limits}; `memlock` undefined: no limit. */
+  readonly limits: { readonly memlock: number | undefined; readonly openFiles: number };
+  /** As {@linkcode Machine.seed}. */
+  readonly seed: number;
+}
+
+/** A machine that cannot be: the text names the path in the data, the value found and what is wanted. */
+export class MachineError extends RangeError {
+  /** "MachineError". */
+  override name = "MachineError";
+
+  /**
+   * An error for one value.
+   *
+   * @param path where in the data: `pci[0].below[1].slot`.
+   * @param value what is there.
+   * @param wanted what should be there.
+   */
+  constructor(readonly path: string, readonly value: unknown, readonly wanted: string) {
+    super(`Cannot build the machine: ${path} is ${show(value)}, wanted ${wanted}`);
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return `"${value}"`;
+  if (typeof value === "bigint") return `0x${value.toString(16)}`;
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? `a list of ${value.length}` : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}
+
+/** A whole number from `low` to `high`, and a multiple of `unit`. */
+export function checkNumber(path: string, value: unknown, low: number, high: number, unit = 1): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && low <= value && value <= high && value % unit === 0) return value;
+  const multiple = unit === 1 ? "a whole number" : `a multiple of ${unit}`;
+  throw new MachineError(path, value, `${multiple} from ${low} to ${high}`);
+}
+
+/** One of a list of values. */
+export function checkOneOf<T>(path: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new MachineError(path, value, `one of ${allowed.map(show).join(", ")}`);
+}
+
+/** A boolean, or `otherwise` where nothing is given. */
+export function checkBoolean(path: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value === "boolean") return value;
+  throw new MachineError(path, value, "true or false");
+}
+
+const MIB = 2 ** 20;
+const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6] } as const;
+
+/**
+ * Check everything about a machine but its PCI tree, and fill in the defaults.
+ *
+ * @throws {MachineError} naming the value that is wrong.
+ */
+export function readSettings(machine: Machine): MachineSettings {
+  if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
+  checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "seed"]);
+  const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
+  checkKeys("iommu", iommu, ["kind", "levels"]);
+  checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
+  checkKeys("limits", limits, ["memlock", "openFiles"]);
+  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi"] as const);
+  return {
+    iommu: { kind, levels: checkOneOf<number>("iommu.levels", iommu.levels ?? 4, LEVELS[kind]) },
+    memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 3072 * MIB, 4096),
+    kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
+    rules: {
+      singleOpen: checkBoolean("rules.singleOpen", rules.singleOpen, true),
+      groupIoas: checkOneOf("rules.groupIoas", rules.groupIoas ?? "requester", ["requester", "linux"] as const),
+    },
+    limits: {
+      memlock: limits.memlock === undefined ? undefined : checkNumber("limits.memlock", limits.memlock, 0, Number.MAX_SAFE_INTEGER),
+      openFiles: checkNumber("limits.openFiles", limits.openFiles ?? 1024, 8, 65536),
+    },
+    seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+/** Refuse keys that nothing reads: a misspelt option must not pass for its default. */
+export function checkKeys(path: string, value: object, known: readonly string[]): void {
+  if (typeof value !== "object" || value === null) throw new MachineError(path, value, "an object");
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) {
+      throw new MachineError(`${path}.${key}`, (value as Record<string, unknown>)[key], `no such key; known are ${known.join(", ")}`);
+    }
+  }
+}
+
+/** Check the reserved ranges of a device: whole pages, and no overlap with one another or with the platform's. */
+export function checkReserved(path: string, ranges: readonly ReservedRegion[]): readonly ReservedRegion[] {
+  ranges.forEach((range, index) => {
+    const at = `${path}[${index}]`;
+    checkKeys(at, range, ["start", "last", "kind"]);
+    checkOneOf(`${at}.kind`, range.kind, ["direct", "direct-relaxable", "reserved", "msi"] as const);
+    const inRange = (value: unknown) => typeof value === "bigint" && 0n <= value && value < 2n ** 64n;
+    if (!inRange(range.start) || range.start % 4096n !== 0n) {
+      throw new MachineError(`${at}.start`, range.start, "a bigint, a multiple of 4096 below 2^64");
+    }
+    if (!inRange(range.last) || range.last % 4096n !== 4095n || range.last < range.start) {
+      throw new MachineError(`${at}.last`, range.last, "the inclusive end of a page at or after start");
+    }
+    for (const other of [MSI_WINDOW, ...ranges.slice(0, index)]) {
+      if (range.start <= other.last && other.start <= range.last) {
+        throw new MachineError(at, range.start, `no overlap with 0x${other.start.toString(16)}`);
+      }
+    }
+  });
+  return ranges;
+}

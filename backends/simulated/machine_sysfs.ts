@@ -1,0 +1,93 @@
+/**
+ * The simulated machine in the terms of {@linkcode renderSysfs}.
+ *
+ * @module
+ */
+import { bridgeConfig, bridgeIdentity } from "./bridge_config.ts";
+import type { BarDescription } from "./device.ts";
+import { HYPERTRANSPORT_WINDOW, type MachineSettings, MSI_WINDOW, type ReservedRegion } from "./machine.ts";
+import type { PciFunction } from "./pci_tree.ts";
+import type { SysfsDescription, SysfsDevice, SysfsResource } from "./sysfs.ts";
+import type { Group } from "./topology.ts";
+
+/** What the renderer needs beyond the topology. */
+export interface SysfsSources {
+  /** BAR addresses by function. */
+  readonly bars: ReadonlyMap<PciFunction, readonly bigint[]>;
+  /** N of vfioN, for the functions that programs may open. */
+  readonly vfio: ReadonlyMap<PciFunction, number>;
+  /** The configuration space of a device as it is now. */
+  config(pci: PciFunction): Uint8Array;
+}
+
+/** Ranges that no device of the machine may use, whatever its own reservations. */
+export function platformReserved(settings: MachineSettings): readonly ReservedRegion[] {
+  return settings.iommu.kind === "amdvi" ? [MSI_WINDOW, HYPERTRANSPORT_WINDOW] : [MSI_WINDOW];
+}
+
+/** The machine as data for {@linkcode renderSysfs}. */
+export function describeMachine(settings: MachineSettings, groups: readonly Group[], sources: SysfsSources): SysfsDescription {
+  const members = groups.flatMap((group) => group.members.map(({ pci }) => ({ pci, group: group.number })));
+  // Rendering needs bridges before what is below them, which is the order of bus numbers.
+  members.sort((one, other) => one.pci.bus - other.pci.bus || one.pci.devfn - other.pci.devfn);
+  return {
+    devices: members.map(({ pci, group }) => describeFunction(pci, group, sources)),
+    groups: groups.map(({ number, members }) => ({
+      number,
+      type: "DMA",
+      reserved: [...platformReserved(settings), ...members.flatMap(({ pci }) => pci.device?.node.reserved ?? [])],
+    })),
+    iommu: describeIommu(settings),
+  };
+}
+
+function describeFunction(pci: PciFunction, group: number, sources: SysfsSources): SysfsDevice {
+  const common = { address: pci.address, parent: pci.parent?.address, driver: pci.driver, group, vfio: sources.vfio.get(pci) };
+  if (pci.kind === "device") {
+    const { node, model: { description } } = pci.device!;
+    const { revision = 0, subsystemVendor = 0, subsystem = 0 } = description;
+    return {
+      ...common,
+      vendor: description.vendor,
+      device: description.device,
+      classCode: description.classCode,
+      revision,
+      subsystemVendor,
+      subsystem,
+      numaNode: node.numaNode ?? -1,
+      config: () => sources.config(pci),
+      resources: resourcesOf(description.bars, sources.bars.get(pci)!),
+      resetMethods: [pci.express ? "flr" : "af_flr"],
+    };
+  }
+  const identity = { classCode: 0x060400, revision: 0, subsystemVendor: 0, subsystem: 0, numaNode: -1 };
+  return { ...common, ...identity, ...bridgeIdentity(pci.kind), config: bridgeConfig(pci), resources: [], resetMethods: [] };
+}
+
+/** Flags: memory, aligned to its size, and what the low bits of the BAR say. */
+function resourcesOf(bars: readonly BarDescription[], addresses: readonly bigint[]): (SysfsResource | undefined)[] {
+  const resources = new Array<SysfsResource | undefined>(6).fill(undefined);
+  for (const bar of bars) {
+    const start = addresses[bar.index]!;
+    const flags = 0x40200 | (bar.wide ? 0x100004 : 0) | (bar.prefetchable ? 0x2008 : 0);
+    resources[bar.index] = { start, last: start + BigInt(bar.length) - 1n, flags };
+  }
+  return resources;
+}
+
+/** Registers of the IOMMU as its driver shows them: Intel VT-d 4.1, 11.4.2 and 11.4.3; AMD I/O Virtualization Technology, 3.4.10. */
+function describeIommu(settings: MachineSettings): { name: string; attributes: Record<string, string> } {
+  const { kind, levels } = settings.iommu;
+  if (kind === "amdvi") {
+    const hostAddressSize = Math.max(0, levels - 4) << 10;
+    return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": hostAddressSize.toString(16) } };
+  }
+  const width = levels === 5 ? 57n : 48n;
+  const sagaw = levels === 5 ? 0xcn : 0x4n;
+  const capability = 6n | sagaw << 8n | (width - 1n) << 16n | 3n << 34n;
+  const attributes = { version: "1:0", address: "fed90000", cap: capability.toString(16), ecap: "8b", domains_supported: "65536" };
+  return {
+    name: "dmar0",
+    attributes: Object.fromEntries(Object.entries(attributes).map(([name, text]) => [`intel-iommu/${name}`, text])),
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * The simulated machine: an IOMMU, PCI devices and a kernel in this program, on any JavaScript runtime.
+ *
+ * A {@linkcode Machine} is data; {@linkcode simulated} builds it and answers the system calls of the seam. Device models are plugins:
+ * see {@linkcode DeviceModel} and docs/writing_a_device.md.
+ *
+ * @module
+ */
+import { instantiate } from "../../core-wasm/mod.ts";
+import { assemble, planMachine } from "./assembly.ts";
+import { SimulatedKernel } from "./kernel.ts";
+import type { Machine } from "./machine.ts";
+
+export type * from "./device.ts";
+export { EduDevice, type EduOptions } from "./devices/edu.ts";
+export { InertDevice } from "./devices/inert.ts";
+export { type FileContent, FileTree } from "./file_tree.ts";
+export { describeFault, Inspection } from "./inspect.ts";
+export type { DeviceStatistics, FaultRecord, GroupEntry, MachineStatistics, Usage } from "./inspect.ts";
+export { SimulatedKernel } from "./kernel.ts";
+export { MachineError } from "./machine.ts";
+export type {
+  Bridge,
+  DeviceNode,
+  DownstreamPort,
+  IommuDescription,
+  Limits,
+  Machine,
+  PciNode,
+  ReservedRegion,
+  RootPort,
+  Rules,
+  Slot,
+  Switch,
+} from "./machine.ts";
+export { renderSysfs, type SysfsDescription, type SysfsDevice, type SysfsGroup, type SysfsResource } from "./sysfs.ts";
+export type { GroupReason } from "./topology.ts";
+
+/** Options of {@linkcode simulated}. */
+export interface SimulatedOptions {
+  /** The core, compiled already; for runtimes that forbid compiling. Default: loaded from the package. */
+  readonly module?: WebAssembly.Module;
+  /**
+   * Told of each exception that a device model throws, which is a mistake in the model: the access gets EIO, the event ends.
+   * Default: `console.error`.
+   */
+  readonly onModelError?: (error: unknown) => void;
+}
+
+/**
+ * Build a simulated machine and start its kernel.
+ *
+ * @throws {MachineError} if the machine's data is wrong; nothing is allocated then.
+ * @throws {RangeError} if its memory cannot be had.
+ */
+export async function simulated(machine: Machine, options: SimulatedOptions = {}): Promise<SimulatedKernel> {
+  const plan = planMachine(machine);
+  const instance = await instantiate(options.module === undefined ? {} : { module: options.module });
+  const onModelError = options.onModelError ?? ((error) => console.error("A device model threw:", error));
+  return new SimulatedKernel(assemble(plan, instance, onModelError));
+}

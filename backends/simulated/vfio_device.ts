@@ -1,0 +1,210 @@
+/**
+ * A device as VFIO shows it: its regions answered from configuration space and the model, each access exactly once and of the width asked.
+ *
+ * What vfio-pci does with an access: drivers/vfio/pci/vfio_pci_rdwr.c and vfio_pci_config.c of Linux.
+ *
+ * @module
+ */
+import { ERRNO } from "../../uapi/errno.ts";
+import { type BusHost, DeviceBus } from "./bus.ts";
+import type { Random } from "./clock.ts";
+import { ConfigSpace } from "./config_space.ts";
+import type { BarDescription, DeviceModel } from "./device.ts";
+import type { PciFunction } from "./pci_tree.ts";
+
+/** VFIO's region indexes of a PCI device. */
+export const REGION = { bar0: 0, bar5: 5, rom: 6, config: 7, vga: 8 } as const;
+
+type Width = 1 | 2 | 4 | 8;
+
+/** One PCI function with its model. */
+export class VfioDevice {
+  /** The bus of the model. */
+  readonly bus: DeviceBus;
+  /** Configuration space. */
+  readonly config: ConfigSpace;
+  #model: DeviceModel;
+  #bars: (BarDescription | undefined)[] = new Array(6).fill(undefined);
+
+  /**
+   * @param index the core's index of the device.
+   * @param pci a function with a model.
+   * @param barAddresses physical address of each BAR by index.
+   * @param onModelError what to do with an exception of the model, which must not become one of a system call.
+   */
+  constructor(
+    host: BusHost,
+    readonly index: number,
+    readonly pci: PciFunction,
+    barAddresses: readonly bigint[],
+    random: Random,
+    readonly onModelError: (error: unknown) => void,
+  ) {
+    this.#model = pci.device!.model;
+    const { description } = this.#model;
+    for (const bar of description.bars) this.#bars[bar.index] = bar;
+    this.bus = new DeviceBus(host, index, description, () => this.config, random);
+    this.config = new ConfigSpace(description, {
+      express: pci.express,
+      onRootBus: pci.parent === undefined,
+      multifunction: pci.multifunction,
+      acs: pci.acs && pci.multifunction,
+      bars: barAddresses,
+    }, {
+      changed: () => this.bus.driveIntx(),
+      functionReset: () => this.reset(),
+      intxAsserted: () => this.bus.intxAsserted,
+      interruptMode: () => this.bus.interruptMode,
+    });
+    this.#model.connect(this.bus);
+    this.reset();
+  }
+
+  /** Bytes of a region; 0 where the function has none. */
+  regionLength(region: number): number {
+    return region === REGION.config ? this.config.length : this.#bars[region]?.length ?? 0;
+  }
+
+  /** Function-level reset. Configuration space stays, since Linux restores it afterwards. */
+  reset(): void {
+    this.bus.reset();
+    try {
+      this.#model.reset();
+    } catch (error) {
+      this.onModelError(error);
+    }
+  }
+
+  /** The program let the device go: all of it is as at power-on. */
+  release(): void {
+    this.config.reset();
+    this.reset();
+  }
+
+  /** Read a region. Returns the bytes read or −errno. */
+  read(region: number, offset: number, into: DataView, length: number): number {
+    const count = this.#clip(region, offset, length);
+    for (let done = 0; done < count;) {
+      const width = this.#width(region, offset + done, count - done);
+      const result = this.#readOnce(region, offset + done, width, into, done);
+      if (result < 0) return result;
+      done += width;
+    }
+    return count;
+  }
+
+  /** Write a region, as {@linkcode VfioDevice.read}. */
+  write(region: number, offset: number, from: DataView, length: number): number {
+    const count = region === REGION.rom ? -ERRNO.EINVAL : this.#clip(region, offset, length);
+    for (let done = 0; done < count;) {
+      const width = this.#width(region, offset + done, count - done);
+      const result = this.#writeOnce(region, offset + done, width, from, done);
+      if (result < 0) return result;
+      done += width;
+    }
+    return count;
+  }
+
+  /** How much of an access the region has: all or EFAULT in configuration space, what is left of a BAR. */
+  #clip(region: number, offset: number, length: number): number {
+    const size = this.regionLength(region);
+    if (region === REGION.config) return offset + length <= size ? length : -ERRNO.EFAULT;
+    return offset < size ? Math.min(length, size - offset) : -ERRNO.EINVAL;
+  }
+
+  /** The widest access that is aligned and fits; in configuration space at most 4 bytes. */
+  #width(region: number, offset: number, left: number): Width {
+    if (left >= 8 && offset % 8 === 0 && region !== REGION.config) return 8;
+    if (left >= 4 && offset % 4 === 0) return 4;
+    return left >= 2 && offset % 2 === 0 ? 2 : 1;
+  }
+
+  #readOnce(region: number, offset: number, width: Width, into: DataView, at: number): number {
+    if (region === REGION.config) {
+      put(into, at, width, this.config.read(offset, width as 1 | 2 | 4));
+      return 0;
+    }
+    if (this.#inMsixTable(region, offset)) {
+      // The table is the kernel's: vfio-pci answers ones, so that no program depends on what it reads there.
+      for (let byte = 0; byte < width; byte++) into.setUint8(at + byte, 0xff);
+      return 0;
+    }
+    if (!this.config.memoryEnabled) return -ERRNO.EIO;
+    try {
+      this.#readModel(region, offset, width, into, at);
+      return 0;
+    } catch (error) {
+      this.onModelError(error);
+      return -ERRNO.EIO;
+    }
+  }
+
+  #readModel(region: number, offset: number, width: Width, into: DataView, at: number): void {
+    const pending = this.#pendingBits(region, offset, width);
+    if (pending !== undefined) {
+      for (let byte = 0; byte < width; byte++) into.setUint8(at + byte, Number(pending >> BigInt(8 * byte) & 0xffn));
+    } else if (width < 8) {
+      put(into, at, width, this.#model.read(region, offset, width as 1 | 2 | 4));
+    } else if (this.#model.read64 !== undefined) {
+      into.setBigUint64(at, this.#model.read64(region, offset), true);
+    } else {
+      into.setUint32(at, this.#model.read(region, offset, 4), true);
+      into.setUint32(at + 4, this.#model.read(region, offset + 4, 4), true);
+    }
+  }
+
+  #writeOnce(region: number, offset: number, width: Width, from: DataView, at: number): number {
+    if (region === REGION.config) {
+      this.config.write(offset, width as 1 | 2 | 4, take(from, at, width));
+      return 0;
+    }
+    if (this.#inMsixTable(region, offset)) return 0;
+    if (!this.config.memoryEnabled) return -ERRNO.EIO;
+    if (this.#pendingBits(region, offset, width) !== undefined) return 0;
+    try {
+      this.#writeModel(region, offset, width, from, at);
+      return 0;
+    } catch (error) {
+      this.onModelError(error);
+      return -ERRNO.EIO;
+    }
+  }
+
+  #writeModel(region: number, offset: number, width: Width, from: DataView, at: number): void {
+    if (width < 8) {
+      this.#model.write(region, offset, width as 1 | 2 | 4, take(from, at, width));
+    } else if (this.#model.write64 !== undefined) {
+      this.#model.write64(region, offset, from.getBigUint64(at, true));
+    } else {
+      this.#model.write(region, offset, 4, from.getUint32(at, true));
+      this.#model.write(region, offset + 4, 4, from.getUint32(at + 4, true));
+    }
+  }
+
+  #inMsixTable(region: number, offset: number): boolean {
+    const msix = this.#model.description.msix;
+    return msix !== undefined && region === msix.bar && msix.table <= offset && offset < msix.table + 16 * msix.vectors;
+  }
+
+  /** The pending bit array where the access falls into it; a write there changes nothing. */
+  #pendingBits(region: number, offset: number, width: Width): bigint | undefined {
+    const msix = this.#model.description.msix;
+    if (msix === undefined || region !== msix.bar) return undefined;
+    if (offset < msix.pending || offset >= msix.pending + Math.ceil(msix.vectors / 64) * 8) return undefined;
+    const first = (offset - msix.pending) * 8;
+    let bits = 0n;
+    for (let bit = 0; bit < 8 * width; bit++) if (this.bus.isPending(first + bit)) bits |= 1n << BigInt(bit);
+    return bits;
+  }
+}
+
+function put(into: DataView, at: number, width: number, value: number): void {
+  if (width === 4) into.setUint32(at, value, true);
+  else if (width === 2) into.setUint16(at, value, true);
+  else into.setUint8(at, value);
+}
+
+function take(from: DataView, at: number, width: number): number {
+  if (width === 4) return from.getUint32(at, true);
+  return width === 2 ? from.getUint16(at, true) : from.getUint8(at);
+}

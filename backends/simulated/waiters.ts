@@ -1,0 +1,132 @@
+/**
+ * Waiting for a file to become readable: runs the machine's events meanwhile, and lets the rest of the program run too.
+ *
+ * @module
+ */
+import { ERRNO } from "../../uapi/errno.ts";
+import type { VirtualClock } from "./clock.ts";
+
+/**
+ * Microtasks that a part of the program gets to go on after its wait: one for each async function and iterator around the wait, and some more.
+ */
+const CONTINUATION_TURNS = 16;
+/** Events between two visits to the event loop of the program, so that timers and signals get their turn. */
+const EVENTS_PER_TURN = 1024;
+
+interface Waiter {
+  readonly fd: number;
+  finish(result: number): void;
+}
+
+/** All waits of a kernel. */
+export class Waiters {
+  #clock: VirtualClock;
+  #poll: (fd: number) => number;
+  #waiters = new Set<Waiter>();
+  #changed = false;
+  #active = false;
+  #budget = EVENTS_PER_TURN;
+  #refill: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param poll 1 readable, 0 not, or −errno. */
+  constructor(clock: VirtualClock, poll: (fd: number) => number) {
+    this.#clock = clock;
+    this.#poll = poll;
+  }
+
+  /** Waits going on. */
+  get length(): number {
+    return this.#waiters.size;
+  }
+
+  /** As the seam's `wait`. */
+  wait(fd: number, signal?: AbortSignal): Promise<number> {
+    if (signal?.aborted) return Promise.resolve(-ERRNO.EINTR);
+    const ready = this.#poll(fd);
+    if (ready !== 0) return Promise.resolve(Math.min(ready, 0));
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const onAbort = () => waiter.finish(-ERRNO.EINTR);
+    const waiter: Waiter = {
+      fd,
+      finish: (result) => {
+        this.#waiters.delete(waiter);
+        signal?.removeEventListener("abort", onAbort);
+        if (this.#waiters.size === 0) this.#stopYield();
+        resolve(result);
+      },
+    };
+    this.#waiters.add(waiter);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.wake();
+    return promise;
+  }
+
+  /** The fd was closed. Its number may be used again at once, so its waits end now. */
+  closed(fd: number): void {
+    for (const waiter of this.#waiters) if (waiter.fd === fd) waiter.finish(-ERRNO.EBADF);
+  }
+
+  /** Something may have become readable, or there may be an event to run. Cheap where nobody waits. */
+  wake(): void {
+    this.#changed = true;
+    if (this.#waiters.size > 0 && !this.#active) this.#run();
+  }
+
+  /** The kernel goes away: all waits end with −EBADF. */
+  cancel(): void {
+    for (const waiter of this.#waiters) waiter.finish(-ERRNO.EBADF);
+  }
+
+  /**
+   * Run events while somebody waits and something is due.
+   *
+   * When a wait ends, time stops until what the program does next has run, as an interrupt handler runs before the device's next step.
+   */
+  async #run(): Promise<void> {
+    this.#active = true;
+    await undefined;
+    while (this.#runUntilWaitEnds()) {
+      for (let turn = 0; turn < CONTINUATION_TURNS; turn++) await undefined;
+    }
+    this.#active = false;
+  }
+
+  /** Returns whether to go on: a wait ended, and others remain. */
+  #runUntilWaitEnds(): boolean {
+    for (;;) {
+      if (this.#changed && this.#check()) return this.#waiters.size > 0;
+      if (this.#waiters.size === 0) return false;
+      if (this.#budget === 0) {
+        this.#yield();
+        return false;
+      }
+      if (!this.#clock.step()) return false;
+      this.#budget--;
+    }
+  }
+
+  /** End the waits whose files are readable; returns whether there were any. */
+  #check(): boolean {
+    this.#changed = false;
+    const before = this.#waiters.size;
+    for (const waiter of this.#waiters) {
+      const ready = this.#poll(waiter.fd);
+      if (ready !== 0) waiter.finish(Math.min(ready, 0));
+    }
+    return this.#waiters.size < before;
+  }
+
+  /** A task of the event loop and not a microtask: only so do timers, input and abort signals get their turn. */
+  #yield(): void {
+    this.#refill ??= setTimeout(() => {
+      this.#refill = undefined;
+      this.#budget = EVENTS_PER_TURN;
+      this.wake();
+    }, 0);
+  }
+  /** Nobody waits: a timer left behind would keep the program alive. */
+  #stopYield(): void {
+    clearTimeout(this.#refill);
+    this.#refill = undefined;
+  }
+}
