@@ -1,1 +1,59 @@
-//! placeholder
+//! What machine hardware does: RAM, the IOMMU with its translation cache and fault log, and, beside it, the memory of the one simulated
+//! process.
+//!
+//! - [`Ram`]: machine memory, its frames and their reference counts; page tables lie in it.
+//! - [`UserMemory`], [`MemFile`]: what `mmap`, `munmap` and `memfd_create` manage on top of it.
+//! - [`Iommu`]: requester → domain → page table → RAM, with permissions, faults and statistics; DMA is a copy inside [`Ram`].
+//!
+//! What holds between calls:
+//! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
+//! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return.
+//! - A DMA moves a byte only after the page of that byte was translated and its permission checked.
+//! - Freeing, unmapping and destroying neither fail nor allocate (but for `munmap` in the middle of a mapping, as on Linux).
+//!
+//! What is not here: objects, ids and file descriptors (crate `iommufd`), locks (one caller at a time), time.
+#![no_std]
+
+extern crate alloc;
+
+mod dma;
+mod domain;
+mod fault;
+mod frames;
+mod iommu;
+mod iotlb;
+mod mem_file;
+mod mmap;
+mod ram;
+mod statistics;
+mod user_memory;
+
+pub use dma::Source;
+pub use domain::DomainId;
+pub use fault::{FaultLog, FaultReason, FaultRecord};
+pub use iommu::{Iommu, IommuConfig};
+pub use mem_file::MemFile;
+pub use mmap::{
+    MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
+    PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+};
+pub use pgtable::{Kind, Pa, Prot, Run, Translation};
+pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
+pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};
+pub use user_memory::UserMemory;
+
+/// The heap of the simulated kernel has no room for what was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory;
+
+impl From<OutOfMemory> for uapi::Errno {
+    fn from(_: OutOfMemory) -> uapi::Errno {
+        uapi::Errno::ENOMEM
+    }
+}
+
+impl From<alloc::collections::TryReserveError> for OutOfMemory {
+    fn from(_: alloc::collections::TryReserveError) -> OutOfMemory {
+        OutOfMemory
+    }
+}

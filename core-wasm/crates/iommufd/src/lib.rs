@@ -1,1 +1,62 @@
-//! placeholder
+//! The simulated kernel: file descriptors, the object model of iommufd, and VFIO's device requests.
+//!
+//! [`Kernel`] is what a program talks to, by raw system calls over bytes in its own memory. Facts (which checks in which order, which error)
+//! are those of Linux 7.3; where this kernel differs on purpose, the item says so.
+//!
+//! Read in this order: `request.rs` (the table of requests), `context.rs`, `ioas.rs`, `mapping.rs`, `pages.rs`, `domains.rs`, `attach.rs`,
+//! `group.rs`, `vfio.rs`.
+//!
+//! What holds between calls (see [`Kernel::check_invariants`]):
+//! - A page is pinned exactly while an area that covers it lies in an IOAS with a page table; it is accounted once, however many areas
+//!   share it by COPY.
+//! - Every page table of an IOAS maps exactly the areas of that IOAS.
+//! - An object's `users` is 1 for its table and 1 for each holder.
+//! - A requester reaches memory only through the page table that its devices are attached to; from the claim of its group on it is blocked
+//!   otherwise.
+//! - Unmap, detach, close and destroy neither fail nor allocate.
+//!
+//! What is not here: faults that a program handles, nesting, virtual IOMMUs, dirty tracking, PASIDs (`absent.rs` lists the requests and how they
+//! answer); locks (one thread).
+#![no_std]
+
+extern crate alloc;
+
+mod absent;
+mod attach;
+mod bind;
+mod config;
+mod context;
+mod copy;
+mod device;
+mod domains;
+mod eventfd;
+mod file;
+mod group;
+mod hardware;
+mod hw_info;
+mod hwpt;
+mod invariants;
+mod ioas;
+mod iova_ranges;
+mod irq;
+mod kernel;
+mod machine;
+mod mapping;
+mod memory_calls;
+mod object;
+mod option;
+mod pages;
+mod pins;
+mod request;
+mod set_irqs;
+mod slab;
+mod unmap;
+mod usage;
+mod vfio;
+
+pub use config::{Config, DeviceConfig, GroupIoas, IrqConfig, Limits, RegionConfig, ReservedKind, Rules};
+pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
+pub use invariants::Violation;
+pub use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, Kind, Pa, Ram};
+pub use kernel::{HOST_RELEASE, HOST_RESET, Kernel};
+pub use usage::Usage;

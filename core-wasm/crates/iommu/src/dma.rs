@@ -1,0 +1,199 @@
+//! DMA: a transfer of a device, through the IOMMU, to or from memory.
+
+use crate::domain::DomainId;
+use crate::fault::{FaultReason, FaultRecord};
+use crate::iommu::Iommu;
+use crate::iotlb::Hit;
+use crate::ram::Ram;
+use crate::statistics::DeviceStatistics;
+use pgtable::{Pa, Prot, Run};
+
+/// Who starts a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Index of the device, for statistics, label and fault records.
+    pub device: u32,
+    /// Requester id that the transfer carries; it decides about the domain.
+    pub requester: u32,
+    /// PASID that the transfer carries. No domain can be attached to a PASID, so a transfer with one is blocked.
+    pub pasid: Option<u32>,
+}
+
+/// A refusal in the middle of a transfer: where, and why.
+struct Refused {
+    iova: u64,
+    reason: FaultReason,
+}
+
+/// Which way the bytes go, from the device's point of view.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    fn prot(self) -> Prot {
+        match self {
+            Direction::Read => Prot::READ,
+            Direction::Write => Prot::WRITE,
+        }
+    }
+}
+
+impl Iommu {
+    /// The device reads `length` bytes of memory from `iova` on, into its buffer at `to`, which is RAM as well.
+    ///
+    /// The transfer goes page by page and stops at the first page that refuses: what lies before it has moved, nothing from there on has;
+    /// the refusal is in the fault log. No bytes at all need no translation.
+    #[inline]
+    pub fn dma_read(&mut self, ram: &mut Ram, source: &Source, iova: u64, to: Pa, length: u64) -> Result<(), FaultReason> {
+        self.transfer(ram, source, iova, Run { pa: to, length }, Direction::Read)
+    }
+
+    /// The device writes the `length` bytes of its buffer at `from` to memory, from `iova` on. Otherwise as [`Iommu::dma_read`].
+    #[inline]
+    pub fn dma_write(&mut self, ram: &mut Ram, source: &Source, iova: u64, from: Pa, length: u64) -> Result<(), FaultReason> {
+        self.transfer(ram, source, iova, Run { pa: from, length }, Direction::Write)
+    }
+
+    /// Notes a transfer that was refused before it reached the IOMMU, because of [`FaultReason::BusMasterOff`], and returns the reason.
+    pub fn refuse(&mut self, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultReason {
+        let label = match self.devices.get_mut(source.device as usize) {
+            Some(device) => {
+                device.statistics.faults += 1;
+                device.label
+            }
+            None => 0,
+        };
+        let Source { device, requester, pasid } = *source;
+        self.faults.push(FaultRecord { sequence: 0, device, requester, pasid, label, iova, length, write, reason });
+        reason
+    }
+
+    fn transfer(&mut self, ram: &mut Ram, source: &Source, iova: u64, buffer: Run, direction: Direction) -> Result<(), FaultReason> {
+        let mut counts = DeviceStatistics::default();
+        let result = self.move_pages(ram, source, iova, buffer, direction, &mut counts);
+        if let Some(device) = self.devices.get_mut(source.device as usize) {
+            device.statistics.add(&counts, direction == Direction::Write);
+        }
+        result.map_err(|at| {
+            let rest = buffer.length - (at.iova - iova);
+            self.refuse(source, at.iova, rest, direction == Direction::Write, at.reason)
+        })
+    }
+
+    /// Moves the bytes. Pages that follow each other in memory are copied at once.
+    fn move_pages(
+        &mut self,
+        ram: &mut Ram,
+        source: &Source,
+        iova: u64,
+        buffer: Run,
+        direction: Direction,
+        counts: &mut DeviceStatistics,
+    ) -> Result<(), Refused> {
+        let refused = |reason| Refused { iova, reason };
+        if !ram.contains(buffer.pa, buffer.length) {
+            return Err(refused(FaultReason::BadBuffer));
+        }
+        let Some(offset_last) = buffer.length.checked_sub(1) else { return Ok(()) };
+        let domain = self.domain_of(source).ok_or(refused(FaultReason::Blocked))?;
+        if iova.checked_add(offset_last).is_none() {
+            return Err(refused(FaultReason::BeyondAperture));
+        }
+        let mut pending = Pending { buffer: buffer.pa, run: Run { pa: Pa(0), length: 0 }, direction };
+        let mut done = 0;
+        while done < buffer.length {
+            match self.look_up(ram, domain, iova + done, direction, counts) {
+                Ok(page) => {
+                    let length = page.length.min(buffer.length - done);
+                    pending.add(ram, Run { pa: page.pa, length });
+                    done += length;
+                }
+                Err(reason) => {
+                    pending.flush(ram);
+                    counts.bytes += done;
+                    return Err(Refused { iova: iova + done, reason });
+                }
+            }
+        }
+        pending.flush(ram);
+        counts.bytes += done;
+        Ok(())
+    }
+
+    /// The domain that decides about transfers of `source`.
+    #[inline]
+    fn domain_of(&self, source: &Source) -> Option<DomainId> {
+        match source.pasid {
+            None => self.attached(source.requester),
+            Some(_) => None,
+        }
+    }
+
+    /// The memory behind `iova` up to the end of its page, if the transfer may use it.
+    #[inline]
+    fn look_up(
+        &mut self,
+        ram: &Ram,
+        id: DomainId,
+        iova: u64,
+        direction: Direction,
+        counts: &mut DeviceStatistics,
+    ) -> Result<Run, FaultReason> {
+        let domain = self.domains.get(id).ok_or(FaultReason::Blocked)?;
+        let hit = match self.iotlb.get(domain.tag, iova) {
+            Some(hit) => {
+                counts.tlb_hits += 1;
+                hit
+            }
+            None => {
+                counts.tlb_misses += 1;
+                let found = domain.translate(ram, iova)?;
+                counts.walk_reads += u64::from(found.reads);
+                self.iotlb.fill(domain.tag, iova, &found);
+                Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot }
+            }
+        };
+        if !hit.prot.contains(direction.prot()) {
+            return Err(if direction == Direction::Write { FaultReason::NoWrite } else { FaultReason::NoRead });
+        }
+        let page_last = (1_u64 << hit.lg2_size) - 1;
+        Ok(Run { pa: hit.pa, length: page_last - (iova & page_last) + 1 })
+    }
+}
+
+/// Memory that a transfer may use and that is not copied yet, with the place in the device's buffer that belongs to it.
+struct Pending {
+    buffer: Pa,
+    run: Run,
+    direction: Direction,
+}
+
+impl Pending {
+    #[inline]
+    fn add(&mut self, ram: &mut Ram, run: Run) {
+        if self.run.pa.0 + self.run.length == run.pa.0 {
+            self.run.length += run.length;
+        } else {
+            self.flush(ram);
+            self.run = run;
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self, ram: &mut Ram) {
+        let Run { pa, length } = self.run;
+        if length == 0 {
+            // Nothing yet, and then `pa` is nowhere.
+            return;
+        }
+        match self.direction {
+            Direction::Read => ram.copy(pa, self.buffer, length as usize),
+            Direction::Write => ram.copy(self.buffer, pa, length as usize),
+        }
+        self.buffer = Pa(self.buffer.0 + length);
+        self.run = Run { pa: Pa(0), length: 0 };
+    }
+}

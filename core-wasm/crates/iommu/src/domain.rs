@@ -1,0 +1,78 @@
+//! Domains: a page table each, in slots that are used again.
+
+use crate::OutOfMemory;
+use crate::fault::FaultReason;
+use crate::iotlb::Tag;
+use crate::ram::Ram;
+use alloc::vec::Vec;
+use pgtable::{AnyPageTable, Translation};
+
+/// Names a domain of an [`crate::Iommu`] from its creation to its destruction. Ids are used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DomainId(pub u32);
+
+/// An address space for devices.
+pub(crate) struct Domain {
+    pub(crate) table: AnyPageTable,
+    pub(crate) tag: Tag,
+}
+
+impl Domain {
+    /// What `iova` translates to, found by a walk.
+    #[inline]
+    pub(crate) fn translate(&self, ram: &Ram, iova: u64) -> Result<Translation, FaultReason> {
+        self.table
+            .translate(ram, iova)
+            .ok_or_else(|| if iova > self.table.aperture_last() { FaultReason::BeyondAperture } else { FaultReason::NotPresent })
+    }
+}
+
+/// All domains.
+#[derive(Default)]
+pub(crate) struct Domains {
+    slots: Vec<Option<Domain>>,
+    /// Slots that are empty. Has room for every slot, so that removing needs no memory.
+    free: Vec<u32>,
+}
+
+impl Domains {
+    /// Makes sure that the next [`Self::insert`] succeeds.
+    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        if self.free.is_empty() {
+            u32::try_from(self.slots.len()).map_err(|_| OutOfMemory)?;
+            self.slots.try_reserve(1)?;
+            self.free.try_reserve(self.slots.len() + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a domain. [`Self::reserve`] came before.
+    pub(crate) fn insert(&mut self, domain: Domain) -> DomainId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        self.slots[slot as usize] = Some(domain);
+        DomainId(slot)
+    }
+
+    pub(crate) fn remove(&mut self, id: DomainId) -> Option<Domain> {
+        let domain = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.free.push(id.0);
+        Some(domain)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: DomainId) -> Option<&Domain> {
+        self.slots.get(id.0 as usize)?.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: DomainId) -> Option<&mut Domain> {
+        self.slots.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Domain> {
+        self.slots.iter().flatten()
+    }
+}

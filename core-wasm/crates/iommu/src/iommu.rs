@@ -1,0 +1,243 @@
+//! The IOMMU: which requester uses which domain, and what the domains map.
+
+use crate::OutOfMemory;
+use crate::domain::{Domain, DomainId, Domains};
+use crate::fault::{FaultLog, FaultReason};
+use crate::iotlb::{Iotlb, MANY_PAGES};
+use crate::ram::{FRAME_LG2, Ram};
+use crate::statistics::{DeviceStatistics, IommuStatistics};
+use alloc::vec::Vec;
+use pgtable::{AnyPageTable, Config, Kind, MapError, Prot, Run, Translation};
+use uapi::{Errno, Result};
+
+/// What kind of IOMMU a machine has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IommuConfig {
+    /// Format of the page tables.
+    pub kind: Kind,
+    /// Levels of the page tables, of [`Kind::levels`]; decides how far IOVAs reach.
+    pub levels: u8,
+    /// Page sizes that may be used, bit n for 2^n bytes; those that the format lacks are ignored, the smallest is always used.
+    pub page_sizes: u64,
+    /// Whether accesses snoop caches whatever the device asks for.
+    pub coherent: bool,
+}
+
+impl IommuConfig {
+    /// All page sizes, coherent.
+    pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
+        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true }
+    }
+}
+
+/// What is known of a device by its index.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Device {
+    pub(crate) label: u64,
+    pub(crate) statistics: DeviceStatistics,
+}
+
+/// A requester that was attached once, and its domain now.
+struct Requester {
+    id: u32,
+    domain: Option<DomainId>,
+}
+
+/// The IOMMU of a machine. One for all its devices.
+///
+/// A requester that is attached to nothing is blocked: none of its transfers reaches memory.
+pub struct Iommu {
+    config: IommuConfig,
+    pub(crate) domains: Domains,
+    pub(crate) iotlb: Iotlb,
+    /// Sorted by id.
+    requesters: Vec<Requester>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) faults: FaultLog,
+    maps: u64,
+    unmaps: u64,
+    invalidations: u64,
+}
+
+impl Iommu {
+    /// An IOMMU without domains. EINVAL if the format has no such number of levels, ENOMEM if the heap is too small.
+    pub fn new(config: IommuConfig) -> Result<Iommu> {
+        if !config.kind.levels().contains(&config.levels) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Iommu {
+            config,
+            domains: Domains::default(),
+            iotlb: Iotlb::new()?,
+            requesters: Vec::new(),
+            devices: Vec::new(),
+            faults: FaultLog::new()?,
+            maps: 0,
+            unmaps: 0,
+            invalidations: 0,
+        })
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &IommuConfig {
+        &self.config
+    }
+
+    /// Makes room for devices up to index `device`, so that they have statistics and labels. At boot. ENOMEM.
+    pub fn add_device(&mut self, device: u32) -> Result<()> {
+        let count = (device as usize).checked_add(1).ok_or(Errno::ENOMEM)?;
+        if count > self.devices.len() {
+            self.devices.try_reserve(count - self.devices.len()).map_err(OutOfMemory::from)?;
+            self.devices.resize(count, Device::default());
+        }
+        Ok(())
+    }
+
+    /// Gives a device a label, which its fault records carry from now on; 0 for none. Nothing happens for a device that was not added.
+    pub fn set_label(&mut self, device: u32, label: u64) {
+        if let Some(device) = self.devices.get_mut(device as usize) {
+            device.label = label;
+        }
+    }
+
+    /// Creates a domain that maps nothing. ENOMEM: no RAM for its top table, or the heap is full.
+    pub fn create_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
+        self.domains.reserve()?;
+        let IommuConfig { kind, levels, page_sizes, coherent } = self.config;
+        let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
+        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag() }))
+    }
+
+    /// Destroys a domain with all it maps. Requesters still attached to it are blocked from now on. Never fails; an id of no domain is ignored.
+    pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
+        for requester in &mut self.requesters {
+            if requester.domain == Some(id) {
+                requester.domain = None;
+            }
+        }
+        // Its entries in the IOTLB stay, but their tag matches no domain ever again.
+        if let Some(domain) = self.domains.remove(id) {
+            domain.table.destroy(ram);
+            self.invalidations += 1;
+        }
+    }
+
+    /// Maps `runs`, one after the other, from `iova` on, with the largest pages that fit. All or nothing.
+    ///
+    /// The numbers are those of Linux's generic page tables: EADDRINUSE if part of it is mapped, ERANGE beyond the aperture, EINVAL
+    /// if anything is no multiple of the smallest page or `prot` is empty, ENOMEM; and ENOENT if there is no such domain.
+    pub fn map(&mut self, ram: &mut Ram, id: DomainId, iova: u64, runs: impl Iterator<Item = Run>, prot: Prot) -> Result<()> {
+        let domain = self.domains.get_mut(id).ok_or(Errno::ENOENT)?;
+        domain.table.map(ram, iova, runs, prot).map_err(errno)?;
+        self.maps += 1;
+        // Absence is not cached, so there is nothing to invalidate.
+        Ok(())
+    }
+
+    /// Unmaps what is mapped in `length` bytes from `iova` on, and returns how many bytes that were: fewer where there were holes, more where
+    /// a large page reached beyond the range and went as a whole. No device can use the old translation once this returns. Never fails.
+    pub fn unmap(&mut self, ram: &mut Ram, id: DomainId, iova: u64, length: u64) -> u64 {
+        let Some(domain) = self.domains.get_mut(id) else { return 0 };
+        let done = domain.table.unmap(ram, iova, length);
+        self.unmaps += 1;
+        if done.length != 0 {
+            self.invalidations += 1;
+            if (done.last - done.first) >> FRAME_LG2 < MANY_PAGES {
+                self.iotlb.forget(domain.tag, done.first, done.last);
+            } else {
+                domain.tag = self.iotlb.new_tag();
+            }
+        }
+        done.length
+    }
+
+    /// Lets the transfers of a requester go through a domain, or, with `None`, nowhere. ENOENT if there is no such domain; ENOMEM
+    /// is possible only the first time that a requester is attached to a domain; `None` never fails.
+    pub fn attach(&mut self, requester: u32, domain: Option<DomainId>) -> Result<()> {
+        if domain.is_some_and(|id| self.domains.get(id).is_none()) {
+            return Err(Errno::ENOENT);
+        }
+        match self.requesters.binary_search_by_key(&requester, |entry| entry.id) {
+            Ok(at) => self.requesters[at].domain = domain,
+            Err(_) if domain.is_none() => {}
+            Err(at) => {
+                self.requesters.try_reserve(1).map_err(OutOfMemory::from)?;
+                self.requesters.insert(at, Requester { id: requester, domain });
+            }
+        }
+        Ok(())
+    }
+
+    /// The domain that a requester is attached to.
+    #[inline]
+    pub fn attached(&self, requester: u32) -> Option<DomainId> {
+        let at = self.requesters.binary_search_by_key(&requester, |entry| entry.id).ok()?;
+        self.requesters[at].domain
+    }
+
+    /// Where a transfer of a requester would go, and what would be allowed there. Nothing is cached, counted or logged.
+    pub fn translate(&self, ram: &Ram, requester: u32, iova: u64) -> core::result::Result<Translation, FaultReason> {
+        let domain = self.attached(requester).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
+        domain.translate(ram, iova)
+    }
+
+    /// What `iova` translates to in a domain, whoever is attached to it.
+    pub fn translate_in(&self, ram: &Ram, id: DomainId, iova: u64) -> Option<Translation> {
+        self.domains.get(id)?.table.translate(ram, iova)
+    }
+
+    /// The last IOVA that a domain translates; the first is 0. 0 if there is no such domain.
+    pub fn aperture_last(&self, id: DomainId) -> u64 {
+        self.domains.get(id).map_or(0, |domain| domain.table.aperture_last())
+    }
+
+    /// Page sizes that a domain uses, bit n for 2^n bytes. 0 if there is no such domain.
+    pub fn page_sizes(&self, id: DomainId) -> u64 {
+        self.domains.get(id).map_or(0, |domain| domain.table.page_sizes())
+    }
+
+    /// The log of refused transfers.
+    pub fn faults(&self) -> &FaultLog {
+        &self.faults
+    }
+
+    /// The log of refused transfers, to be cleared.
+    pub fn faults_mut(&mut self) -> &mut FaultLog {
+        &mut self.faults
+    }
+
+    /// What a device did; zeros if it was not added.
+    pub fn device_statistics(&self, device: u32) -> DeviceStatistics {
+        self.devices.get(device as usize).map(|device| device.statistics).unwrap_or_default()
+    }
+
+    /// What the IOMMU did, and what it holds.
+    pub fn statistics(&self) -> IommuStatistics {
+        let mut statistics = IommuStatistics {
+            maps: self.maps,
+            unmaps: self.unmaps,
+            invalidations: self.invalidations,
+            domains: 0,
+            tables: 0,
+            pages: [0; 64],
+        };
+        for domain in self.domains.iter() {
+            statistics.domains += 1;
+            statistics.tables += u64::from(domain.table.tables());
+            for (sum, count) in statistics.pages.iter_mut().zip(domain.table.leaves()) {
+                *sum += count;
+            }
+        }
+        statistics
+    }
+}
+
+/// Linux's number for what its generic page tables refuse.
+fn errno(error: MapError) -> Errno {
+    match error {
+        MapError::OutOfMemory => Errno::ENOMEM,
+        MapError::Exists => Errno::EADDRINUSE,
+        MapError::OutOfRange => Errno::ERANGE,
+        MapError::Misaligned | MapError::NoAccess => Errno::EINVAL,
+    }
+}

@@ -1,0 +1,148 @@
+//! The address space of the one simulated process: what its addresses mean, for system calls and for pinning.
+
+use crate::mmap::{PLACEMENT_TOP, PROT_EXEC, PROT_READ, PROT_WRITE};
+use crate::ram::Ram;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use iova::{Range, RangeMap};
+use pgtable::{Pa, Run};
+use uapi::{Errno, Result};
+
+/// A mapping: what a range of addresses stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vma {
+    /// Memory of the first byte; the rest follows it. `None`: an access faults, whatever the protection says.
+    pub(crate) pa: Option<Pa>,
+    /// `PROT_READ`, `PROT_WRITE`, `PROT_EXEC`.
+    pub(crate) prot: u8,
+}
+
+/// Any of them makes a page readable for the process, as on x86.
+const ACCESSIBLE: u8 = (PROT_READ | PROT_WRITE | PROT_EXEC) as u8;
+
+/// The simulated process's memory. Each mapped page holds a reference to its frame; [`UserMemory::clear`] gives all of them back.
+pub struct UserMemory {
+    pub(crate) vmas: RangeMap<Vma>,
+    /// The mapping that was looked up last: most system calls use the same block again and again. An inverted range when there is none.
+    last: Cell<(Range, Vma)>,
+    /// Where automatic placement goes on, downwards.
+    pub(crate) cursor: u64,
+}
+
+const NO_ENTRY: (Range, Vma) = (Range { start: 1, last: 0 }, Vma { pa: None, prot: 0 });
+
+impl UserMemory {
+    /// An empty address space.
+    pub const fn new() -> UserMemory {
+        UserMemory { vmas: RangeMap::new(), last: Cell::new(NO_ENTRY), cursor: PLACEMENT_TOP }
+    }
+
+    /// Number of mappings.
+    pub fn mappings(&self) -> usize {
+        self.vmas.len()
+    }
+
+    /// Fills `into` from `va` on. EFAULT if a byte of it is not mapped or not readable; `into` may be filled in part then.
+    pub fn copy_in(&self, ram: &Ram, va: u64, into: &mut [u8]) -> Result<()> {
+        let mut rest = into;
+        self.pieces(va, rest.len() as u64, ACCESSIBLE, |run| {
+            let (piece, after) = core::mem::take(&mut rest).split_at_mut(run.length as usize);
+            piece.copy_from_slice(ram.bytes(run.pa, piece.len()));
+            rest = after;
+            Ok(())
+        })
+    }
+
+    /// Writes `from` to memory from `va` on. EFAULT if a byte of it is not mapped or not writable; what lies before that is written.
+    pub fn copy_out(&self, ram: &mut Ram, va: u64, from: &[u8]) -> Result<()> {
+        let mut rest = from;
+        self.pieces(va, from.len() as u64, PROT_WRITE as u8, |run| {
+            let (piece, after) = rest.split_at(run.length as usize);
+            ram.bytes_mut(run.pa, piece.len()).copy_from_slice(piece);
+            rest = after;
+            Ok(())
+        })
+    }
+
+    /// Appends to `runs` the memory of `length` bytes from `va` on, in order, joined where it is contiguous: what pinning needs. References
+    /// are the caller's to take, before anything else happens to this address space.
+    ///
+    /// EFAULT if a byte is not mapped, or its mapping lacks PROT_WRITE (for `write`) or PROT_READ (otherwise); ENOMEM if `runs` cannot grow.
+    /// `runs` is then as before.
+    pub fn resolve(&self, va: u64, length: u64, write: bool, runs: &mut Vec<Run>) -> Result<()> {
+        let before = runs.len();
+        let need = if write { PROT_WRITE } else { PROT_READ } as u8;
+        let result = self.pieces(va, length, need, |run| {
+            match runs.get_mut(before..).and_then(|runs| runs.last_mut()) {
+                Some(last) if last.pa.0 + last.length == run.pa.0 => last.length += run.length,
+                _ => {
+                    runs.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                    runs.push(run);
+                }
+            }
+            Ok(())
+        });
+        if result.is_err() {
+            runs.truncate(before);
+        }
+        result
+    }
+
+    /// Where `length` bytes from `va` on are in RAM, if that is one piece. EFAULT where a byte is not mapped or not accessible, EINVAL where
+    /// the memory is not contiguous, whichever comes first. For no bytes, where the byte at `va` is.
+    pub fn view(&self, va: u64, length: u64) -> Result<Pa> {
+        let mut found: Option<Run> = None;
+        self.pieces(va, length.max(1), ACCESSIBLE, |run| match &mut found {
+            None => {
+                found = Some(run);
+                Ok(())
+            }
+            Some(before) if before.pa.0 + before.length == run.pa.0 => {
+                before.length += run.length;
+                Ok(())
+            }
+            Some(_) => Err(Errno::EINVAL),
+        })?;
+        found.map(|run| run.pa).ok_or(Errno::EFAULT)
+    }
+
+    /// Calls `visit` with the memory of each mapping that `length` bytes from `va` on go through, in order. EFAULT at the first byte
+    /// that is not mapped or whose mapping has none of the protections `any_of`.
+    #[inline]
+    fn pieces(&self, va: u64, length: u64, any_of: u8, mut visit: impl FnMut(Run) -> Result<()>) -> Result<()> {
+        let (mut at, mut left) = (va, length);
+        while left > 0 {
+            let (range, vma) = self.find(at).ok_or(Errno::EFAULT)?;
+            let Some(pa) = vma.pa.filter(|_| vma.prot & any_of != 0) else { return Err(Errno::EFAULT) };
+            let length = left.min(range.last - at + 1);
+            visit(Run { pa: Pa(pa.0 + (at - range.start)), length })?;
+            left -= length;
+            // Mappings end far below 2^64.
+            at += length;
+        }
+        Ok(())
+    }
+
+    /// The mapping that contains `va`.
+    #[inline]
+    fn find(&self, va: u64) -> Option<(Range, Vma)> {
+        let last = self.last.get();
+        if last.0.start <= va && va <= last.0.last {
+            return Some(last);
+        }
+        let found = self.vmas.get(va)?;
+        self.last.set(found);
+        Some(found)
+    }
+
+    /// Before any change of the mappings.
+    pub(crate) fn forget_last(&self) {
+        self.last.set(NO_ENTRY);
+    }
+}
+
+impl Default for UserMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}

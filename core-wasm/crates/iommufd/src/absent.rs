@@ -1,0 +1,128 @@
+//! Requests for what this machine does not have. They answer as Linux does on hardware without the feature, with the same checks before.
+//!
+//! | request | answer after its checks | because |
+//! | --- | --- | --- |
+//! | HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP | EOPNOTSUPP | the IOMMUs track no writes |
+//! | HWPT_INVALIDATE | ENOENT, EINVAL | there are no nested page tables and no virtual IOMMUs |
+//! | VIOMMU_ALLOC | EOPNOTSUPP | the IOMMUs have no virtual ones |
+//! | VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC | ENOENT | they need a virtual IOMMU |
+//! | IOAS_NOIOMMU_GET_PA | EOPNOTSUPP | a kernel without CONFIG_IOMMUFD_NOIOMMU |
+//! | FAULT_QUEUE_ALLOC | ENOTTY | not built yet; Linux has it on any hardware |
+//!
+//! HWPT_ALLOC in `hwpt.rs` refuses nested types, dirty tracking and fault queues in the same way. VFIO's type1 requests on an iommufd
+//! answer ENOTTY (not built).
+
+use crate::object::ObjectKind;
+use crate::request::Call;
+use uapi::iommufd as api;
+use uapi::{Errno, Result};
+
+/// Most bytes of an entry of HWPT_INVALIDATE.
+const ENTRY_LENGTH_MAX: u32 = 4096;
+/// Most entries of one HWPT_INVALIDATE.
+const ENTRIES_MAX: u32 = 1 << 19;
+/// Most events that a queue of VEVENTQ_ALLOC may hold.
+const EVENTS_MAX: u32 = 1 << 19;
+
+/// A request that is not built.
+pub(crate) fn unknown(_: &mut Call) -> Result<()> {
+    Err(Errno::ENOTTY)
+}
+
+/// HWPT_SET_DIRTY_TRACKING.
+pub(crate) fn set_dirty_tracking(call: &mut Call) -> Result<()> {
+    let request = api::HwptSetDirtyTracking::read(call.bytes()?);
+    if request.flags & !api::HWPT_DIRTY_TRACKING_ENABLE != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    call.context()?.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
+    Err(Errno::EOPNOTSUPP)
+}
+
+/// HWPT_GET_DIRTY_BITMAP.
+pub(crate) fn get_dirty_bitmap(call: &mut Call) -> Result<()> {
+    let request = api::HwptGetDirtyBitmap::read(call.bytes()?);
+    if request.flags & !api::HWPT_GET_DIRTY_BITMAP_NO_CLEAR != 0 || request.reserved != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let context = call.context()?;
+    let index = context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
+    let ioas = context.hwpts.get(index).ok_or(Errno::EIO)?.ioas;
+    let alignment = context.ioases.get(ioas).ok_or(Errno::EIO)?.alignment;
+    check_bitmap(&request, alignment)?;
+    Err(Errno::EOPNOTSUPP)
+}
+
+fn check_bitmap(request: &api::HwptGetDirtyBitmap, alignment: u64) -> Result<()> {
+    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
+    let last = request.iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    let misaligned = |size: u64| (request.iova | last.wrapping_add(1)) & size.wrapping_sub(1) != 0;
+    if misaligned(alignment) || request.page_size == 0 || misaligned(request.page_size) { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// HWPT_INVALIDATE. Writes back that no entry was done, whatever else fails.
+pub(crate) fn invalidate(call: &mut Call) -> Result<()> {
+    let mut request = api::HwptInvalidate::read(call.bytes()?);
+    let refused = refuse_invalidate(call, &request);
+    request.entry_num = 0;
+    let mut answer = [0; api::HwptInvalidate::SIZE];
+    request.write(&mut answer);
+    call.respond(&answer)?;
+    Err(refused)
+}
+
+fn refuse_invalidate(call: &mut Call, request: &api::HwptInvalidate) -> Errno {
+    if request.reserved != 0 {
+        return Errno::EOPNOTSUPP;
+    }
+    let bad_length = request.entry_len == 0 || request.entry_len > ENTRY_LENGTH_MAX;
+    if request.entry_num != 0 && (request.data_uptr == 0 || bad_length || request.entry_num > ENTRIES_MAX) {
+        return Errno::EINVAL;
+    }
+    match call.context().and_then(|context| context.objects.get(request.hwpt_id)) {
+        Ok(_) => Errno::EINVAL,
+        Err(error) => error,
+    }
+}
+
+/// VIOMMU_ALLOC.
+pub(crate) fn viommu_alloc(call: &mut Call) -> Result<()> {
+    let request = api::ViommuAlloc::read(call.bytes()?);
+    if request.flags == 0 && request.r#type != api::VIOMMU_TYPE_DEFAULT {
+        call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
+    }
+    Err(Errno::EOPNOTSUPP)
+}
+
+/// VDEVICE_ALLOC.
+pub(crate) fn vdevice_alloc(_: &mut Call) -> Result<()> {
+    Err(Errno::ENOENT)
+}
+
+/// VEVENTQ_ALLOC.
+pub(crate) fn veventq_alloc(call: &mut Call) -> Result<()> {
+    let request = api::VeventqAlloc::read(call.bytes()?);
+    if request.flags != 0 || request.reserved != 0 || request.r#type == api::VEVENTQ_TYPE_DEFAULT {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if request.veventq_depth == 0 || request.veventq_depth > EVENTS_MAX {
+        return Err(Errno::EINVAL);
+    }
+    Err(Errno::ENOENT)
+}
+
+/// HW_QUEUE_ALLOC.
+pub(crate) fn hw_queue_alloc(call: &mut Call) -> Result<()> {
+    let request = api::HwQueueAlloc::read(call.bytes()?);
+    if request.flags != 0 || request.r#type == api::HW_QUEUE_TYPE_DEFAULT {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
+    request.nesting_parent_iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    Err(Errno::ENOENT)
+}
+
+/// IOAS_NOIOMMU_GET_PA.
+pub(crate) fn noiommu_get_pa(_: &mut Call) -> Result<()> {
+    Err(Errno::EOPNOTSUPP)
+}

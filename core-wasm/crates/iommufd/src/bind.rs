@@ -1,0 +1,90 @@
+//! Binding a device_fd to an iommufd, and what closing the fd undoes.
+
+use crate::file::{Bound, File};
+use crate::kernel::Kernel;
+use crate::object::ObjectKind;
+use uapi::size_rule;
+use uapi::vfio as api;
+use uapi::{Errno, Result};
+
+/// Where the answer is in the struct.
+const OUT_DEVID: u64 = 12;
+
+impl Kernel {
+    /// BIND_IOMMUFD. On failure the fd stays as it was, and can be bound later.
+    pub(crate) fn bind(&mut self, file: u32, argument: u64) -> Result<u32> {
+        let mut size = [0; 4];
+        self.hardware.copy_in(argument, &mut size)?;
+        let extent = size_rule::extent(u32::from_le_bytes(size), api::DeviceBindIommufd::SIZE, api::DeviceBindIommufd::MIN_SIZE)?;
+        if extent.tail != 0 {
+            self.check_tail(argument, api::DeviceBindIommufd::SIZE as u64, extent.tail as u64)?;
+        }
+        let mut bytes = [0; api::DeviceBindIommufd::SIZE];
+        self.hardware.copy_in(argument, bytes.get_mut(..extent.copy).ok_or(Errno::EIO)?)?;
+        let request = api::DeviceBindIommufd::read(&bytes);
+        if request.iommufd < 0 || request.flags & !api::DEVICE_BIND_FLAG_TOKEN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (device, bound) = self.device_files.get(file).map(|file| (file.device, file.bound)).ok_or(Errno::EIO)?;
+        if bound.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        self.check_token(&request)?;
+        let context = match self.file(request.iommufd)? {
+            File::Iommufd(context) => context,
+            _ => return Err(Errno::EBADFD),
+        };
+        let bound = self.bind_to(file, device, context)?;
+        let to = argument.checked_add(OUT_DEVID).ok_or(Errno::EFAULT)?;
+        self.hardware.copy_out(to, &bound.id.to_le_bytes()).inspect_err(|_| {
+            if let Some(file) = self.device_files.get_mut(file) {
+                file.bound = None;
+            }
+            self.unbind(device, bound);
+        })?;
+        Ok(0)
+    }
+
+    /// The functions have no virtual functions, so that a token is a mistake.
+    fn check_token(&mut self, request: &api::DeviceBindIommufd) -> Result<()> {
+        if request.flags & api::DEVICE_BIND_FLAG_TOKEN == 0 {
+            return Ok(());
+        }
+        self.hardware.copy_in(request.token_uuid_ptr, &mut [0; 16])?;
+        Err(Errno::EINVAL)
+    }
+
+    fn bind_to(&mut self, file: u32, device: u32, context: u32) -> Result<Bound> {
+        if self.device(device)?.bound.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        // The id is taken first, as in Linux, and given back on failure.
+        let id = self.context_mut(context)?.objects.add(ObjectKind::Device, device)?;
+        let claimed = if self.device(device)?.config.coherent { self.claim_group(device, context) } else { Err(Errno::EINVAL) };
+        let entry = self.context_mut(context)?;
+        if let Err(error) = claimed {
+            entry.objects.remove(id);
+            return Err(error);
+        }
+        entry.objects.hold(id, 1);
+        entry.files += 1;
+        let bound = Bound { context, id };
+        self.device_mut(device)?.bound = Some(bound);
+        self.device_files.get_mut(file).ok_or(Errno::EIO)?.bound = Some(bound);
+        Ok(bound)
+    }
+
+    /// What the end of a bound fd undoes: interrupts, attachment, the object, the claim of the group, the hold on the iommufd. Never fails.
+    pub(crate) fn unbind(&mut self, device: u32, bound: Bound) {
+        self.disable_irqs(device);
+        self.detach(device, bound);
+        if let Ok(context) = self.context_mut(bound.context) {
+            context.objects.remove(bound.id);
+        }
+        self.release_group(device);
+        if let Ok(device) = self.device_mut(device) {
+            device.bound = None;
+        }
+        self.put_context(bound.context);
+    }
+}

@@ -1,0 +1,138 @@
+//! Devices of the machine: what the host says of them at boot, and what programs have done to them.
+
+use crate::config::{DeviceConfig, GroupIoas, IrqConfig, RegionConfig, ReservedKind};
+use crate::file::Bound;
+use crate::group::{AttachSet, Group};
+use crate::irq::Irqs;
+use crate::kernel::Kernel;
+use alloc::vec::Vec;
+use iova::Range;
+use uapi::vfio as api;
+use uapi::{Errno, Result};
+
+const REGIONS: usize = api::PCI_NUM_REGIONS as usize;
+const IRQS: usize = api::PCI_NUM_IRQS as usize;
+
+/// A PCI function that VFIO can give to programs.
+pub(crate) struct Device {
+    pub(crate) config: DeviceConfig,
+    /// A kernel driver that does DMA has it.
+    pub(crate) driver_blocks: bool,
+    pub(crate) reserved: Vec<(Range, ReservedKind)>,
+    pub(crate) regions: [RegionConfig; REGIONS],
+    pub(crate) irq_configs: [IrqConfig; IRQS],
+    /// Which of the sets that use one page table it is in.
+    pub(crate) set: u32,
+    /// Fds that are open.
+    pub(crate) open_files: u32,
+    /// The one fd that is bound, if any.
+    pub(crate) bound: Option<Bound>,
+    pub(crate) attached: bool,
+    pub(crate) irqs: Irqs,
+}
+
+impl Device {
+    fn new(config: DeviceConfig, set: u32) -> Self {
+        let mut irq_configs = [IrqConfig::default(); IRQS];
+        // Linux has these for every PCI function.
+        for index in [api::PCI_ERR_IRQ_INDEX, api::PCI_REQ_IRQ_INDEX] {
+            irq_configs[index as usize].count = 1;
+        }
+        Self {
+            config,
+            driver_blocks: false,
+            reserved: Vec::new(),
+            regions: [RegionConfig::default(); REGIONS],
+            irq_configs,
+            set,
+            open_files: 0,
+            bound: None,
+            attached: false,
+            irqs: Irqs::default(),
+        }
+    }
+
+    /// The address ranges that nothing may be mapped at while it is attached.
+    pub(crate) fn reserved_ranges(&self) -> impl Iterator<Item = Range> {
+        self.reserved.iter().filter(|(_, kind)| *kind != ReservedKind::DirectRelaxable).map(|&(range, _)| range)
+    }
+}
+
+/// What the host says of its machine. Errors are the host's mistakes (EINVAL), or ENOMEM.
+impl Kernel {
+    /// Adds an IOMMU group without devices. Returns its number.
+    pub fn add_group(&mut self) -> Result<u32> {
+        self.groups.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.groups.push(Group::default());
+        Ok(self.groups.len() as u32 - 1)
+    }
+
+    /// Adds a device. Returns its number, which counts from 0.
+    pub fn add_device(&mut self, config: DeviceConfig) -> Result<u32> {
+        let number = u32::try_from(self.devices.len()).ok().filter(|&number| number < 1 << 24).ok_or(Errno::ENOMEM)?;
+        if self.groups.get(config.group as usize).is_none() {
+            return Err(Errno::EINVAL);
+        }
+        self.devices.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let set = self.set_of(&config)?;
+        let entry = self.sets.get_mut(set as usize).ok_or(Errno::EIO)?;
+        entry.members.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.hardware.iommu.add_device(number)?;
+        entry.members.push(number);
+        self.devices.push(Device::new(config, set));
+        Ok(number)
+    }
+
+    /// The set of devices that must use one page table to which a new device belongs.
+    fn set_of(&mut self, config: &DeviceConfig) -> Result<u32> {
+        let same = |device: &&Device| match self.rules.group_ioas {
+            GroupIoas::Linux => device.config.group == config.group,
+            GroupIoas::Requester => device.config.group == config.group && device.config.requester == config.requester,
+        };
+        if let Some(device) = self.devices.iter().find(same) {
+            return Ok(device.set);
+        }
+        self.sets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.sets.push(AttachSet::default());
+        Ok(self.sets.len() as u32 - 1)
+    }
+
+    /// Describes a region of a device, by VFIO's index.
+    pub fn add_region(&mut self, device: u32, index: u32, region: RegionConfig) -> Result<()> {
+        let regions = &mut self.device_mut(device)?.regions;
+        *regions.get_mut(index as usize).ok_or(Errno::EINVAL)? = region;
+        Ok(())
+    }
+
+    /// Describes an interrupt of a device, by VFIO's index.
+    pub fn add_irq(&mut self, device: u32, index: u32, irq: IrqConfig) -> Result<()> {
+        let irqs = &mut self.device_mut(device)?.irq_configs;
+        *irqs.get_mut(index as usize).ok_or(Errno::EINVAL)? = irq;
+        Ok(())
+    }
+
+    /// Reserves IOVAs for a device.
+    pub fn add_reserved(&mut self, device: u32, range: Range, kind: ReservedKind) -> Result<()> {
+        if range.last < range.start {
+            return Err(Errno::EINVAL);
+        }
+        let reserved = &mut self.device_mut(device)?.reserved;
+        reserved.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        reserved.push((range, kind));
+        Ok(())
+    }
+
+    /// Says whether a kernel driver that does DMA has the device. Then no device of its group can be bound.
+    pub fn set_driver_blocks(&mut self, device: u32, blocks: bool) -> Result<()> {
+        self.device_mut(device)?.driver_blocks = blocks;
+        Ok(())
+    }
+
+    pub(crate) fn device(&self, device: u32) -> Result<&Device> {
+        self.devices.get(device as usize).ok_or(Errno::EINVAL)
+    }
+
+    pub(crate) fn device_mut(&mut self, device: u32) -> Result<&mut Device> {
+        self.devices.get_mut(device as usize).ok_or(Errno::EINVAL)
+    }
+}

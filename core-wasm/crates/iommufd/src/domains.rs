@@ -1,0 +1,201 @@
+//! Areas in page tables: an area shown to all page tables of its IOAS, and all areas shown to a new one.
+
+use crate::context::Context;
+use crate::hardware::Hardware;
+use crate::hwpt::Hwpt;
+use crate::ioas::{Area, Ioas};
+use crate::pages::{PAGE, Pages};
+use crate::slab::Slab;
+use iommu::DomainId;
+use iova::{Range, ReserveError};
+use uapi::{Errno, Result};
+
+/// Who reserved a range of IOVAs, for giving it back: devices and page tables have numbers of their own.
+#[derive(Clone, Copy)]
+pub(crate) enum Reserver {
+    Device(u32),
+    Domain(DomainId),
+}
+
+impl Reserver {
+    pub(crate) fn owner(self) -> u64 {
+        match self {
+            Reserver::Device(device) => u64::from(device),
+            Reserver::Domain(DomainId(domain)) => 1 << 32 | u64::from(domain),
+        }
+    }
+}
+
+impl Ioas {
+    /// Reserves a range. EADDRINUSE over an area or an allowed range, ENOMEM.
+    pub(crate) fn reserve(&mut self, range: Range, who: Reserver) -> Result<()> {
+        self.space.reserve(range, who.owner()).map_err(|error| match error {
+            ReserveError::AreaOverlap | ReserveError::AllowedOverlap => Errno::EADDRINUSE,
+            ReserveError::OutOfMemory => Errno::ENOMEM,
+        })
+    }
+
+    /// Gives back all that somebody reserved.
+    pub(crate) fn release(&mut self, who: Reserver) {
+        self.space.release(who.owner());
+    }
+
+    /// Pins an area's memory and maps it in every page table. All or nothing. There is a page table.
+    #[inline]
+    pub(crate) fn fill_area(
+        &self,
+        hwpts: &Slab<Hwpt>,
+        pages: &mut Pages,
+        hardware: &mut Hardware,
+        range: Range,
+        area: Area,
+    ) -> Result<()> {
+        let (first, last) = area.page_range(range);
+        pages.pin(hardware, first, last)?;
+        for (done, domain) in self.domains(hwpts).enumerate() {
+            if let Err(error) = self.map_area(hardware, domain, pages, range, area) {
+                for domain in self.domains(hwpts).take(done) {
+                    unmap_area(hardware, domain, range);
+                }
+                pages.unpin(hardware, first, last);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Unmaps an area from every page table and lets go of its pins. Does nothing without a page table.
+    #[inline]
+    pub(crate) fn unfill_area(&self, hwpts: &Slab<Hwpt>, pages: &mut Pages, hardware: &mut Hardware, range: Range, area: Area) {
+        if self.hwpts.is_empty() {
+            return;
+        }
+        for domain in self.domains(hwpts) {
+            unmap_area(hardware, domain, range);
+        }
+        let (first, last) = area.page_range(range);
+        pages.unpin(hardware, first, last);
+    }
+
+    /// Maps pinned memory in one page table. All or nothing.
+    fn map_area(&self, hardware: &mut Hardware, domain: DomainId, pages: &Pages, range: Range, area: Area) -> Result<()> {
+        let (first, last) = area.page_range(range);
+        let Hardware { iommu, ram, .. } = hardware;
+        if !self.small_pages {
+            return iommu.map(ram, domain, range.start, pages.pinned_runs(first, last), area.prot);
+        }
+        // One call for each page, as neighbours in one call become large pages.
+        for index in first..=last {
+            let at = range.start + (index - first) * PAGE;
+            if let Err(error) = iommu.map(ram, domain, at, pages.pinned_runs(index, index), area.prot) {
+                if at > range.start {
+                    iommu.unmap(ram, domain, range.start, at - range.start);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn domains(&self, hwpts: &Slab<Hwpt>) -> impl Iterator<Item = DomainId> {
+        self.hwpts.iter().filter_map(|&hwpt| Some(hwpts.get(hwpt)?.domain))
+    }
+}
+
+fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range) {
+    let length = range.last - range.start + 1;
+    let unmapped = hardware.iommu.unmap(&mut hardware.ram, domain, range.start, length);
+    debug_assert!(unmapped == length, "a page table maps the areas of its IOAS");
+}
+
+impl Context {
+    /// Shows all areas of its IOAS to a page table, and adds it there.
+    ///
+    /// EADDRINUSE if an area does not fit its alignment, or an area or an allowed range lies beyond its aperture; what pinning refuses;
+    /// ENOMEM. All or nothing.
+    pub(crate) fn add_domain(&mut self, hardware: &mut Hardware, hwpt: u32) -> Result<()> {
+        let Context { ioases, hwpts, pages, .. } = self;
+        let new = hwpts.get(hwpt).ok_or(Errno::EIO)?;
+        let (domain, alignment) = (new.domain, new.smallest_page);
+        let ioas = ioases.get_mut(new.ioas).ok_or(Errno::EIO)?;
+        let alignment = alignment.max(ioas.alignment);
+        if alignment > PAGE {
+            return Err(Errno::EINVAL);
+        }
+        if alignment != ioas.alignment {
+            ioas.check_alignment(alignment)?;
+        }
+        ioas.hwpts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let aperture_last = hardware.iommu.aperture_last();
+        if aperture_last != u64::MAX {
+            ioas.reserve(Range { start: aperture_last + 1, last: u64::MAX }, Reserver::Domain(domain))?;
+        }
+        if let Err(error) = ioas.fill_domain(pages, hardware, domain) {
+            ioas.release(Reserver::Domain(domain));
+            return Err(error);
+        }
+        ioas.alignment = alignment;
+        ioas.hwpts.push(hwpt);
+        Ok(())
+    }
+
+    /// Takes a page table out of its IOAS. Nothing is attached to it. Its content goes with the domain.
+    pub(crate) fn remove_domain(&mut self, hardware: &mut Hardware, hwpt: u32) {
+        let Context { ioases, hwpts, pages, .. } = self;
+        let Some(old) = hwpts.get(hwpt) else { return };
+        let Some(ioas) = ioases.get_mut(old.ioas) else { return };
+        let Some(at) = ioas.hwpts.iter().position(|&other| other == hwpt) else { return };
+        ioas.hwpts.remove(at);
+        if ioas.hwpts.is_empty() {
+            ioas.unpin_all(pages, hardware, u64::MAX);
+        }
+        ioas.release(Reserver::Domain(old.domain));
+        // The alignment does not rise, so no area is in the way.
+        let _ = ioas.update_alignment(hwpts);
+    }
+}
+
+impl Ioas {
+    /// Maps all areas in a page table that is not one of this IOAS yet, and pins their memory if it is the first. All or nothing.
+    fn fill_domain(&self, pages: &mut Slab<Pages>, hardware: &mut Hardware, domain: DomainId) -> Result<()> {
+        for (range, area) in self.space.iter_from(0) {
+            let entry = pages.get_mut(area.pages).ok_or(Errno::EIO)?;
+            let (first, last) = area.page_range(range);
+            let pin = if self.hwpts.is_empty() { entry.pin(hardware, first, last) } else { Ok(()) };
+            let result = pin.and_then(|()| {
+                self.map_area(hardware, domain, entry, range, area).inspect_err(|_| {
+                    if self.hwpts.is_empty() {
+                        entry.unpin(hardware, first, last);
+                    }
+                })
+            });
+            if let Err(error) = result {
+                // What the domain maps goes with it; only the pins must be given back one by one.
+                self.unfill_domain(pages, hardware, domain, range.start);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes [`Self::fill_domain`] for the areas below `end`.
+    fn unfill_domain(&self, pages: &mut Slab<Pages>, hardware: &mut Hardware, domain: DomainId, end: u64) {
+        for (range, _) in self.space.iter_from(0).take_while(|(range, _)| range.start < end) {
+            unmap_area(hardware, domain, range);
+        }
+        if self.hwpts.is_empty() && end > 0 {
+            self.unpin_all(pages, hardware, end - 1);
+        }
+    }
+
+    /// Lets go of the pins of all areas that start at `last` or before.
+    fn unpin_all(&self, pages: &mut Slab<Pages>, hardware: &mut Hardware, last: u64) {
+        for (range, area) in self.space.iter_from(0).take_while(|(range, _)| range.start <= last) {
+            if let Some(entry) = pages.get_mut(area.pages) {
+                let (first, last) = area.page_range(range);
+                entry.unpin(hardware, first, last);
+            }
+        }
+    }
+}
+

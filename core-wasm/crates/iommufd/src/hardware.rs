@@ -1,0 +1,91 @@
+//! What requests work on beside objects: memory, the IOMMU, and the accounting of pinned pages.
+
+use crate::pages::Charge;
+use crate::slab::Slab;
+use alloc::vec::Vec;
+use iommu::{Iommu, MemFile, Ram, Run, UserMemory};
+use uapi::{Errno, Result};
+
+/// The machine and its process, as the objects of an iommufd see them.
+pub(crate) struct Hardware {
+    pub(crate) ram: Ram,
+    pub(crate) user: UserMemory,
+    pub(crate) iommu: Iommu,
+    pub(crate) memfds: Slab<Memfd>,
+    pub(crate) accounts: Accounts,
+    /// Where memory is resolved into; kept, so that a mapping takes no memory for it.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// A memfd: its fd holds it, and so do pages of MAP_FILE.
+pub(crate) struct Memfd {
+    pub(crate) file: MemFile,
+    pub(crate) holders: u32,
+}
+
+impl Hardware {
+    /// Lets go of a memfd.
+    pub(crate) fn put_memfd(&mut self, index: u32) {
+        let Some(memfd) = self.memfds.get_mut(index) else { return };
+        memfd.holders -= 1;
+        if memfd.holders == 0
+            && let Some(memfd) = self.memfds.remove(index)
+        {
+            memfd.file.close(&mut self.ram);
+        }
+    }
+
+    /// Copies from the process. EFAULT.
+    #[inline]
+    pub(crate) fn copy_in(&mut self, from: u64, to: &mut [u8]) -> Result<()> {
+        self.user.copy_in(&self.ram, from, to)
+    }
+
+    /// Copies to the process. EFAULT.
+    #[inline]
+    pub(crate) fn copy_out(&mut self, to: u64, from: &[u8]) -> Result<()> {
+        self.user.copy_out(&mut self.ram, to, from)
+    }
+}
+
+/// Pinned pages, and whom they are charged to.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    /// Most pages that each of the two may have; `None`: nothing is accounted.
+    pub(crate) limit: Option<u64>,
+    /// Charged to the user.
+    pub(crate) user: u64,
+    /// Charged to the process.
+    pub(crate) process: u64,
+    /// All pinned pages, charged or not.
+    pub(crate) pinned: u64,
+}
+
+impl Accounts {
+    /// Counts `pages` more. ENOMEM beyond the limit.
+    pub(crate) fn add(&mut self, charge: Charge, pages: u64) -> Result<()> {
+        let limit = self.limit.unwrap_or(u64::MAX);
+        if let Some(charged) = self.charged(charge) {
+            let sum = charged.checked_add(pages).filter(|&sum| sum <= limit).ok_or(Errno::ENOMEM)?;
+            *charged = sum;
+        }
+        self.pinned += pages;
+        Ok(())
+    }
+
+    /// Counts `pages` fewer.
+    pub(crate) fn sub(&mut self, charge: Charge, pages: u64) {
+        if let Some(charged) = self.charged(charge) {
+            *charged -= pages;
+        }
+        self.pinned -= pages;
+    }
+
+    fn charged(&mut self, charge: Charge) -> Option<&mut u64> {
+        match charge {
+            Charge::None => None,
+            Charge::User => Some(&mut self.user),
+            Charge::Process => Some(&mut self.process),
+        }
+    }
+}

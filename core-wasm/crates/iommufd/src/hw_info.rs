@@ -1,0 +1,83 @@
+//! GET_HW_INFO: what the IOMMU of a device is and can do.
+
+use crate::hardware::Hardware;
+use crate::object::ObjectKind;
+use crate::request::Call;
+use iommu::{IommuConfig, Kind};
+use uapi::iommufd as api;
+use uapi::{Errno, Result};
+
+/// Room for what any IOMMU tells.
+const DATA_MAX: usize = api::HwInfoVtd::SIZE;
+
+/// GET_HW_INFO. Copies what fits of the IOMMU's description, zeroes the rest of the caller's buffer, and answers the full length.
+pub(crate) fn get(call: &mut Call) -> Result<()> {
+    let mut request = api::HwInfo::read(call.bytes()?);
+    if request.flags & !api::HW_INFO_FLAG_INPUT_TYPE != 0 || request.reserved != [0; 3] {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let wanted = if request.flags & api::HW_INFO_FLAG_INPUT_TYPE == 0 { api::HW_INFO_TYPE_DEFAULT } else { request.data_type };
+    let (context, hardware) = call.parts()?;
+    context.objects.index(request.dev_id, ObjectKind::Device)?;
+    let mut data = [0; DATA_MAX];
+    let (data_type, length) = describe(hardware.iommu.config(), &mut data);
+    if wanted != api::HW_INFO_TYPE_DEFAULT && wanted != data_type {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let copied = length.min(request.data_len as usize);
+    hardware.copy_out(request.data_uptr, &data[..copied])?;
+    clear(hardware, request.data_uptr, copied as u64, u64::from(request.data_len))?;
+    request.data_type = data_type;
+    request.data_len = length as u32;
+    request.out_max_pasid_log2 = 0;
+    // No function of the machine has address translation services.
+    request.out_capabilities = api::HW_CAP_PCI_ATS_NOT_SUPPORTED;
+    let mut answer = [0; api::HwInfo::SIZE];
+    request.write(&mut answer);
+    call.respond(&answer)
+}
+
+/// Zeroes bytes `from..to` of the buffer at `va`. EFAULT.
+fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
+    const ZEROES: [u8; 256] = [0; 256];
+    let mut at = from;
+    while at < to {
+        let length = (to - at).min(ZEROES.len() as u64);
+        hardware.copy_out(va.checked_add(at).ok_or(Errno::EFAULT)?, &ZEROES[..length as usize])?;
+        at += length;
+    }
+    Ok(())
+}
+
+/// Writes the registers that describe the IOMMU. Returns their layout's number and length.
+fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
+    match config.kind {
+        Kind::VtdSecondStage => {
+            let registers = api::HwInfoVtd { flags: 0, reserved: 0, cap_reg: vtd_capabilities(config), ecap_reg: VTD_EXTENDED };
+            registers.write(data);
+            (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
+        }
+        Kind::AmdV1 => {
+            let mut bytes = [0; api::HwInfoAmd::SIZE];
+            api::HwInfoAmd { efr: AMD_FEATURES, efr2: 0 }.write(&mut bytes);
+            data[..bytes.len()].copy_from_slice(&bytes);
+            (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
+        }
+    }
+}
+
+/// VT-d specification, capability register: 16-bit domain ids (ND), the levels of page tables (SAGAW), the widest IOVA (MGAW), 2 MiB and
+/// 1 GiB pages (SSLPS).
+fn vtd_capabilities(config: &IommuConfig) -> u64 {
+    let levels = u64::from(config.levels);
+    let address_bits = 9 * levels + 12;
+    let large = u64::from(config.page_sizes >> 21 & 1 != 0) | u64::from(config.page_sizes >> 30 & 1 != 0) << 1;
+    6 | 1 << (8 + levels - 2) | (address_bits - 1) << 16 | large << 34
+}
+
+/// VT-d specification, extended capability register: coherent walks (C), queued invalidation (QI), interrupt remapping (IR), snoop
+/// control (SC).
+const VTD_EXTENDED: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 7;
+
+/// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
+const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;

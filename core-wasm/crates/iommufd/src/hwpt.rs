@@ -1,0 +1,105 @@
+//! Page tables of an IOAS as objects.
+
+use crate::context::Context;
+use crate::hardware::Hardware;
+use crate::object::ObjectKind;
+use crate::request::Call;
+use iommu::{DomainId, Kind};
+use uapi::iommufd as api;
+use uapi::{Errno, Result};
+
+const KNOWN_FLAGS: u32 = api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING | api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
+
+/// A page table. It holds its IOAS.
+pub(crate) struct Hwpt {
+    /// Its object id.
+    pub(crate) id: u32,
+    /// Which IOAS.
+    pub(crate) ioas: u32,
+    pub(crate) domain: DomainId,
+    /// Bytes of its smallest page.
+    pub(crate) smallest_page: u64,
+    /// Made by attaching to the IOAS: goes with the last device.
+    pub(crate) automatic: bool,
+}
+
+/// HWPT_ALLOC: makes a page table and shows it all areas of the IOAS at once. Nested types answer as on an IOMMU without nesting.
+pub(crate) fn alloc(call: &mut Call) -> Result<()> {
+    let mut request = api::HwptAlloc::read(call.bytes()?);
+    if request.reserved != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if (request.data_type == api::HWPT_DATA_NONE) != (request.data_len == 0) {
+        return Err(Errno::EINVAL);
+    }
+    let (context, hardware) = call.parts()?;
+    context.objects.index(request.dev_id, ObjectKind::Device)?;
+    let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
+    match parent.kind {
+        ObjectKind::Ioas => check_flags(&request, hardware.iommu.config().kind)?,
+        ObjectKind::Hwpt => return Err(Errno::EOPNOTSUPP),
+        ObjectKind::Device => return Err(Errno::EINVAL),
+    }
+    let hwpt = context.new_hwpt(hardware, parent.index, false)?;
+    let id = context.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
+    request.out_hwpt_id = id;
+    let mut answer = [0; api::HwptAlloc::SIZE];
+    request.write(&mut answer);
+    let filled = context.add_domain(hardware, hwpt);
+    // There are no fault queues, so no id of one is valid.
+    let queue = if request.flags & api::HWPT_FAULT_ID_VALID == 0 { Ok(()) } else { Err(Errno::ENOENT) };
+    filled.and(queue).and_then(|()| call.respond(&answer)).inspect_err(|_| {
+        // Nobody has learned the id.
+        let _ = call.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
+    })
+}
+
+/// EOPNOTSUPP for what a paging page table cannot do here.
+fn check_flags(request: &api::HwptAlloc, kind: Kind) -> Result<()> {
+    let unknown = request.flags & !KNOWN_FLAGS != 0;
+    let lacking = request.flags & (api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING) != 0;
+    // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
+    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && kind == Kind::AmdV1;
+    if unknown || lacking || no_pasid || request.data_len != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+}
+
+impl Context {
+    /// Makes a page table for an IOAS, which does not show it its areas yet. Returns its index.
+    pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, automatic: bool) -> Result<u32> {
+        let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
+        let domain = hardware.iommu.create_domain(&mut hardware.ram)?;
+        let smallest_page = hardware.iommu.page_sizes() & hardware.iommu.page_sizes().wrapping_neg();
+        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic };
+        let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
+            self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
+                self.hwpts.remove(index);
+            })?;
+            Ok(index)
+        });
+        match added {
+            Ok(_) => self.objects.hold(ioas_id, 1),
+            Err(_) => hardware.iommu.destroy_domain(&mut hardware.ram, domain),
+        }
+        added
+    }
+
+    /// What goes with the object of a page table that nothing is attached to. Its id is the caller's to give back.
+    pub(crate) fn destroy_hwpt(&mut self, hardware: &mut Hardware, index: u32) {
+        self.remove_domain(hardware, index);
+        let Some(hwpt) = self.hwpts.remove(index) else { return };
+        hardware.iommu.destroy_domain(&mut hardware.ram, hwpt.domain);
+        if let Some(ioas) = self.ioases.get(hwpt.ioas) {
+            self.objects.hold(ioas.id, -1);
+        }
+    }
+
+    /// Lets go of a page table that a device was attached to. An automatic one is destroyed with its last device.
+    pub(crate) fn put_hwpt(&mut self, hardware: &mut Hardware, id: u32) {
+        self.objects.hold(id, -1);
+        let Ok(object) = self.objects.get(id) else { return };
+        if object.users == 1 && self.hwpts.get(object.index).is_some_and(|hwpt| hwpt.automatic) {
+            // It has no holder, so this does not fail.
+            let _ = self.destroy(hardware, id);
+        }
+    }
+}

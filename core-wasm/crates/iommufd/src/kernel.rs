@@ -1,0 +1,103 @@
+//! The kernel: all that exists, and the system calls that are not about memory.
+
+use crate::config::{Config, Limits, Rules};
+use crate::context::Context;
+use crate::device::Device;
+use crate::eventfd::Eventfd;
+use crate::file::{DeviceFile, File};
+use crate::group::{AttachSet, Group};
+use crate::hardware::{Accounts, Hardware};
+use crate::slab::{LowestSlab, Slab};
+use alloc::vec::Vec;
+use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
+use uapi::{Errno, Result};
+
+/// Set in the answer of a request: the host resets the model of the device whose number is in the low bits, then answers 0.
+pub const HOST_RESET: u32 = 0x4000_0000;
+/// Set in the answer of close: a bound fd of the device in the low bits went away, the host resets its model.
+pub const HOST_RELEASE: u32 = 0x2000_0000;
+
+/// First number of an fd: the three standard ones are taken.
+const FIRST_FD: u32 = 3;
+
+/// The simulated kernel with its machine and its one process.
+///
+/// System calls return a result of 0 or more, or an error number. They never panic, whatever the arguments.
+pub struct Kernel {
+    pub(crate) hardware: Hardware,
+    pub(crate) files: LowestSlab<File>,
+    pub(crate) contexts: Slab<Context>,
+    pub(crate) device_files: Slab<DeviceFile>,
+    pub(crate) eventfds: Slab<Eventfd>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) sets: Vec<AttachSet>,
+    pub(crate) rules: Rules,
+    pub(crate) limits: Limits,
+    /// A signal is waking those that wait for it.
+    pub(crate) waking: bool,
+}
+
+impl Kernel {
+    /// A machine with this RAM and no devices. EINVAL if the page tables cannot have that many levels, ENOMEM.
+    pub fn new(config: Config, ram: Ram) -> Result<Kernel> {
+        let accounts = Accounts { limit: config.limits.memlock.map(|bytes| bytes >> FRAME_LG2), ..Accounts::default() };
+        let mut runs = Vec::new();
+        runs.try_reserve(16).map_err(|_| Errno::ENOMEM)?;
+        Ok(Kernel {
+            hardware: Hardware { ram, user: UserMemory::new(), iommu: Iommu::new(config.iommu)?, memfds: Slab::new(), accounts, runs },
+            files: LowestSlab::new(FIRST_FD),
+            contexts: Slab::new(),
+            device_files: Slab::new(),
+            eventfds: Slab::new(),
+            devices: Vec::new(),
+            groups: Vec::new(),
+            sets: Vec::new(),
+            rules: config.rules,
+            limits: config.limits,
+            waking: false,
+        })
+    }
+
+    /// One request to a file. `argument` is the address of the request's struct.
+    ///
+    /// Returns 0 or more, or [`HOST_RESET`] with a device. EBADF; ENOTTY for a file without requests or a request that it does not know.
+    pub fn ioctl(&mut self, fd: i32, request: u32, argument: u64) -> Result<u32> {
+        match self.file(fd)? {
+            File::Iommufd(context) => self.iommufd_ioctl(context, request, argument),
+            File::Device(file) => self.device_ioctl(file, request, argument),
+            File::Eventfd(_) | File::Memfd(_) => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// Reads at most `length` bytes to `va`. Only eventfds can be read so. EBADF, EINVAL.
+    pub fn read(&mut self, fd: i32, va: u64, length: u64) -> Result<u64> {
+        match self.file(fd)? {
+            File::Eventfd(index) => self.read_eventfd(index, va, length),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Writes `length` bytes from `va`. Only eventfds can be written so. EBADF, EINVAL.
+    pub fn write(&mut self, fd: i32, va: u64, length: u64) -> Result<u64> {
+        match self.file(fd)? {
+            File::Eventfd(index) => self.write_eventfd(index, va, length),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Whether a read would find something: 1, else 0. Files that no read waits for are always ready, as in Linux. EBADF.
+    pub fn poll(&self, fd: i32) -> Result<u32> {
+        match self.file(fd)? {
+            File::Eventfd(index) => Ok(u32::from(self.eventfds.get(index).is_some_and(|eventfd| eventfd.count != 0))),
+            _ => Ok(1),
+        }
+    }
+
+    /// The device behind a device_fd that is bound. EBADF, EINVAL for a file that is none or is inoperable.
+    pub fn device_of(&self, fd: i32) -> Result<u32> {
+        let File::Device(index) = self.file(fd)? else { return Err(Errno::EINVAL) };
+        let file = self.device_files.get(index).ok_or(Errno::EIO)?;
+        if file.bound.is_some() { Ok(file.device) } else { Err(Errno::EINVAL) }
+    }
+}

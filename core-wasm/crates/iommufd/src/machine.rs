@@ -1,0 +1,84 @@
+//! What the machine does beside the program: transfers of devices, their buffers, and a look at faults and counters.
+
+use crate::kernel::Kernel;
+use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuStatistics, Pa, Ram, Source};
+use uapi::{Errno, Result};
+
+impl Kernel {
+    /// RAM.
+    pub fn ram(&self) -> &Ram {
+        &self.hardware.ram
+    }
+
+    /// RAM, for what a device does to its own buffers.
+    pub fn ram_mut(&mut self) -> &mut Ram {
+        &mut self.hardware.ram
+    }
+
+    /// RAM for a device's own buffers, zeroed. ENOMEM; EINVAL for no bytes.
+    pub fn staging_alloc(&mut self, length: u64) -> Result<Pa> {
+        if length == 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.hardware.ram.alloc(length).ok_or(Errno::ENOMEM)
+    }
+
+    /// Gives back what [`Kernel::staging_alloc`] gave, with the same length.
+    pub fn staging_free(&mut self, at: Pa, length: u64) {
+        if self.hardware.ram.contains(at, length) {
+            self.hardware.ram.put_run(at, length);
+        }
+    }
+
+    /// A device reads memory at `iova` into its buffer at `to`. See [`iommu::Iommu::dma_read`].
+    #[inline]
+    pub fn dma_read(&mut self, device: u32, pasid: Option<u32>, iova: u64, to: Pa, length: u64) -> core::result::Result<(), FaultReason> {
+        let source = self.source(device, pasid)?;
+        self.hardware.iommu.dma_read(&mut self.hardware.ram, &source, iova, to, length)
+    }
+
+    /// A device writes its buffer at `from` to memory at `iova`. See [`iommu::Iommu::dma_write`].
+    #[inline]
+    pub fn dma_write(
+        &mut self,
+        device: u32,
+        pasid: Option<u32>,
+        iova: u64,
+        from: Pa,
+        length: u64,
+    ) -> core::result::Result<(), FaultReason> {
+        let source = self.source(device, pasid)?;
+        self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length)
+    }
+
+    /// A device that is not there is a mistake of the host.
+    fn source(&self, device: u32, pasid: Option<u32>) -> core::result::Result<Source, FaultReason> {
+        let entry = self.devices.get(device as usize).ok_or(FaultReason::BadBuffer)?;
+        Ok(Source { device, requester: entry.config.requester, pasid })
+    }
+
+    /// Fault records that are kept.
+    pub fn faults_len(&self) -> usize {
+        self.hardware.iommu.faults().len()
+    }
+
+    /// Fault records that made room for others.
+    pub fn faults_lost(&self) -> u64 {
+        self.hardware.iommu.faults().lost()
+    }
+
+    /// A fault record; 0 is the oldest that is kept.
+    pub fn fault(&self, index: usize) -> Option<FaultRecord> {
+        self.hardware.iommu.faults().get(index).copied()
+    }
+
+    /// What a device did since boot.
+    pub fn device_statistics(&self, device: u32) -> DeviceStatistics {
+        self.hardware.iommu.device_statistics(device)
+    }
+
+    /// What the IOMMU did since boot, and what its page tables hold.
+    pub fn iommu_statistics(&self) -> IommuStatistics {
+        self.hardware.iommu.statistics()
+    }
+}

@@ -1,0 +1,239 @@
+//! Making areas: IOAS_MAP, IOAS_MAP_FILE, and what COPY shares with them.
+//!
+//! The hot path of the library: no allocation but for the area and its memory's entry, both in slabs.
+
+use crate::context::Context;
+use crate::file::File;
+use crate::hardware::Hardware;
+use crate::hwpt::Hwpt;
+use crate::ioas::{Area, Ioas};
+use crate::kernel::Kernel;
+use crate::pages::{Backing, Charge, PAGE, Pages};
+use crate::request::Call;
+use crate::slab::Slab;
+use iommu::Prot;
+use iova::{FixedError, InsertError, PlaceError, Range};
+use uapi::iommufd as api;
+use uapi::{Errno, Result};
+
+const KNOWN_FLAGS: u32 = api::IOAS_MAP_FIXED_IOVA | api::IOAS_MAP_WRITEABLE | api::IOAS_MAP_READABLE;
+/// The longest length, so that rounding up to pages does not overflow.
+const LENGTH_MAX: u64 = u64::MAX - PAGE;
+
+/// Bytes of some memory, to become an area.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) pages: u32,
+    pub(crate) start_byte: u64,
+    pub(crate) length: u64,
+}
+
+/// Where an area goes, and what devices may do with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    /// The IOVA; `None`: the kernel chooses.
+    pub(crate) fixed: Option<u64>,
+    pub(crate) prot: Prot,
+}
+
+impl Target {
+    /// Checks that MAP, MAP_FILE and COPY begin with. `bounds` are the values that must be below 2^64 - 1.
+    pub(crate) fn from_flags<const N: usize>(flags: u32, reserved: u32, iova: u64, bounds: [u64; N]) -> Result<Target> {
+        if flags & !KNOWN_FLAGS != 0 || reserved != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if iova == u64::MAX || bounds.contains(&u64::MAX) {
+            return Err(Errno::EOVERFLOW);
+        }
+        let read = if flags & api::IOAS_MAP_READABLE != 0 { Prot::READ } else { Prot::NONE };
+        let write = if flags & api::IOAS_MAP_WRITEABLE != 0 { Prot::WRITE } else { Prot::NONE };
+        if (read | write).is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        let fixed = (flags & api::IOAS_MAP_FIXED_IOVA != 0).then_some(iova);
+        Ok(Target { fixed, prot: read | write })
+    }
+
+    fn writes(&self) -> bool {
+        self.prot.contains(Prot::WRITE)
+    }
+}
+
+/// IOAS_MAP: maps memory of the process.
+pub(crate) fn map(call: &mut Call) -> Result<()> {
+    let mut request = api::IoasMap::read(call.bytes()?);
+    let target = Target::from_flags(request.flags, request.reserved, request.iova, [request.length])?;
+    let (context, hardware) = call.parts()?;
+    let ioas = context.objects.index(request.ioas_id, crate::object::ObjectKind::Ioas)?;
+    request.user_va.checked_add(request.length).ok_or(Errno::EOVERFLOW)?;
+    let backing = Backing::User(request.user_va & !(PAGE - 1));
+    request.iova = map_new(context, hardware, ioas, backing, request.user_va % PAGE, request.length, target)?;
+    let mut answer = [0; api::IoasMap::SIZE];
+    request.write(&mut answer);
+    call.respond(&answer)
+}
+
+/// IOAS_MAP_FILE: maps memory of a memfd.
+pub(crate) fn map_file(call: &mut Call) -> Result<()> {
+    let mut request = api::IoasMapFile::read(call.bytes()?);
+    let target = Target::from_flags(request.flags, 0, request.iova, [request.length])?;
+    let ioas = call.context()?.objects.index(request.ioas_id, crate::object::ObjectKind::Ioas)?;
+    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
+    request.start.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    let backing = call.kernel.backing_of(request.fd, request.start & !(PAGE - 1))?;
+    let (context, hardware) = call.parts()?;
+    request.iova = map_new(context, hardware, ioas, backing, request.start % PAGE, request.length, target)?;
+    let mut answer = [0; api::IoasMapFile::SIZE];
+    request.write(&mut answer);
+    call.respond(&answer)
+}
+
+impl Kernel {
+    /// What can be mapped of an fd. EBADF. Whether it has memory is found out when that is pinned.
+    fn backing_of(&self, fd: i32, start: u64) -> Result<Backing> {
+        match self.file(fd)? {
+            File::Memfd(memfd) => Ok(Backing::File { memfd, start }),
+            _ => Ok(Backing::NoMemory { start }),
+        }
+    }
+}
+
+/// Maps memory that is not mapped yet. Returns the IOVA.
+#[inline]
+fn map_new(
+    context: &mut Context,
+    hardware: &mut Hardware,
+    ioas: u32,
+    backing: Backing,
+    start_byte: u64,
+    length: u64,
+    target: Target,
+) -> Result<u64> {
+    if length == 0 || length > LENGTH_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let charge = if hardware.accounts.limit.is_none() { Charge::None } else { context.charge };
+    let pages = context.pages.insert(Pages::new(backing, target.writes(), charge))?;
+    if let Backing::File { memfd, .. } = backing
+        && let Some(memfd) = hardware.memfds.get_mut(memfd)
+    {
+        memfd.holders += 1;
+    }
+    let result = map_pieces(context, hardware, ioas, &[Piece { pages, start_byte, length }], length, target);
+    if result.is_err() {
+        put_pages(&mut context.pages, hardware, pages);
+    }
+    result
+}
+
+/// Lets go of memory. Never fails, never allocates.
+#[inline]
+pub(crate) fn put_pages(pages: &mut Slab<Pages>, hardware: &mut Hardware, index: u32) {
+    let Some(entry) = pages.get_mut(index) else { return };
+    entry.holders -= 1;
+    if entry.holders != 0 {
+        return;
+    }
+    debug_assert!(entry.pins().is_empty(), "nobody holds pages that are pinned");
+    let backing = entry.backing;
+    pages.remove(index);
+    if let Backing::File { memfd, .. } = backing {
+        hardware.put_memfd(memfd);
+    }
+}
+
+/// Makes an area of each piece, one after the other, `length` bytes in all, and shows them to the page tables. The holds on the pages
+/// become the areas'; on failure they stay with the caller, and nothing has changed. Returns the IOVA.
+pub(crate) fn map_pieces(
+    context: &mut Context,
+    hardware: &mut Hardware,
+    ioas: u32,
+    pieces: &[Piece],
+    length: u64,
+    target: Target,
+) -> Result<u64> {
+    let Context { ioases, hwpts, pages, .. } = context;
+    let ioas = ioases.get_mut(ioas).ok_or(Errno::EIO)?;
+    if length == 0 || length & (ioas.alignment - 1) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let iova = choose_iova(ioas, pages, pieces, length, target)?;
+    let (mut at, mut made) = (iova, 0);
+    for piece in pieces {
+        if let Err(error) = add_area(ioas, hwpts, pages, hardware, at, piece, target.prot) {
+            take_back(ioas, hwpts, pages, hardware, iova, &pieces[..made]);
+            return Err(error);
+        }
+        made += 1;
+        // Past the last piece this may wrap, and is not used.
+        at = at.wrapping_add(piece.length);
+    }
+    Ok(iova)
+}
+
+/// Where the pieces go: where the caller says, or where Linux would put them.
+#[inline]
+fn choose_iova(ioas: &mut Ioas, pages: &Slab<Pages>, pieces: &[Piece], length: u64, target: Target) -> Result<u64> {
+    match target.fixed {
+        Some(iova) => match ioas.space.check_fixed(iova, length, ioas.alignment) {
+            Ok(_) => Ok(iova),
+            Err(FixedError::Misaligned | FixedError::Reserved) => Err(Errno::EINVAL),
+            Err(FixedError::Overflow) => Err(Errno::EOVERFLOW),
+            Err(FixedError::Exists) => Err(Errno::EEXIST),
+        },
+        None => {
+            // The first piece decides about the alignment.
+            let piece = pieces.first().ok_or(Errno::EIO)?;
+            let address = pages.get(piece.pages).ok_or(Errno::EIO)?.backing.address().wrapping_add(piece.start_byte);
+            ioas.space.place(address, length, ioas.alignment).map_err(|error| match error {
+                PlaceError::Overflow => Errno::EOVERFLOW,
+                PlaceError::Misaligned => Errno::EINVAL,
+                PlaceError::NoSpace => Errno::ENOSPC,
+            })
+        }
+    }
+}
+
+/// One area: into the space, and into every page table. EPERM for writing to read-only pages, EINVAL for a bad offset.
+fn add_area(
+    ioas: &mut Ioas,
+    hwpts: &Slab<Hwpt>,
+    pages: &mut Slab<Pages>,
+    hardware: &mut Hardware,
+    iova: u64,
+    piece: &Piece,
+    prot: Prot,
+) -> Result<()> {
+    let entry = pages.get_mut(piece.pages).ok_or(Errno::EIO)?;
+    if prot.contains(Prot::WRITE) && !entry.writable {
+        return Err(Errno::EPERM);
+    }
+    if piece.start_byte % PAGE & (ioas.alignment - 1) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let range = Range { start: iova, last: iova.checked_add(piece.length - 1).ok_or(Errno::EOVERFLOW)? };
+    let area = Area { pages: piece.pages, prot, start_byte: piece.start_byte };
+    ioas.space.insert(range, area).map_err(|error| match error {
+        InsertError::OutOfMemory => Errno::ENOMEM,
+        InsertError::Overlap => Errno::EEXIST,
+    })?;
+    if ioas.hwpts.is_empty() {
+        return Ok(());
+    }
+    ioas.fill_area(hwpts, entry, hardware, range, area).inspect_err(|_| {
+        ioas.space.remove(range.start);
+    })
+}
+
+/// Removes the areas of `pieces`, which were made from `iova` on; their holds go back to the caller.
+fn take_back(ioas: &mut Ioas, hwpts: &Slab<Hwpt>, pages: &mut Slab<Pages>, hardware: &mut Hardware, iova: u64, pieces: &[Piece]) {
+    let mut at = iova;
+    for piece in pieces {
+        if let Some((range, area)) = ioas.space.remove(at)
+            && let Some(entry) = pages.get_mut(area.pages)
+        {
+            ioas.unfill_area(hwpts, entry, hardware, range, area);
+        }
+        at = at.wrapping_add(piece.length);
+    }
+}

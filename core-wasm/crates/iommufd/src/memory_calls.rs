@@ -1,0 +1,51 @@
+//! System calls about the process's memory.
+
+use crate::file::File;
+use crate::kernel::Kernel;
+use iommu::{MAP_ANONYMOUS, MAP_SHARED, Pa};
+use uapi::{Errno, Result};
+
+impl Kernel {
+    /// Maps memory or a memfd, by the rules of Linux's mmap. Returns the address.
+    ///
+    /// EBADF for no file; EINVAL for a file that has no memory to map.
+    pub fn mmap(&mut self, at: u64, length: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<u64> {
+        if offset % (1 << iommu::FRAME_LG2) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if flags & MAP_ANONYMOUS != 0 {
+            return self.hardware.user.mmap(&mut self.hardware.ram, at, length, prot, flags, None);
+        }
+        match self.file(fd)? {
+            File::Memfd(index) => {
+                let hardware = &mut self.hardware;
+                let file = &hardware.memfds.get(index).ok_or(Errno::EIO)?.file;
+                hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, offset)))
+            }
+            File::Eventfd(_) => Err(Errno::ENODEV),
+            // Nothing of an iommufd can be mapped yet.
+            File::Iommufd(_) if flags & MAP_SHARED != 0 => Err(Errno::ENXIO),
+            File::Iommufd(_) | File::Device(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Unmaps whole pages, also a part of a mapping. Pinned pages stay until they are unpinned. EINVAL, ENOMEM.
+    pub fn munmap(&mut self, at: u64, length: u64) -> Result<()> {
+        self.hardware.user.munmap(&mut self.hardware.ram, at, length)
+    }
+
+    /// Where memory of the process is in RAM, if that is one piece. EFAULT, EINVAL.
+    pub fn view(&self, at: u64, length: u64) -> Result<Pa> {
+        self.hardware.user.view(at, length)
+    }
+
+    /// Copies from the process's memory. EFAULT.
+    pub fn peek(&self, from: u64, to: &mut [u8]) -> Result<()> {
+        self.hardware.user.copy_in(&self.hardware.ram, from, to)
+    }
+
+    /// Copies to the process's memory. EFAULT.
+    pub fn poke(&mut self, to: u64, from: &[u8]) -> Result<()> {
+        self.hardware.copy_out(to, from)
+    }
+}

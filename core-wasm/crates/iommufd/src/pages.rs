@@ -1,0 +1,169 @@
+//! Memory that areas map: what it is, and which of its pages are pinned.
+//!
+//! Areas share it: COPY makes further areas of the same memory. A page is pinned once, as long as one area with a page table covers it, and
+//! accounted once.
+
+use crate::hardware::Hardware;
+use crate::pins::{Pin, Pins};
+use iommu::{FRAME_LG2, Pa, Run};
+use uapi::{Errno, Result};
+
+/// Bytes of a page: what is pinned and accounted.
+pub(crate) const PAGE: u64 = 1 << FRAME_LG2;
+
+/// Whom pinned pages are charged to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Charge {
+    /// Nobody: the process may lock as much as it likes.
+    None,
+    /// The user.
+    User,
+    /// The process.
+    Process,
+}
+
+/// Where memory comes from, looked up when it is pinned. Addresses are those of its first page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Backing {
+    /// The process's memory.
+    User(u64),
+    /// A memfd, from this offset on.
+    File { memfd: u32, start: u64 },
+    /// A file that has no memory to pin: refused when it would be.
+    NoMemory { start: u64 },
+}
+
+impl Backing {
+    /// The address that automatic placement goes by.
+    pub(crate) fn address(self) -> u64 {
+        match self {
+            Backing::User(start) | Backing::File { start, .. } | Backing::NoMemory { start } => start,
+        }
+    }
+}
+
+/// Memory that areas map.
+pub(crate) struct Pages {
+    pub(crate) backing: Backing,
+    /// Whether areas may let devices write.
+    pub(crate) writable: bool,
+    pub(crate) charge: Charge,
+    /// Areas, and requests that are about to make one.
+    pub(crate) holders: u32,
+    pub(crate) pins: Pins,
+}
+
+impl Pages {
+    pub(crate) const fn new(backing: Backing, writable: bool, charge: Charge) -> Self {
+        Self { backing, writable, charge, holders: 1, pins: Pins::None }
+    }
+
+    /// Pins pages `first..=last`, numbered from the start of this memory, for one more area. All or nothing: EFAULT or EINVAL for memory
+    /// that cannot be pinned, ENOMEM beyond the limit or without room.
+    #[inline]
+    pub(crate) fn pin(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
+        match self.pins {
+            Pins::None => self.pin_first(hardware, first, last),
+            _ => self.pin_more(hardware, first, last),
+        }
+    }
+
+    /// The usual case: nothing is pinned yet.
+    fn pin_first(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
+        let mut runs = core::mem::take(&mut hardware.runs);
+        runs.clear();
+        let result = self.resolve(hardware, first, last, &mut runs).and_then(|()| {
+            self.pins = Pins::from_runs(first, &runs)?;
+            if let Err(error) = hardware.accounts.add(self.charge, last - first + 1) {
+                self.pins = Pins::None;
+                return Err(error);
+            }
+            for run in &runs {
+                hardware.ram.get_run(run.pa, run.length);
+            }
+            Ok(())
+        });
+        hardware.runs = runs;
+        result
+    }
+
+    /// Parts of the range may be pinned already; those get one holder more.
+    fn pin_more(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
+        let mut next = self.pins.split_for(first, last)?;
+        let mut added = 0;
+        let mut result = Ok(());
+        let mut runs = core::mem::take(&mut hardware.runs);
+        for (gap_first, gap_last) in self.pins.gaps(first, last) {
+            runs.clear();
+            result = self.resolve(hardware, gap_first, gap_last, &mut runs).and_then(|()| next.push_runs(gap_first, &runs));
+            if result.is_err() {
+                break;
+            }
+            added += gap_last - gap_first + 1;
+        }
+        hardware.runs = runs;
+        result?;
+        hardware.accounts.add(self.charge, added)?;
+        // From here on nothing fails. What has no holder yet is new.
+        next.sort();
+        for pin in next.range_mut(first, last) {
+            if pin.holders == 0 {
+                hardware.ram.get_run(pin.pa, pin.count * PAGE);
+            }
+            pin.holders += 1;
+        }
+        self.pins = next;
+        Ok(())
+    }
+
+    /// Gives back what [`Self::pin`] did for one area. Never fails, never allocates.
+    pub(crate) fn unpin(&mut self, hardware: &mut Hardware, first: u64, last: u64) {
+        let mut freed = 0;
+        for pin in self.pins.range_mut(first, last) {
+            pin.holders -= 1;
+            if pin.holders == 0 {
+                freed += pin.count;
+                hardware.ram.put_run(pin.pa, pin.count * PAGE);
+            }
+        }
+        self.pins.drop_unheld();
+        hardware.accounts.sub(self.charge, freed);
+    }
+
+    /// The memory of pages `first..=last`, which are pinned.
+    pub(crate) fn pinned_runs(&self, first: u64, last: u64) -> impl Iterator<Item = Run> {
+        self.pins.range(first, last).iter().map(move |pin| {
+            let from = pin.first.max(first);
+            let to = pin.last().min(last);
+            Run { pa: Pa(pin.pa.0 + (from - pin.first) * PAGE), length: (to - from + 1) * PAGE }
+        })
+    }
+
+    /// The pins, for inspection.
+    pub(crate) fn pins(&self) -> &[Pin] {
+        self.pins.as_slice()
+    }
+
+    /// Appends the memory of pages `first..=last` to `runs`.
+    fn resolve(&self, hardware: &Hardware, first: u64, last: u64, runs: &mut alloc::vec::Vec<Run>) -> Result<()> {
+        // No overflow in counts of bytes: the whole memory was measured in bytes when it was mapped.
+        let (offset, length) = (first * PAGE, (last - first + 1) * PAGE);
+        match self.backing {
+            Backing::User(start) => {
+                let va = start.checked_add(offset).ok_or(Errno::EFAULT)?;
+                hardware.user.resolve(va, length, self.writable, runs)
+            }
+            Backing::File { memfd, start } => {
+                let file = &hardware.memfds.get(memfd).ok_or(Errno::EIO)?.file;
+                let at = start.checked_add(offset).ok_or(Errno::EINVAL)?;
+                if at.checked_add(length).is_none_or(|end| end > file.length()) {
+                    return Err(Errno::EINVAL);
+                }
+                runs.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                runs.push(file.run(at, length)?);
+                Ok(())
+            }
+            Backing::NoMemory { .. } => Err(Errno::EINVAL),
+        }
+    }
+}

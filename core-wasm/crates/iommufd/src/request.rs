@@ -1,0 +1,164 @@
+//! Requests of an iommufd: one table, and the size rule that holds for all of them.
+
+use crate::context::Context;
+use crate::hardware::Hardware;
+use crate::kernel::Kernel;
+use crate::{absent, copy, hw_info, hwpt, ioas, iova_ranges, mapping, option, unmap};
+use uapi::iommufd as api;
+use uapi::{Errno, Result, size_rule};
+
+/// Room for the largest struct.
+const STRUCT_MAX: usize = 48;
+/// The first request number. Below it and beyond the table are VFIO's older requests, which are not here.
+const FIRST: u32 = api::DESTROY;
+
+/// A request: its struct, and what answers it once the struct has been copied in.
+struct Op {
+    number: u32,
+    size: usize,
+    min_size: usize,
+    handler: fn(&mut Call) -> Result<()>,
+}
+
+macro_rules! table {
+    ($($request:ident: $layout:ident => $handler:path,)*) => {
+        [$(Op { number: api::$request, size: api::$layout::SIZE, min_size: api::$layout::MIN_SIZE, handler: $handler },)*]
+    };
+}
+
+/// In the order of their numbers, without a gap.
+static TABLE: [Op; 22] = table![
+    DESTROY: Destroy => destroy,
+    IOAS_ALLOC: IoasAlloc => ioas::alloc,
+    IOAS_ALLOW_IOVAS: IoasAllowIovas => iova_ranges::allow,
+    IOAS_COPY: IoasCopy => copy::copy,
+    IOAS_IOVA_RANGES: IoasIovaRanges => iova_ranges::ranges,
+    IOAS_MAP: IoasMap => mapping::map,
+    IOAS_UNMAP: IoasUnmap => unmap::unmap,
+    OPTION: Option => option::option,
+    VFIO_IOAS: VfioIoas => ioas::vfio_ioas,
+    HWPT_ALLOC: HwptAlloc => hwpt::alloc,
+    GET_HW_INFO: HwInfo => hw_info::get,
+    HWPT_SET_DIRTY_TRACKING: HwptSetDirtyTracking => absent::set_dirty_tracking,
+    HWPT_GET_DIRTY_BITMAP: HwptGetDirtyBitmap => absent::get_dirty_bitmap,
+    HWPT_INVALIDATE: HwptInvalidate => absent::invalidate,
+    FAULT_QUEUE_ALLOC: FaultAlloc => absent::unknown,
+    IOAS_MAP_FILE: IoasMapFile => mapping::map_file,
+    VIOMMU_ALLOC: ViommuAlloc => absent::viommu_alloc,
+    VDEVICE_ALLOC: VdeviceAlloc => absent::vdevice_alloc,
+    IOAS_CHANGE_PROCESS: IoasChangeProcess => ioas::change_process,
+    VEVENTQ_ALLOC: VeventqAlloc => absent::veventq_alloc,
+    HW_QUEUE_ALLOC: HwQueueAlloc => absent::hw_queue_alloc,
+    IOAS_NOIOMMU_GET_PA: IoasNoiommuGetPa => absent::noiommu_get_pa,
+];
+
+/// One request on its way: the kernel, and the caller's struct.
+pub(crate) struct Call<'a> {
+    pub(crate) kernel: &'a mut Kernel,
+    /// Which iommufd.
+    pub(crate) context: u32,
+    /// Where the caller's struct is.
+    argument: u64,
+    /// How many bytes of it the caller knows.
+    user_size: usize,
+    /// The struct; zero where the caller's is shorter.
+    bytes: [u8; STRUCT_MAX],
+}
+
+impl Call<'_> {
+    /// The struct.
+    #[inline]
+    pub(crate) fn bytes<const N: usize>(&self) -> Result<&[u8; N]> {
+        self.bytes.first_chunk().ok_or(Errno::EIO)
+    }
+
+    /// Copies the struct back, as many bytes as both sides know. EFAULT.
+    #[inline]
+    pub(crate) fn respond<const N: usize>(&mut self, answer: &[u8; N]) -> Result<()> {
+        let length = self.user_size.min(N);
+        self.kernel.hardware.copy_out(self.argument, &answer[..length])
+    }
+
+    /// Copies a part of the struct back, wherever the caller's ends. EFAULT.
+    pub(crate) fn respond_at(&mut self, offset: u64, answer: &[u8]) -> Result<()> {
+        let to = self.argument.checked_add(offset).ok_or(Errno::EFAULT)?;
+        self.kernel.hardware.copy_out(to, answer)
+    }
+
+    /// The iommufd, and what its objects work on.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> Result<(&mut Context, &mut Hardware)> {
+        let context = self.kernel.contexts.get_mut(self.context).ok_or(Errno::EIO)?;
+        Ok((context, &mut self.kernel.hardware))
+    }
+
+    /// The iommufd.
+    #[inline]
+    pub(crate) fn context(&mut self) -> Result<&mut Context> {
+        self.kernel.contexts.get_mut(self.context).ok_or(Errno::EIO)
+    }
+}
+
+impl Kernel {
+    /// Finds the handler, applies the size rule, copies the struct in and runs the handler.
+    pub(crate) fn iommufd_ioctl(&mut self, context: u32, request: u32, argument: u64) -> Result<u32> {
+        // As in Linux the low byte selects the row, and the whole number is compared only after the size could be read.
+        let row = (request & 0xff).checked_sub(FIRST & 0xff).and_then(|row| TABLE.get(row as usize));
+        let op = row.ok_or(Errno::ENOTTY)?;
+        let mut size = [0; 4];
+        self.hardware.copy_in(argument, &mut size)?;
+        if op.number != request {
+            return Err(Errno::ENOTTY);
+        }
+        let user_size = u32::from_le_bytes(size);
+        let extent = size_rule::extent(user_size, op.size, op.min_size)?;
+        if extent.tail != 0 {
+            self.check_tail(argument, op.size as u64, extent.tail as u64)?;
+        }
+        let mut call = Call { kernel: self, context, argument, user_size: user_size as usize, bytes: [0; STRUCT_MAX] };
+        let struct_bytes = call.bytes.get_mut(..extent.copy).ok_or(Errno::EIO)?;
+        call.kernel.hardware.copy_in(argument, struct_bytes)?;
+        (op.handler)(&mut call)?;
+        Ok(0)
+    }
+
+    /// E2BIG if one of `length` bytes behind the known part of a struct is set, EFAULT where they cannot be read; whichever comes first.
+    pub(crate) fn check_tail(&mut self, argument: u64, known: u64, length: u64) -> Result<()> {
+        const PIECE: u64 = 256;
+        let start = argument.checked_add(known).ok_or(Errno::EFAULT)?;
+        let end = start.checked_add(length).ok_or(Errno::EFAULT)?;
+        let mut at = start;
+        while at < end {
+            // Pieces are aligned, so that none has a part that can be read and one that cannot.
+            let stop = (at | (PIECE - 1)).saturating_add(1).min(end);
+            let mut bytes = [0; PIECE as usize];
+            let piece = bytes.get_mut(..(stop - at) as usize).ok_or(Errno::EIO)?;
+            self.hardware.copy_in(at, piece)?;
+            size_rule::check_tail(piece)?;
+            at = stop;
+        }
+        Ok(())
+    }
+}
+
+/// DESTROY: frees an object that nothing holds.
+fn destroy(call: &mut Call) -> Result<()> {
+    let request = api::Destroy::read(call.bytes()?);
+    let (context, hardware) = call.parts()?;
+    context.destroy(hardware, request.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_numbers_and_agrees_with_the_schema() {
+        for (row, op) in TABLE.iter().enumerate() {
+            assert_eq!(op.number, FIRST + row as u32);
+            let schema = uapi::RequestRow::find(op.number).expect("in the schema");
+            assert_eq!((op.size, op.min_size), (schema.size, schema.min_size), "{}", schema.name);
+            assert!(op.size <= STRUCT_MAX);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Requests of a device_fd.
+
+use crate::file::Bound;
+use crate::kernel::{HOST_RESET, Kernel};
+use crate::object::ObjectKind;
+use uapi::simulated as private;
+use uapi::size_rule;
+use uapi::vfio as api;
+use uapi::{Errno, Result};
+
+/// The regions lie one after the other in the file, each this many bits wide.
+const REGION_OFFSET_LG2: u32 = 40;
+/// Where the answer of ATTACH is in its struct.
+const PT_ID: u64 = 8;
+
+impl Kernel {
+    /// One request to a device_fd. Before it is bound there is only BIND, and our label.
+    pub(crate) fn device_ioctl(&mut self, file: u32, request: u32, argument: u64) -> Result<u32> {
+        if request == api::DEVICE_BIND_IOMMUFD {
+            return self.bind(file, argument);
+        }
+        let (device, bound) = self.device_files.get(file).map(|file| (file.device, file.bound)).ok_or(Errno::EIO)?;
+        if request == private::SIMULATED_DEVICE_SET_LABEL {
+            return self.set_label(device, argument);
+        }
+        let bound = bound.ok_or(Errno::EINVAL)?;
+        match request {
+            api::DEVICE_ATTACH_IOMMUFD_PT => self.attach_request(device, bound, argument),
+            api::DEVICE_DETACH_IOMMUFD_PT => self.detach_request(device, bound, argument),
+            api::DEVICE_GET_INFO => self.get_info(device, argument),
+            api::DEVICE_GET_REGION_INFO => self.get_region_info(device, argument),
+            api::DEVICE_GET_IRQ_INFO => self.get_irq_info(device, argument),
+            api::DEVICE_SET_IRQS => self.set_irqs(device, argument),
+            api::DEVICE_RESET => self.reset(device),
+            api::DEVICE_GET_PCI_HOT_RESET_INFO | api::DEVICE_PCI_HOT_RESET => self.hot_reset(request, argument),
+            api::DEVICE_FEATURE => self.feature(argument),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    /// ATTACH_IOMMUFD_PT. On a device that is attached it replaces, without a moment between.
+    fn attach_request(&mut self, device: u32, bound: Bound, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::DeviceAttachIommufdPt::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::DeviceAttachIommufdPt::MIN_SIZE)?;
+        let mut request = api::DeviceAttachIommufdPt::read(&bytes);
+        if request.flags & !api::DEVICE_ATTACH_PASID != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if request.flags & api::DEVICE_ATTACH_PASID != 0 {
+            self.copy_pasid(argument, &mut bytes, request.argsz, api::DeviceAttachIommufdPt::MIN_SIZE)?;
+            request = api::DeviceAttachIommufdPt::read(&bytes);
+            return self.refuse_pasid(bound, request.pasid, request.pt_id);
+        }
+        let id = self.attach(device, bound, request.pt_id)?;
+        let to = argument.checked_add(PT_ID).ok_or(Errno::EFAULT)?;
+        self.hardware.copy_out(to, &id.to_le_bytes()).inspect_err(|_| self.detach(device, bound))?;
+        Ok(0)
+    }
+
+    /// DETACH_IOMMUFD_PT. Detaching what is not attached is no error.
+    fn detach_request(&mut self, device: u32, bound: Bound, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::DeviceDetachIommufdPt::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::DeviceDetachIommufdPt::MIN_SIZE)?;
+        let request = api::DeviceDetachIommufdPt::read(&bytes);
+        if request.flags & !api::DEVICE_DETACH_PASID != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if request.flags & api::DEVICE_DETACH_PASID != 0 {
+            self.copy_pasid(argument, &mut bytes, request.argsz, api::DeviceDetachIommufdPt::MIN_SIZE)?;
+            // No PASID is ever attached.
+            return Ok(0);
+        }
+        self.detach(device, bound);
+        Ok(0)
+    }
+
+    /// Functions here have no PASIDs: attaching one fails, with the errors of Linux in their order.
+    fn refuse_pasid(&self, bound: Bound, pasid: u32, pt_id: u32) -> Result<u32> {
+        if pasid > i32::MAX as u32 {
+            return Err(Errno::ENOSPC);
+        }
+        self.context(bound.context)?.objects.get(pt_id)?;
+        Err(Errno::EINVAL)
+    }
+
+    /// GET_INFO.
+    fn get_info(&mut self, device: u32, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::DeviceInfo::SIZE];
+        let argsz = self.copy_vfio_struct(argument, &mut bytes, api::DeviceInfo::MIN_SIZE)?;
+        let reset = if self.device(device)?.config.reset { api::DEVICE_FLAGS_RESET } else { 0 };
+        let info = api::DeviceInfo {
+            argsz,
+            flags: api::DEVICE_FLAGS_PCI | reset,
+            num_regions: api::PCI_NUM_REGIONS,
+            num_irqs: api::PCI_NUM_IRQS,
+            ..api::DeviceInfo::default()
+        };
+        info.write(&mut bytes);
+        let length = bytes.len().min(argsz as usize);
+        self.hardware.copy_out(argument, &bytes[..length])?;
+        Ok(0)
+    }
+
+    /// GET_REGION_INFO.
+    fn get_region_info(&mut self, device: u32, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::RegionInfo::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::RegionInfo::MIN_SIZE)?;
+        let mut info = api::RegionInfo::read(&bytes);
+        let region = *self.device(device)?.regions.get(info.index as usize).ok_or(Errno::EINVAL)?;
+        if info.index == api::PCI_VGA_REGION_INDEX && region.size == 0 {
+            return Err(Errno::EINVAL);
+        }
+        info.offset = u64::from(info.index) << REGION_OFFSET_LG2;
+        info.size = region.size;
+        info.flags = if region.size == 0 { 0 } else { region.flags };
+        info.write(&mut bytes);
+        self.hardware.copy_out(argument, &bytes)?;
+        Ok(0)
+    }
+
+    /// GET_IRQ_INFO.
+    fn get_irq_info(&mut self, device: u32, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::IrqInfo::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::IrqInfo::MIN_SIZE)?;
+        let mut info = api::IrqInfo::read(&bytes);
+        let irq = *self.device(device)?.irq_configs.get(info.index as usize).ok_or(Errno::EINVAL)?;
+        info.count = irq.count;
+        info.flags = api::IRQ_INFO_EVENTFD
+            | match info.index {
+                api::PCI_INTX_IRQ_INDEX => api::IRQ_INFO_MASKABLE | api::IRQ_INFO_AUTOMASKED,
+                api::PCI_MSIX_IRQ_INDEX => irq.flags & api::IRQ_INFO_NORESIZE,
+                _ => api::IRQ_INFO_NORESIZE,
+            };
+        info.write(&mut bytes);
+        self.hardware.copy_out(argument, &bytes)?;
+        Ok(0)
+    }
+
+    /// RESET. EINVAL for a device that cannot be reset. The host resets the model; its pin is low then.
+    fn reset(&mut self, device: u32) -> Result<u32> {
+        let entry = self.device_mut(device)?;
+        if !entry.config.reset {
+            return Err(Errno::EINVAL);
+        }
+        entry.irqs.asserted = false;
+        Ok(HOST_RESET | device)
+    }
+
+    /// GET_PCI_HOT_RESET_INFO and PCI_HOT_RESET, on a bus that cannot be reset.
+    fn hot_reset(&mut self, request: u32, argument: u64) -> Result<u32> {
+        let mut bytes = [0; api::PciHotReset::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::PciHotReset::MIN_SIZE)?;
+        let reset = api::PciHotReset::read(&bytes);
+        // A device that is bound to an iommufd names no groups.
+        let bad = request == api::DEVICE_PCI_HOT_RESET && (reset.flags != 0 || reset.count != 0);
+        Err(if bad { Errno::EINVAL } else { Errno::ENODEV })
+    }
+
+    /// FEATURE, on a device without any.
+    fn feature(&mut self, argument: u64) -> Result<u32> {
+        const OPERATIONS: u32 = api::DEVICE_FEATURE_GET | api::DEVICE_FEATURE_SET;
+        let mut bytes = [0; api::DeviceFeature::SIZE];
+        self.copy_vfio_struct(argument, &mut bytes, api::DeviceFeature::MIN_SIZE)?;
+        let flags = api::DeviceFeature::read(&bytes).flags;
+        let unknown = flags & !(api::DEVICE_FEATURE_MASK | OPERATIONS | api::DEVICE_FEATURE_PROBE) != 0;
+        let both = flags & OPERATIONS == OPERATIONS && flags & api::DEVICE_FEATURE_PROBE == 0;
+        Err(if unknown || both { Errno::EINVAL } else { Errno::ENOTTY })
+    }
+
+    /// SIMULATED_DEVICE_SET_LABEL: what fault records of this device carry. Linux does not know it.
+    fn set_label(&mut self, device: u32, argument: u64) -> Result<u32> {
+        let mut bytes = [0; private::SimulatedDeviceSetLabel::SIZE];
+        let argsz = self.copy_vfio_struct(argument, &mut bytes, private::SimulatedDeviceSetLabel::MIN_SIZE)?;
+        let request = private::SimulatedDeviceSetLabel::read(&bytes);
+        let extent = size_rule::extent(argsz, bytes.len(), bytes.len())?;
+        self.check_tail(argument, bytes.len() as u64, extent.tail as u64)?;
+        if request.flags != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.hardware.iommu.set_label(device, request.label);
+        Ok(0)
+    }
+
+    /// Copies the first `minimum` bytes of a request's struct, as VFIO's requests do before they look at its size. Returns that size.
+    /// EFAULT, EINVAL if it is smaller.
+    fn copy_vfio_struct(&mut self, argument: u64, bytes: &mut [u8], minimum: usize) -> Result<u32> {
+        let start = bytes.get_mut(..minimum).ok_or(Errno::EIO)?;
+        self.hardware.copy_in(argument, start)?;
+        let argsz = start.first_chunk().copied().map_or(0, u32::from_le_bytes);
+        if (argsz as usize) < minimum { Err(Errno::EINVAL) } else { Ok(argsz) }
+    }
+
+    /// Copies the rest of a struct, which ends with a PASID.
+    fn copy_pasid(&mut self, argument: u64, bytes: &mut [u8], argsz: u32, minimum: usize) -> Result<()> {
+        if (argsz as usize) < bytes.len() {
+            return Err(Errno::EINVAL);
+        }
+        let from = argument.checked_add(minimum as u64).ok_or(Errno::EFAULT)?;
+        let rest = bytes.get_mut(minimum..).ok_or(Errno::EIO)?;
+        self.hardware.copy_in(from, rest)
+    }
+
+    /// The page table that a bound device is attached to, for inspection: its object id.
+    pub fn attached_to(&self, device: u32) -> Option<u32> {
+        let entry = self.device(device).ok().filter(|device| device.attached)?;
+        let id = self.sets.get(entry.set as usize)?.hwpt?;
+        let context = self.contexts.get(entry.bound?.context)?;
+        context.objects.index(id, ObjectKind::Hwpt).ok().map(|_| id)
+    }
+}

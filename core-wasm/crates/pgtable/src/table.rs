@@ -1,0 +1,138 @@
+//! A page table: what it is made of, and everything about it that takes no walk.
+
+use crate::format::Format;
+use crate::memory::TableMemory;
+use crate::types::{MapError, Pa};
+use core::marker::PhantomData;
+
+/// How a page table is made. Fixed for its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Number of levels; the aperture follows from it. [`Format::MIN_LEVELS`] to [`Format::MAX_LEVELS`].
+    pub levels: u8,
+    /// Sizes of leaves that may be used: bit n for 2^n bytes. Sizes the format lacks are ignored; the smallest page is always used.
+    pub page_sizes: u64,
+    /// Whether leaves make every access snoop caches.
+    pub coherent: bool,
+}
+
+impl Config {
+    /// All page sizes, coherence left to the device.
+    pub const fn new(levels: u8) -> Config {
+        Config { levels, page_sizes: u64::MAX, coherent: false }
+    }
+}
+
+/// A page table of one format. Its tables are in a [`TableMemory`], which every call is given: always the same one.
+///
+/// Dropping it leaks its tables in that memory; [`PageTable::destroy`] gives them back.
+#[derive(Debug)]
+pub struct PageTable<F: Format> {
+    pub(crate) root: Pa,
+    pub(crate) levels: u32,
+    pub(crate) page_sizes: u64,
+    pub(crate) coherent: bool,
+    pub(crate) tables: u32,
+    pub(crate) leaves: [u64; 64],
+    format: PhantomData<F>,
+}
+
+impl<F: Format> PageTable<F> {
+    /// An empty page table: one table, the top one. Fails with [`MapError::OutOfMemory`], or [`MapError::OutOfRange`] if the format
+    /// has no such number of levels.
+    pub fn new(memory: &mut impl TableMemory, config: Config) -> Result<Self, MapError> {
+        let levels = u32::from(config.levels);
+        if !(F::MIN_LEVELS <= levels && levels <= F::MAX_LEVELS) {
+            return Err(MapError::OutOfRange);
+        }
+        let granule = 1 << F::GRANULE_LG2;
+        let format_sizes = (0..levels).fold(0, |sizes, level| sizes | F::leaf_sizes(level));
+        let mut table = PageTable {
+            root: Pa(0),
+            levels,
+            page_sizes: format_sizes & config.page_sizes | granule,
+            coherent: config.coherent,
+            tables: 1,
+            leaves: [0; 64],
+            format: PhantomData,
+        };
+        table.root = memory.alloc_table(table.top_table_lg2()).ok_or(MapError::OutOfMemory)?;
+        Ok(table)
+    }
+
+    /// Unmaps everything and gives all tables back. Never fails, never allocates.
+    pub fn destroy(mut self, memory: &mut impl TableMemory) {
+        let _ = self.unmap_range(memory, 0, self.aperture_last());
+        memory.free_table(self.root, self.top_table_lg2());
+    }
+
+    /// Where the top table lies: what goes into the device's table entry.
+    pub const fn root(&self) -> Pa {
+        self.root
+    }
+
+    /// Number of levels.
+    pub const fn levels(&self) -> u8 {
+        self.levels as u8
+    }
+
+    /// The last IOVA that can be translated; the first is 0.
+    #[inline]
+    pub fn aperture_last(&self) -> u64 {
+        u64::MAX >> (64 - F::address_lg2(self.levels))
+    }
+
+    /// Sizes of leaves in use, bit n for 2^n bytes.
+    pub const fn page_sizes(&self) -> u64 {
+        self.page_sizes
+    }
+
+    /// Size of the smallest page, lg2.
+    pub const fn smallest_page_lg2(&self) -> u32 {
+        F::GRANULE_LG2
+    }
+
+    /// Leaves mapped now, by lg2 of their size.
+    pub const fn leaves(&self) -> &[u64; 64] {
+        &self.leaves
+    }
+
+    /// Tables in use, the top one included.
+    pub const fn tables(&self) -> u32 {
+        self.tables
+    }
+
+    #[inline(always)]
+    pub(crate) const fn top(&self) -> u32 {
+        self.levels - 1
+    }
+
+    /// Bits of address that a table of `level` resolves.
+    #[inline(always)]
+    pub(crate) fn index_lg2(&self, level: u32) -> u32 {
+        if level == self.top() { F::address_lg2(self.levels) - F::item_lg2(level) } else { F::TABLE_LG2 - 3 }
+    }
+
+    /// Entries of a table of `level`.
+    #[inline(always)]
+    pub(crate) fn count(&self, level: u32) -> usize {
+        1 << self.index_lg2(level)
+    }
+
+    /// Which entry of its table at `level` covers `iova`, which lies in the aperture.
+    #[inline(always)]
+    pub(crate) fn index(&self, iova: u64, level: u32) -> usize {
+        (iova >> F::item_lg2(level)) as usize & (self.count(level) - 1)
+    }
+
+    /// The last IOVA of the table of `level` that covers `iova`.
+    #[inline(always)]
+    pub(crate) fn table_last(&self, iova: u64, level: u32) -> u64 {
+        iova | u64::MAX >> (64 - (F::item_lg2(level) + self.index_lg2(level)))
+    }
+
+    /// Bytes of the top table, lg2: more than the others only if it resolves more bits.
+    pub(crate) fn top_table_lg2(&self) -> u32 {
+        F::TABLE_LG2.max(self.index_lg2(self.top()) + 3)
+    }
+}

@@ -1,0 +1,75 @@
+//! Walking: where an operation stands in the tree, and the look-up of one address as hardware does it.
+
+use crate::format::{Entry, Format};
+use crate::memory::TableMemory;
+use crate::table::PageTable;
+use crate::types::{Pa, Prot, Translation};
+
+const MAX_LEVELS: usize = 6;
+
+/// The tables from the top down to the one in which an operation works. Kept while it moves on, so that a step to the next table
+/// costs one entry, not a walk from the root.
+pub(crate) struct Position {
+    /// By level; those below `level` are stale.
+    tables: [Pa; MAX_LEVELS],
+    pub(crate) level: u32,
+    /// An address that the table at `level` covers.
+    pub(crate) iova: u64,
+}
+
+impl Position {
+    /// At the top table, which covers everything.
+    pub(crate) fn top<F: Format>(table: &PageTable<F>, iova: u64) -> Position {
+        const { assert!(F::MAX_LEVELS as usize <= MAX_LEVELS) };
+        let mut tables = [Pa(0); MAX_LEVELS];
+        tables[table.top() as usize] = table.root;
+        Position { tables, level: table.top(), iova }
+    }
+
+    /// The table at which it stands.
+    #[inline(always)]
+    pub(crate) fn table(&self) -> Pa {
+        self.tables[self.level as usize]
+    }
+
+    /// One level down, into `table`.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, table: Pa) {
+        self.level -= 1;
+        self.tables[self.level as usize] = table;
+    }
+
+    /// Whether the table at which it stands covers `iova`.
+    #[inline(always)]
+    pub(crate) fn covers<F: Format>(&self, table: &PageTable<F>, iova: u64) -> bool {
+        self.iova ^ iova <= table.table_last(0, self.level)
+    }
+}
+
+impl<F: Format> PageTable<F> {
+    /// Translates one IOVA, of any alignment, as hardware walks: what is allowed is what every entry on the way allows.
+    /// `None` if nothing is mapped there or it lies beyond the aperture.
+    #[inline]
+    pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
+        if iova > self.aperture_last() {
+            return None;
+        }
+        let mut table = self.root;
+        let mut prot = Prot::READ | Prot::WRITE;
+        for level in (0..self.levels).rev() {
+            let entry = memory.entries(table, self.count(level))[self.index(iova, level)];
+            prot = prot & F::prot(entry);
+            match F::load(entry, level) {
+                Entry::Table => table = F::table_pa(entry),
+                Entry::Empty => return None,
+                Entry::Leaf => {
+                    let lg2 = F::leaf_lg2(entry, level);
+                    let offset = iova & ((1 << lg2) - 1);
+                    let pa = Pa(F::leaf_pa(entry, level).0 | offset);
+                    return Some(Translation { pa, lg2_size: lg2 as u8, prot, reads: (self.levels - level) as u8 });
+                }
+            }
+        }
+        None
+    }
+}
