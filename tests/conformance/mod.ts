@@ -1,0 +1,74 @@
+/**
+ * The conformance suite: what Linux 7.3's iommufd and VFIO answer, asked of any {@linkcode Kernel} as raw bytes.
+ *
+ * A case knows nothing of the kernel below. Where kernels are meant to differ, the case names the feature and the reason ({@linkcode Depends}).
+ *
+ * @module
+ */
+import { type Host, type Report, runSuites, type Suite } from "../harness.ts";
+import { ABSENT } from "./absent.ts";
+import { ATTACH } from "./attach.ts";
+import { BIND } from "./bind.ts";
+import { Caller } from "./caller.ts";
+import { DEVICE_INFO } from "./device_info.ts";
+import { DMA } from "./dma.ts";
+import { EVENTFD } from "./eventfd.ts";
+import { FILES } from "./files.ts";
+import { GROUPS } from "./groups.ts";
+import { HW_INFO } from "./hw_info.ts";
+import { HWPT_ALLOC_SUITE } from "./hwpt_alloc.ts";
+import { IOAS_COPY_SUITE } from "./ioas_copy.ts";
+import { IOAS_MAP_SUITE } from "./ioas_map.ts";
+import { IOAS_MAP_FILE_SUITE } from "./ioas_map_file.ts";
+import { IOAS_UNMAP_SUITE } from "./ioas_unmap.ts";
+import { IOVA_RANGES } from "./iova_ranges.ts";
+import { IRQS } from "./irqs.ts";
+import { MEMLOCK } from "./memlock.ts";
+import { MEMORY } from "./memory.ts";
+import { OBJECTS } from "./objects.ts";
+import { OPTIONS } from "./option.ts";
+import { PLACEMENT } from "./placement.ts";
+import { REGIONS } from "./regions.ts";
+import type { Setup } from "./setup.ts";
+import { SIZE_RULE } from "./size_rule.ts";
+
+export type { Depends, Feature, Setup, TestDevices } from "./setup.ts";
+
+/** All suites, in the order in which a new backend makes them pass. */
+export const CONFORMANCE: readonly Suite<Caller>[] = [
+  MEMORY,
+  FILES,
+  OBJECTS,
+  SIZE_RULE,
+  IOAS_MAP_SUITE,
+  IOAS_UNMAP_SUITE,
+  PLACEMENT,
+  IOVA_RANGES,
+  OPTIONS,
+  IOAS_COPY_SUITE,
+  BIND,
+  ATTACH,
+  GROUPS,
+  DEVICE_INFO,
+  REGIONS,
+  DMA,
+  IOAS_MAP_FILE_SUITE,
+  HWPT_ALLOC_SUITE,
+  HW_INFO,
+  ABSENT,
+  EVENTFD,
+  IRQS,
+];
+
+/** The suites for a process that may pin only so much memory. */
+export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
+
+/** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
+export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {
+  return { open: async (name) => new Caller(await open(name)), close: (caller) => caller.finish() };
+}
+
+/** Run all suites, each case on a kernel of its own that `open` makes. */
+export function conformance(open: (name: string) => Promise<Setup>): Promise<Report> {
+  return runSuites(CONFORMANCE, hostOf(open));
+}

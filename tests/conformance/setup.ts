@@ -1,0 +1,71 @@
+/**
+ * What the conformance suite needs of a kernel and its machine.
+ *
+ * @module
+ */
+import type { Kernel } from "../../uapi/kernel.ts";
+
+/** PCI addresses ("0000:00:04.0") of the devices that the cases drive. All but `messages` are QEMU's edu device. */
+export interface TestDevices {
+  /** Alone in its IOMMU group. */
+  readonly alone: string;
+  /** Alone in another group. */
+  readonly other: string;
+  /** Two devices of one group with requester IDs of their own: functions of a device without ACS. */
+  readonly siblings: readonly [string, string];
+  /** Two devices of one group behind one requester ID: on a conventional bus. */
+  readonly aliases: readonly [string, string];
+  /** Alone in its group; has at least three MSI-X vectors and a 64-bit BAR 0 (an NVMe controller). */
+  readonly messages: string;
+  /** In one group with a device that a driver of the kernel uses for DMA. */
+  readonly taken: string;
+}
+
+/** Where kernels differ in what they are meant to do. The cases say what follows, as data. */
+export type Feature =
+  /** A device can be opened again while it is open. Linux; by our own rule it cannot. */
+  | "several-opens"
+  /** All devices of a group use one page table. Linux; by our own rule only those that share a requester ID. */
+  | "one-table-a-group"
+  /** FAULT_QUEUE_ALLOC is there. */
+  | "fault-queues"
+  /** The IOMMU takes page tables for PASIDs (VT-d does, AMD-Vi's first format does not). */
+  | "pasid-tables"
+  /** Page tables can be nested, and tell which pages were written. */
+  | "nesting"
+  /** The edu devices can be reset. QEMU's have no capability for it, and sit on the root bus. */
+  | "reset"
+  /** The process may choose who pays for pinned memory (CAP_SYS_RESOURCE). */
+  | "resource-capability";
+
+/** A kernel for one case. */
+export interface Setup {
+  /** The kernel. The case closes what it opens; the host disposes the kernel. */
+  readonly kernel: Kernel;
+  /** The machine's devices. */
+  readonly devices: TestDevices;
+  /** What this kernel has. */
+  readonly features: ReadonlySet<Feature>;
+  /** What GET_HW_INFO answers as its type: 1 Intel VT-d, 4 AMD. */
+  readonly hardware: { readonly type: number; readonly dataLength: number };
+  /** The last address that the IOMMU translates. */
+  readonly apertureLast: bigint;
+  /** How many files the process may have open, the three standard ones counted (RLIMIT_NOFILE). */
+  readonly openFiles: number;
+  /** Bytes that the process may pin (RLIMIT_MEMLOCK); absent: as many as it likes (CAP_IPC_LOCK). The suite `memlock` needs it. */
+  readonly memlock?: number;
+  /** Say what is left over when everything is closed, and dispose the kernel. */
+  finish(): string[] | Promise<string[]>;
+}
+
+/** A value that depends on what the kernel has. */
+export interface Depends<T> {
+  /** The feature. */
+  readonly feature: Feature;
+  /** With it. */
+  readonly with: T;
+  /** Without it. */
+  readonly without: T;
+  /** Why it differs. */
+  readonly why: string;
+}

@@ -1,0 +1,80 @@
+/**
+ * The simulated machine as a host of the conformance suite.
+ *
+ * @module
+ */
+import { EduDevice, InertDevice, type Machine, simulated, type SimulatedKernel } from "../../backends/simulated/mod.ts";
+import { memoryMedia, NvmeController } from "../../backends/simulated/devices/nvme/mod.ts";
+import type { Feature, Setup, TestDevices } from "./setup.ts";
+
+/** Which machine. */
+export interface SimulatedOptions {
+  /** Default: ours, one open of a device and IOASes by requester ID; `"linux"`: as Linux has them. */
+  readonly rules?: "ours" | "linux";
+  /** Default: VT-d. */
+  readonly iommu?: "vtd" | "amdvi";
+  /** Bytes that may be pinned. Default: no limit. */
+  readonly memlock?: number;
+}
+
+const OPEN_FILES = 64;
+const MEBIBYTE = 2 ** 20;
+
+const DEVICES: TestDevices = {
+  alone: "0000:00:04.0",
+  other: "0000:00:03.0",
+  siblings: ["0000:00:05.0", "0000:00:05.1"],
+  aliases: ["0000:01:01.0", "0000:01:02.0"],
+  messages: "0000:00:07.0",
+  taken: "0000:00:08.0",
+};
+
+function machine({ rules, iommu = "vtd", memlock }: SimulatedOptions): Machine {
+  const edu = () => new EduDevice();
+  return {
+    iommu: { kind: iommu },
+    memory: 8 * MEBIBYTE,
+    kernelMemory: 2 * MEBIBYTE,
+    rules: rules === "linux" ? { singleOpen: false, groupIoas: "linux" } : {},
+    limits: { openFiles: OPEN_FILES, ...(memlock === undefined ? {} : { memlock }) },
+    pci: [
+      { slot: "03.0", model: edu },
+      { slot: "04.0", model: edu },
+      { slot: "05.0", model: edu },
+      { slot: "05.1", model: edu },
+      { kind: "pcie-to-pci", slot: "06.0", below: [{ slot: "01.0", model: edu }, { slot: "02.0", model: edu }] },
+      { slot: "07.0", model: () => new NvmeController({ namespaces: [{ media: memoryMedia(65_536) }] }) },
+      { slot: "08.0", model: edu },
+      { slot: "08.1", model: () => new InertDevice(), driver: "e1000e" },
+    ],
+  };
+}
+
+/** What is left over in a machine: what is still in use, which invariants do not hold, which device models threw. */
+export function leftovers({ inspect }: SimulatedKernel): string[] {
+  const used = Object.entries(inspect.usage).filter(([, count]) => count !== 0).map(([what, count]) => `${count} ${what} in use`);
+  return [...used, ...inspect.check(), ...inspect.modelErrors.map((error) => `a device model threw: ${String(error)}`)];
+}
+
+/** A fresh machine for one case. */
+export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
+  const { rules = "ours", iommu = "vtd", memlock } = options;
+  const kernel = await simulated(machine(options), { onModelError: () => {} });
+  const features: Feature[] = ["reset", "resource-capability"];
+  if (rules === "linux") features.push("several-opens", "one-table-a-group");
+  if (iommu === "vtd") features.push("pasid-tables");
+  return {
+    kernel,
+    devices: DEVICES,
+    features: new Set(features),
+    hardware: iommu === "vtd" ? { type: 1, dataLength: 24 } : { type: 4, dataLength: 16 },
+    apertureLast: 2n ** 48n - 1n,
+    openFiles: OPEN_FILES,
+    ...(memlock === undefined ? {} : { memlock }),
+    finish() {
+      const left = leftovers(kernel);
+      kernel[Symbol.dispose]();
+      return left;
+    },
+  };
+}
