@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Kernel, pollUntil, type Region } from "../../mod.ts";
+import { IommuError, type Kernel, pollUntil, type Region } from "../../mod.ts";
 import type { Area } from "./prp.ts";
 import type { Doorbells } from "./queue.ts";
 import { type Capabilities, CC, CSTS, parseCapabilities, REGISTER } from "./registers.ts";
@@ -11,6 +11,8 @@ import { NvmeControllerError, NvmeTimeoutError } from "./status.ts";
 
 /** What the controller gets at most for an orderly shutdown, where it does not say itself (RTD3E): milliseconds. */
 const SHUTDOWN_TIMEOUT = 10_000;
+/** What reads of a device answer that is not there. */
+const ABSENT = 0xffff_ffff;
 
 /** A controller by its BAR. */
 export class Controller {
@@ -27,16 +29,17 @@ export class Controller {
     this.#bar = bar;
     const low = bar.read32(REGISTER.capabilities);
     const high = bar.read32(REGISTER.capabilities + 4);
-    // All ones is what reads of a device answer that is not there.
-    if (low === 0xffff_ffff && high === 0xffff_ffff) throw new NvmeControllerError("The controller does not answer: its registers read as ones");
+    if (low === ABSENT && high === ABSENT) throw new NvmeControllerError("The controller does not answer: its registers read as ones");
     this.capabilities = parseCapabilities(low, high);
     if (!this.capabilities.nvm) throw new NvmeControllerError("The controller does not support the NVM command set");
     this.page = Math.max(4096, this.capabilities.pageMin);
   }
 
-  /** CSTS says that only a reset helps. */
-  get isFatal(): boolean {
-    return (this.#bar.read32(REGISTER.status) & CSTS.fatal) !== 0;
+  /** Why the controller cannot go on, as CSTS tells; undefined if it can. */
+  get trouble(): string | undefined {
+    const status = this.#status;
+    if (status === ABSENT) return "The controller does not answer any more: its registers read as ones";
+    return (status & CSTS.fatal) !== 0 ? "The controller reports a fatal status: only a reset helps" : undefined;
   }
 
   /** Take a controller out of service, whatever state it is in. Commands under way are gone, and with them its DMA. */
@@ -63,7 +66,7 @@ export class Controller {
     const memoryPage = (Math.log2(this.page) - 12) << 7;
     this.#bar.write32(REGISTER.configuration, CC.entrySizes | memoryPage | CC.enable);
     await this.#until(() => (this.#status & (CSTS.ready | CSTS.fatal)) !== 0, this.capabilities.timeout, "become ready");
-    if (this.isFatal) throw new NvmeControllerError("The controller reports a fatal status instead of becoming ready");
+    if (this.trouble !== undefined) throw new NvmeControllerError("The controller reports a fatal status instead of becoming ready");
   }
 
   /** Tell the controller that power may go: what was written is made to last. */
@@ -95,6 +98,7 @@ export class Controller {
     try {
       await pollUntil(this.#kernel, predicate, { timeout });
     } catch (cause) {
+      if (!(cause instanceof IommuError && cause.code === "ETIMEDOUT")) throw cause;
       throw new NvmeTimeoutError(`The controller did not ${what} within ${timeout} ms`, { cause });
     }
   }

@@ -24,6 +24,12 @@ function text(bytes: Uint8Array, at: number, length: number): string {
   return first.trim();
 }
 
+/** A serial number of 32 bits as FAT tools show it: "1234-ABCD". */
+function serialOf(view: DataView, at: number): string {
+  const serial = view.getUint32(at, true).toString(16).toUpperCase().padStart(8, "0");
+  return `${serial.slice(0, 4)}-${serial.slice(4)}`;
+}
+
 /** The superblock of ext2, ext3 and ext4 lies 1,024 bytes into the disk (Linux, Documentation/filesystems/ext4/super.rst). */
 function recogniseExt(bytes: Uint8Array): FileSystem | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset + 1024, 1024);
@@ -56,12 +62,11 @@ function recogniseFat(bytes: Uint8Array): FileSystem | undefined {
   const rootSectors = Math.ceil(view.getUint16(17, true) * 32 / sector);
   const clusters = Math.floor((sectors - reserved - fats * fatSectors - rootSectors) / perCluster);
   const extended = isFat32 ? 64 : 36;
-  const serial = view.getUint32(extended + 3, true).toString(16).toUpperCase().padStart(8, "0");
   const label = text(bytes, extended + 7, 11);
   return {
     kind: isFat32 ? "FAT32" : clusters < 4085 ? "FAT12" : "FAT16",
     label: label === "NO NAME" ? "" : label,
-    id: `${serial.slice(0, 4)}-${serial.slice(4)}`,
+    id: serialOf(view, extended + 3),
     length: sectors * sector,
   };
 }
@@ -71,8 +76,7 @@ function recogniseNamed(bytes: Uint8Array): FileSystem | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 512);
   const name = text(bytes, 3, 8);
   if (name === "EXFAT") {
-    const serial = view.getUint32(100, true).toString(16).toUpperCase().padStart(8, "0");
-    return { kind: "exFAT", label: "", id: serial, length: Number(view.getBigUint64(72, true)) * 2 ** bytes[108]! };
+    return { kind: "exFAT", label: "", id: serialOf(view, 100), length: Number(view.getBigUint64(72, true)) * 2 ** bytes[108]! };
   }
   if (name !== "NTFS") return undefined;
   const serial = view.getBigUint64(72, true).toString(16).toUpperCase().padStart(16, "0");

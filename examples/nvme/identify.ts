@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Bytes of every answer. */
+export const IDENTIFY_LENGTH = 4096;
+
 /** What a driver needs to know of a controller. */
 export interface ControllerInfo {
   /** Serial number. */
@@ -73,7 +76,9 @@ export function parseNamespace(id: number, bytes: Uint8Array): NamespaceInfo {
   const blocks = Number(view.getBigUint64(0, true));
   const format = bytes[26]! & 0xf;
   const blockLength = 2 ** bytes[130 + 4 * format]!;
-  if (!Number.isSafeInteger(blocks * blockLength)) throw new RangeError(`Cannot drive namespace ${id}: ${blocks} blocks of ${blockLength} bytes are too many`);
+  if (!Number.isSafeInteger(blocks * blockLength)) {
+    throw new RangeError(`Cannot drive namespace ${id}: ${blocks} blocks of ${blockLength} bytes are too many`);
+  }
   return {
     id,
     blocks,

@@ -37,6 +37,7 @@ export function listLength(length: number, page: number): number {
   return Math.max(1, Math.ceil((entries - 1) / (perPage - 1))) * page;
 }
 
+/** `low` may have more than 32 bits, below 2^53: it carries. */
 function put(view: DataView, at: number, low: number, high: number): void {
   const carry = Math.floor(low / TWO32);
   view.setUint32(at, low - carry * TWO32, true);
@@ -47,18 +48,24 @@ function put(view: DataView, at: number, low: number, high: number): void {
  * Write PRP1 and PRP2 of a command.
  *
  * @param entry where PRP1 goes, at `at`; PRP2 follows.
- * @param data begins on a multiple of 4; `length` bytes of it, 1 or more.
+ * @param low bits 31 to 0 of the data's address, a multiple of 4; a carry is allowed. @param high bits 63 to 32 of it.
+ * @param length bytes of data; 0 makes both entries zero.
  * @param list memory for a list, beginning on a page: as long as {@linkcode listLength} says.
  * @param page bytes of a memory page, as CC.MPS has it.
  */
-export function putPrps(entry: DataView, at: number, data: Area, length: number, list: Area, page: number): void {
-  put(entry, at, data.low, data.high);
-  const inFirst = page - (data.low & (page - 1));
+export function putPrps(entry: DataView, at: number, low: number, high: number, length: number, list: Area, page: number): void {
+  if (length === 0) {
+    put(entry, at, 0, 0);
+    return put(entry, at + 8, 0, 0);
+  }
+  put(entry, at, low, high);
+  // A page is a power of two of at most 2^27 bytes, so the low bits of a number with a carry are those of its low 32.
+  const inFirst = page - (low % page);
   const left = length - inFirst;
   if (left <= 0) return put(entry, at + 8, 0, 0);
-  if (left <= page) return put(entry, at + 8, data.low + inFirst, data.high);
+  if (left <= page) return put(entry, at + 8, low + inFirst, high);
   put(entry, at + 8, list.low, list.high);
-  putList(list, data.low + inFirst, data.high, Math.ceil(left / page), page);
+  putList(list, low + inFirst, high, Math.ceil(left / page), page);
 }
 
 /** The last slot of a list's page leads to the next page, unless it is the last entry of all. */

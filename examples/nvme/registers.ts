@@ -5,7 +5,16 @@
  */
 
 /** Offsets in BAR 0. */
-export const REGISTER = { capabilities: 0x00, version: 0x08, configuration: 0x14, status: 0x1c, adminAttributes: 0x24, adminSubmission: 0x28, adminCompletion: 0x30, doorbells: 0x1000 } as const;
+export const REGISTER = {
+  capabilities: 0x00,
+  version: 0x08,
+  configuration: 0x14,
+  status: 0x1c,
+  adminAttributes: 0x24,
+  adminSubmission: 0x28,
+  adminCompletion: 0x30,
+  doorbells: 0x1000,
+} as const;
 
 /** Bits of CC. */
 export const CC = { enable: 0x1, shutdown: 0x4000, shutdownMask: 0xc000, entrySizes: 0x46_0000 } as const;
@@ -33,7 +42,8 @@ export interface Capabilities {
 export function parseCapabilities(low: number, high: number): Capabilities {
   return {
     queueEntries: (low & 0xffff) + 1,
-    timeout: (low >>> 24) * 500,
+    // Controllers are known to say 0; none becomes ready in no time.
+    timeout: Math.max(1, low >>> 24) * 500,
     doorbellStride: 4 << (high & 0xf),
     nvm: ((high >>> 5) & 1) === 1,
     pageMin: 2 ** (12 + ((high >>> 16) & 0xf)),

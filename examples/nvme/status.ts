@@ -45,13 +45,22 @@ const NAMES: Readonly<Record<number, string>> = {
   0x285: "Compare Failure",
   0x286: "Access Denied",
   0x287: "Deallocated or Unwritten Logical Block",
+  0x371: "Command Aborted by Host",
 };
 
+/** Status field of a command that the driver itself gave up. */
+export const HOST_ABORTED = 0x371;
+/** Status, without "more" and "do not retry", of a Compare that found other data. */
+export const COMPARE_FAILURE = 0x285;
+
 const TYPES = ["generic", "command specific", "media", "path", "reserved", "reserved", "reserved", "vendor specific"];
+/** Code type and code, without "more" and "do not retry". */
+const CODE_MASK = 0x7ff;
+const DO_NOT_RETRY = 0x4000;
 
 /** The name of a status: code type << 8 | code. */
 export function statusName(status: number): string {
-  return NAMES[status & 0x7ff] ?? `Unknown ${TYPES[(status >>> 8) & 7]} status 0x${(status & 0xff).toString(16).padStart(2, "0")}`;
+  return NAMES[status & CODE_MASK] ?? `Unknown ${TYPES[(status >>> 8) & 7]} status 0x${(status & 0xff).toString(16).padStart(2, "0")}`;
 }
 
 /** A command that the controller ended with an error. */
@@ -65,10 +74,10 @@ export class NvmeError extends Error {
 
   /** @param command its name. @param field the 15 bits of the status field, above the phase tag. */
   constructor(readonly command: string, field: number) {
-    const hex = (field & 0x7ff).toString(16).padStart(3, "0");
-    super(`${command} failed: ${statusName(field & 0x7ff)} (status 0x${hex})`);
-    this.status = field & 0x7ff;
-    this.permanent = (field & 0x4000) !== 0;
+    const hex = (field & CODE_MASK).toString(16).padStart(3, "0");
+    super(`${command} failed: ${statusName(field)} (status 0x${hex})`);
+    this.status = field & CODE_MASK;
+    this.permanent = (field & DO_NOT_RETRY) !== 0;
   }
 }
 

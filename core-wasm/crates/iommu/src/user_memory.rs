@@ -42,6 +42,11 @@ impl UserMemory {
         self.vmas.len()
     }
 
+    /// The memory of each mapping that has some, for inspection.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        self.vmas.iter().filter_map(|(range, vma)| Some(Run { pa: vma.pa?, length: range.last - range.start + 1 }))
+    }
+
     /// Fills `into` from `va` on. EFAULT if a byte of it is not mapped or not readable; `into` may be filled in part then.
     pub fn copy_in(&self, ram: &Ram, va: u64, into: &mut [u8]) -> Result<()> {
         let mut rest = into;

@@ -72,9 +72,13 @@ impl Kernel {
         let to = self.destination(bound.context, index)?;
         self.attach_first(device, bound, to)?;
         let (context, hardware) = self.parts(bound.context)?;
-        context.add_domain(hardware, index).inspect_err(|_| {
+        if let Err(error) = context.add_domain(hardware, index) {
             self.leave(device, bound);
-        })
+            // The page table is not used again: it goes with its object, which nothing may hold then.
+            self.context_mut(bound.context)?.objects.hold(to.id, -1);
+            return Err(error);
+        }
+        Ok(())
     }
 
     fn fill_then_replace(&mut self, device: u32, bound: Bound, index: u32) -> Result<()> {

@@ -42,14 +42,7 @@ impl Ioas {
 
     /// Pins an area's memory and maps it in every page table. All or nothing. There is a page table.
     #[inline]
-    pub(crate) fn fill_area(
-        &self,
-        hwpts: &Slab<Hwpt>,
-        pages: &mut Pages,
-        hardware: &mut Hardware,
-        range: Range,
-        area: Area,
-    ) -> Result<()> {
+    pub(crate) fn fill_area(&self, hwpts: &Slab<Hwpt>, pages: &mut Pages, hardware: &mut Hardware, range: Range, area: Area) -> Result<()> {
         let (first, last) = area.page_range(range);
         pages.pin(hardware, first, last)?;
         for (done, domain) in self.domains(hwpts).enumerate() {
@@ -79,6 +72,10 @@ impl Ioas {
 
     /// Maps pinned memory in one page table. All or nothing.
     fn map_area(&self, hardware: &mut Hardware, domain: DomainId, pages: &Pages, range: Range, area: Area) -> Result<()> {
+        // An area can be no whole pages: COPY looks at the alignment of the whole range alone, as in Linux, where the page table refuses it.
+        if !(range.start | range.last.wrapping_add(1)).is_multiple_of(PAGE) {
+            return Err(Errno::EINVAL);
+        }
         let (first, last) = area.page_range(range);
         let Hardware { iommu, ram, .. } = hardware;
         if !self.small_pages {
@@ -126,7 +123,7 @@ impl Context {
             ioas.check_alignment(alignment)?;
         }
         ioas.hwpts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let aperture_last = hardware.iommu.aperture_last();
+        let aperture_last = hardware.iommu.aperture_last(domain);
         if aperture_last != u64::MAX {
             ioas.reserve(Range { start: aperture_last + 1, last: u64::MAX }, Reserver::Domain(domain))?;
         }
@@ -198,4 +195,3 @@ impl Ioas {
         }
     }
 }
-

@@ -63,9 +63,9 @@ impl Kernel {
         Ok(8)
     }
 
-    /// Adds what `va` holds to the counter. EINVAL below 8 bytes and for 2^64 - 1, EAGAIN if it would not fit.
+    /// Adds what `va` holds to the counter. EINVAL for any length but 8 bytes and for 2^64 - 1, EAGAIN if it would not fit.
     pub(crate) fn write_eventfd(&mut self, index: u32, va: u64, length: u64) -> Result<u64> {
-        if length < 8 {
+        if length != 8 {
             return Err(Errno::EINVAL);
         }
         let mut bytes = [0; 8];
@@ -85,6 +85,14 @@ impl Kernel {
         if eventfd.unmasks != 0 {
             self.wake_unmasks(index);
         }
+    }
+
+    /// The fd of an eventfd is closed. Interrupts that signal it keep it, but nothing can write it any more, so it unmasks nothing.
+    pub(crate) fn close_eventfd(&mut self, index: u32) {
+        if self.eventfds.get(index).is_some_and(|eventfd| eventfd.unmasks != 0) {
+            self.drop_unmasks(index);
+        }
+        self.put_eventfd(index);
     }
 
     /// Lets go of an eventfd.

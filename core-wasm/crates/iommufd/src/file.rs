@@ -80,11 +80,10 @@ impl Kernel {
     /// Makes an anonymous file of `length` bytes, as memfd_create and ftruncate do. Returns the fd. EMFILE, ENOMEM.
     pub fn memfd(&mut self, length: u64) -> Result<u32> {
         self.check_file_limit()?;
+        // Room comes first: a file that finds none would keep its memory for ever.
+        self.hardware.memfds.reserve()?;
         let file = MemFile::new(&mut self.hardware.ram, length)?;
-        let index = match self.hardware.memfds.insert(Memfd { file, holders: 1 }) {
-            Ok(index) => index,
-            Err(error) => return Err(error.into()),
-        };
+        let index = self.hardware.memfds.insert(Memfd { file, holders: 1 })?;
         self.install(File::Memfd(index)).inspect_err(|_| self.hardware.put_memfd(index))
     }
 
@@ -94,7 +93,7 @@ impl Kernel {
         self.files.remove(fd as u32);
         match file {
             File::Iommufd(context) => self.put_context(context),
-            File::Eventfd(index) => self.put_eventfd(index),
+            File::Eventfd(index) => self.close_eventfd(index),
             File::Memfd(index) => self.hardware.put_memfd(index),
             File::Device(index) => return Ok(self.close_device(index)),
         }

@@ -52,8 +52,14 @@ fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
 /// Writes the registers that describe the IOMMU. Returns their layout's number and length.
 fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
     match config.kind {
-        Kind::VtdSecondStage => {
-            let registers = api::HwInfoVtd { flags: 0, reserved: 0, cap_reg: vtd_capabilities(config), ecap_reg: VTD_EXTENDED };
+        Kind::VtdSs => {
+            // Linux reports the erratum for every VT-d unit.
+            let registers = api::HwInfoVtd {
+                flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
+                reserved: 0,
+                cap_reg: vtd_capabilities(config),
+                ecap_reg: VTD_EXTENDED,
+            };
             registers.write(data);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }

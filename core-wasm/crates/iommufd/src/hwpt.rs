@@ -37,7 +37,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
     match parent.kind {
         ObjectKind::Ioas => check_flags(&request, hardware.iommu.config().kind)?,
-        ObjectKind::Hwpt => return Err(Errno::EOPNOTSUPP),
+        ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config().kind)),
         ObjectKind::Device => return Err(Errno::EINVAL),
     }
     let hwpt = context.new_hwpt(hardware, parent.index, false)?;
@@ -63,12 +63,21 @@ fn check_flags(request: &api::HwptAlloc, kind: Kind) -> Result<()> {
     if unknown || lacking || no_pasid || request.data_len != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
+/// Why there is no page table on top of another one. VT-d's driver could make one, and then looks at the parent, which is never made for that;
+/// AMD's makes them through a virtual IOMMU only.
+fn refuse_nested(request: &api::HwptAlloc, kind: Kind) -> Errno {
+    const NESTED_FLAGS: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
+    let unknown = request.flags & !NESTED_FLAGS != 0 || request.data_len == 0;
+    if unknown || kind == Kind::AmdV1 { Errno::EOPNOTSUPP } else { Errno::EINVAL }
+}
+
 impl Context {
     /// Makes a page table for an IOAS, which does not show it its areas yet. Returns its index.
     pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, automatic: bool) -> Result<u32> {
         let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
         let domain = hardware.iommu.create_domain(&mut hardware.ram)?;
-        let smallest_page = hardware.iommu.page_sizes() & hardware.iommu.page_sizes().wrapping_neg();
+        let page_sizes = hardware.iommu.page_sizes(domain);
+        let smallest_page = page_sizes & page_sizes.wrapping_neg();
         let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {

@@ -96,10 +96,8 @@ impl Kernel {
         }
         match (irqs.mode, disabled) {
             (Mode::Intx, true) => irqs.masked = true,
-            (Mode::Intx, false) => {
-                if self.unmask_intx(device) {
-                    self.send_intx(device);
-                }
+            (Mode::Intx, false) if self.unmask_intx(device) => {
+                self.send_intx(device);
             }
             _ => {}
         }
@@ -155,6 +153,15 @@ impl Kernel {
             }
         }
         self.waking = false;
+    }
+
+    /// No device's INTx is unmasked by this eventfd any more.
+    pub(crate) fn drop_unmasks(&mut self, eventfd: u32) {
+        for device in 0..self.devices.len() as u32 {
+            if self.device(device).is_ok_and(|entry| entry.irqs.unmask == Some(eventfd)) {
+                self.set_unmask(device, None);
+            }
+        }
     }
 
     fn take_count(&mut self, eventfd: u32) {

@@ -36,6 +36,8 @@ pub struct Kernel {
     pub(crate) limits: Limits,
     /// A signal is waking those that wait for it.
     pub(crate) waking: bool,
+    /// Bytes of RAM that are devices' own buffers.
+    pub(crate) staging: u64,
 }
 
 impl Kernel {
@@ -56,6 +58,7 @@ impl Kernel {
             rules: config.rules,
             limits: config.limits,
             waking: false,
+            staging: 0,
         })
     }
 

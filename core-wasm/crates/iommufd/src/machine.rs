@@ -1,7 +1,7 @@
 //! What the machine does beside the program: transfers of devices, their buffers, and a look at faults and counters.
 
 use crate::kernel::Kernel;
-use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuStatistics, Pa, Ram, Source};
+use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Ram, Source};
 use uapi::{Errno, Result};
 
 impl Kernel {
@@ -20,13 +20,16 @@ impl Kernel {
         if length == 0 {
             return Err(Errno::EINVAL);
         }
-        self.hardware.ram.alloc(length).ok_or(Errno::ENOMEM)
+        let at = self.hardware.ram.alloc(length).ok_or(Errno::ENOMEM)?;
+        self.staging += length.next_multiple_of(FRAME);
+        Ok(at)
     }
 
     /// Gives back what [`Kernel::staging_alloc`] gave, with the same length.
     pub fn staging_free(&mut self, at: Pa, length: u64) {
         if self.hardware.ram.contains(at, length) {
             self.hardware.ram.put_run(at, length);
+            self.staging = self.staging.saturating_sub(length.next_multiple_of(FRAME));
         }
     }
 

@@ -28,6 +28,15 @@ pub(crate) struct Piece {
     pub(crate) length: u64,
 }
 
+impl Piece {
+    /// Its area at `iova`, from which on there is room for it.
+    #[inline]
+    fn area(&self, iova: u64, prot: Prot) -> (Range, Area) {
+        let range = Range { start: iova, last: iova.wrapping_add(self.length - 1) };
+        (range, Area { pages: self.pages, prot, start_byte: self.start_byte })
+    }
+}
+
 /// Where an area goes, and what devices may do with it.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
@@ -158,15 +167,12 @@ pub(crate) fn map_pieces(
         return Err(Errno::EINVAL);
     }
     let iova = choose_iova(ioas, pages, pieces, length, target)?;
-    let (mut at, mut made) = (iova, 0);
-    for piece in pieces {
-        if let Err(error) = add_area(ioas, hwpts, pages, hardware, at, piece, target.prot) {
-            take_back(ioas, hwpts, pages, hardware, iova, &pieces[..made]);
-            return Err(error);
-        }
-        made += 1;
-        // Past the last piece this may wrap, and is not used.
-        at = at.wrapping_add(piece.length);
+    insert_areas(ioas, pages, iova, pieces, target.prot)?;
+    if !ioas.hwpts.is_empty()
+        && let Err(error) = fill_areas(ioas, hwpts, pages, hardware, iova, pieces, target.prot)
+    {
+        remove_areas(ioas, iova, pieces);
+        return Err(error);
     }
     Ok(iova)
 }
@@ -194,46 +200,76 @@ fn choose_iova(ioas: &mut Ioas, pages: &Slab<Pages>, pieces: &[Piece], length: u
     }
 }
 
-/// One area: into the space, and into every page table. EPERM for writing to read-only pages, EINVAL for a bad offset.
-fn add_area(
-    ioas: &mut Ioas,
+/// Enters an area for each piece, from `iova` on. All or nothing. As in Linux all of them are entered before the first is pinned.
+#[inline]
+fn insert_areas(ioas: &mut Ioas, pages: &Slab<Pages>, iova: u64, pieces: &[Piece], prot: Prot) -> Result<()> {
+    for (done, (at, piece)) in placed(iova, pieces).enumerate() {
+        if let Err(error) = insert_area(ioas, pages, at, piece, prot) {
+            remove_areas(ioas, iova, &pieces[..done]);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// EPERM for writing to read-only pages, EINVAL for an offset in the page that does not suit the IOAS, ENOMEM.
+#[inline]
+fn insert_area(ioas: &mut Ioas, pages: &Slab<Pages>, iova: u64, piece: &Piece, prot: Prot) -> Result<()> {
+    let entry = pages.get(piece.pages).ok_or(Errno::EIO)?;
+    if prot.contains(Prot::WRITE) && !entry.writable {
+        return Err(Errno::EPERM);
+    }
+    if (piece.start_byte % PAGE) & (ioas.alignment - 1) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (range, area) = piece.area(iova, prot);
+    ioas.space.insert(range, area).map_err(|error| match error {
+        InsertError::OutOfMemory => Errno::ENOMEM,
+        InsertError::Overlap => Errno::EEXIST,
+    })
+}
+
+/// Takes the areas of `pieces` out again; their holds on the pages go back to the caller.
+fn remove_areas(ioas: &mut Ioas, iova: u64, pieces: &[Piece]) {
+    for (at, _) in placed(iova, pieces) {
+        ioas.space.remove(at);
+    }
+}
+
+/// Pins the areas of `pieces` and shows them to the page tables, of which there is one. All or nothing.
+#[inline]
+fn fill_areas(
+    ioas: &Ioas,
     hwpts: &Slab<Hwpt>,
     pages: &mut Slab<Pages>,
     hardware: &mut Hardware,
     iova: u64,
-    piece: &Piece,
+    pieces: &[Piece],
     prot: Prot,
 ) -> Result<()> {
-    let entry = pages.get_mut(piece.pages).ok_or(Errno::EIO)?;
-    if prot.contains(Prot::WRITE) && !entry.writable {
-        return Err(Errno::EPERM);
+    for (done, (at, piece)) in placed(iova, pieces).enumerate() {
+        let (range, area) = piece.area(at, prot);
+        let entry = pages.get_mut(piece.pages).ok_or(Errno::EIO)?;
+        if let Err(error) = ioas.fill_area(hwpts, entry, hardware, range, area) {
+            for (at, piece) in placed(iova, &pieces[..done]) {
+                let (range, area) = piece.area(at, prot);
+                if let Some(entry) = pages.get_mut(piece.pages) {
+                    ioas.unfill_area(hwpts, entry, hardware, range, area);
+                }
+            }
+            return Err(error);
+        }
     }
-    if piece.start_byte % PAGE & (ioas.alignment - 1) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let range = Range { start: iova, last: iova.checked_add(piece.length - 1).ok_or(Errno::EOVERFLOW)? };
-    let area = Area { pages: piece.pages, prot, start_byte: piece.start_byte };
-    ioas.space.insert(range, area).map_err(|error| match error {
-        InsertError::OutOfMemory => Errno::ENOMEM,
-        InsertError::Overlap => Errno::EEXIST,
-    })?;
-    if ioas.hwpts.is_empty() {
-        return Ok(());
-    }
-    ioas.fill_area(hwpts, entry, hardware, range, area).inspect_err(|_| {
-        ioas.space.remove(range.start);
-    })
+    Ok(())
 }
 
-/// Removes the areas of `pieces`, which were made from `iova` on; their holds go back to the caller.
-fn take_back(ioas: &mut Ioas, hwpts: &Slab<Hwpt>, pages: &mut Slab<Pages>, hardware: &mut Hardware, iova: u64, pieces: &[Piece]) {
-    let mut at = iova;
-    for piece in pieces {
-        if let Some((range, area)) = ioas.space.remove(at)
-            && let Some(entry) = pages.get_mut(area.pages)
-        {
-            ioas.unfill_area(hwpts, entry, hardware, range, area);
-        }
-        at = at.wrapping_add(piece.length);
-    }
+/// The pieces with their IOVAs, one after the other from `iova` on.
+fn placed(iova: u64, pieces: &[Piece]) -> impl Iterator<Item = (u64, &Piece)> {
+    let mut next = iova;
+    pieces.iter().map(move |piece| {
+        let at = next;
+        // Past the last piece this may wrap, and is not used.
+        next = next.wrapping_add(piece.length);
+        (at, piece)
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::file::File;
 use crate::kernel::Kernel;
-use iommu::{MAP_ANONYMOUS, MAP_SHARED, Pa};
+use iommu::{FRAME, MAP_ANONYMOUS, MAP_SHARED, PROT_EXEC, Pa};
 use uapi::{Errno, Result};
 
 impl Kernel {
@@ -10,7 +10,7 @@ impl Kernel {
     ///
     /// EBADF for no file; EINVAL for a file that has no memory to map.
     pub fn mmap(&mut self, at: u64, length: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<u64> {
-        if offset % (1 << iommu::FRAME_LG2) != 0 {
+        if !offset.is_multiple_of(FRAME) {
             return Err(Errno::EINVAL);
         }
         if flags & MAP_ANONYMOUS != 0 {
@@ -24,6 +24,7 @@ impl Kernel {
             }
             File::Eventfd(_) => Err(Errno::ENODEV),
             // Nothing of an iommufd can be mapped yet.
+            File::Iommufd(_) if flags & MAP_SHARED != 0 && prot & PROT_EXEC != 0 => Err(Errno::EPERM),
             File::Iommufd(_) if flags & MAP_SHARED != 0 => Err(Errno::ENXIO),
             File::Iommufd(_) | File::Device(_) => Err(Errno::EINVAL),
         }

@@ -55,7 +55,7 @@ fn huge_pages(context: &mut Context, request: &mut api::Option) -> Result<()> {
     match (request.op, request.val64) {
         (api::OPTION_OP_GET, _) => request.val64 = u64::from(!ioas.small_pages),
         (api::OPTION_OP_SET, 0) if ioas.small_pages => {}
-        (api::OPTION_OP_SET, 0) if !ioas.hwpts.is_empty() && ioas.space.len() != 0 => return Err(Errno::EINVAL),
+        (api::OPTION_OP_SET, 0) if !ioas.hwpts.is_empty() && !ioas.space.is_empty() => return Err(Errno::EINVAL),
         (api::OPTION_OP_SET, 0 | 1) => {
             let before = core::mem::replace(&mut ioas.small_pages, request.val64 == 0);
             if let Err(error) = ioas.update_alignment(hwpts) {

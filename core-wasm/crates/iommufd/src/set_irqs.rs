@@ -228,8 +228,8 @@ impl Kernel {
     /// Sets what one vector signals; -1 for nothing. What it signalled before is gone in any case.
     fn set_vector(&mut self, device: u32, vector: u32, fd: i32) -> Result<()> {
         let entry = self.device_mut(device)?;
-        let can_grow = entry.irqs.mode == Mode::Msix
-            && entry.irq_configs[api::PCI_MSIX_IRQ_INDEX as usize].flags & api::IRQ_INFO_NORESIZE == 0;
+        let can_grow =
+            entry.irqs.mode == Mode::Msix && entry.irq_configs[api::PCI_MSIX_IRQ_INDEX as usize].flags & api::IRQ_INFO_NORESIZE == 0;
         let old = entry.irqs.vectors.get_mut(vector as usize).and_then(Option::take);
         let known = (vector as usize) < entry.irqs.vectors.len();
         if let Some(old) = old {

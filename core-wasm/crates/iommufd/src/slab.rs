@@ -24,6 +24,15 @@ impl<T> Slab<T> {
         Self { slots: Vec::new(), free: 0, len: 0 }
     }
 
+    /// Makes sure that the next [`Self::insert`] succeeds.
+    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        if self.free as usize == self.slots.len() {
+            self.free.checked_add(1).ok_or(OutOfMemory)?;
+            self.slots.try_reserve(1)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn insert(&mut self, value: T) -> Result<u32, OutOfMemory> {
         let index = self.free;
         match self.slots.get_mut(index as usize) {

@@ -1,0 +1,129 @@
+//! Boot, and the system calls of the simulated process.
+
+use crate::answer::{address, negative, nothing, number};
+use crate::memory;
+use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Pa, Ram, Rules};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// `boot`: the IOMMU is AMD's, else Intel's.
+const AMD: u32 = 1;
+/// `boot`: an open device cannot be opened again.
+const SINGLE_OPEN: u32 = 2;
+/// `boot`: devices of a group that have requester ids of their own may use different page tables.
+const GROUP_BY_REQUESTER: u32 = 4;
+/// `boot`: the process may choose whom pinned memory is charged to.
+const SYS_RESOURCE: u32 = 8;
+
+/// The core of one machine.
+#[wasm_bindgen]
+pub struct Core {
+    pub(crate) kernel: Kernel,
+    /// Offset of RAM in the linear memory.
+    ram_start: usize,
+}
+
+/// Lays out the memory and starts the kernel: once in an instance.
+///
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8. `memlock` is in bytes; infinite: no limit. Returns nothing if
+/// memory is short: then the instance is of no use.
+#[wasm_bindgen]
+pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
+    let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
+    let kind = if flags & AMD != 0 { Kind::AmdV1 } else { Kind::VtdSs };
+    let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
+    let config = Config {
+        iommu: IommuConfig::new(kind, levels),
+        rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
+        limits: Limits {
+            memlock: memlock.is_finite().then_some(memlock as u64),
+            open_files,
+            sys_resource: flags & SYS_RESOURCE != 0,
+        },
+    };
+    let kernel = Kernel::new(config, Ram::new(ram).ok()?).ok()?;
+    Some(Core { kernel, ram_start })
+}
+
+impl Core {
+    /// The offset in the linear memory of an address in RAM.
+    pub(crate) fn offset_of(&self, at: Pa) -> f64 {
+        (self.ram_start as u64 + (at.0 - Ram::BASE)) as f64
+    }
+
+    /// The address in RAM of an offset in the linear memory. Below RAM the address is none of RAM's either.
+    #[inline]
+    pub(crate) fn pa_of(&self, offset: u32) -> Pa {
+        Pa((Ram::BASE + u64::from(offset)) - self.ram_start as u64)
+    }
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// Opens `/dev/iommu`. Returns the fd or −errno.
+    pub fn open_iommufd(&mut self) -> i32 {
+        number(self.kernel.open_iommufd())
+    }
+
+    /// Opens a device's node. Returns the fd or −errno.
+    pub fn open_device(&mut self, device: u32) -> i32 {
+        number(self.kernel.open_device(device))
+    }
+
+    /// Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
+    pub fn close(&mut self, fd: i32) -> i32 {
+        number(self.kernel.close(fd))
+    }
+
+    /// One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
+    pub fn ioctl(&mut self, fd: i32, request: u32, argument: u64) -> i32 {
+        number(self.kernel.ioctl(fd, request, argument))
+    }
+
+    /// Reads at most `length` bytes to the process's memory. Returns their number or −errno.
+    pub fn read(&mut self, fd: i32, va: u64, length: u32) -> i32 {
+        number(self.kernel.read(fd, va, u64::from(length)).map(|count| count as u32))
+    }
+
+    /// Writes `length` bytes of the process's memory. Returns their number or −errno.
+    pub fn write(&mut self, fd: i32, va: u64, length: u32) -> i32 {
+        number(self.kernel.write(fd, va, u64::from(length)).map(|count| count as u32))
+    }
+
+    /// Whether a read would find something: 1 or 0, or −errno.
+    pub fn poll(&self, fd: i32) -> i32 {
+        number(self.kernel.poll(fd))
+    }
+
+    /// The device behind a bound device_fd, or −errno.
+    pub fn device_of(&self, fd: i32) -> i32 {
+        number(self.kernel.device_of(fd))
+    }
+
+    /// Maps memory of the process. Returns its address or −errno.
+    pub fn mmap(&mut self, at: u64, length: u32, prot: u32, flags: u32, fd: i32, offset: f64) -> i64 {
+        address(self.kernel.mmap(at, u64::from(length), prot, flags, fd, offset as u64))
+    }
+
+    /// Unmaps memory of the process. Returns 0 or −errno.
+    pub fn munmap(&mut self, at: u64, length: u32) -> i32 {
+        nothing(self.kernel.munmap(at, u64::from(length)))
+    }
+
+    /// The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
+    pub fn view(&self, at: u64, length: u32) -> f64 {
+        match self.kernel.view(at, u64::from(length)) {
+            Ok(found) => self.offset_of(found),
+            Err(error) => f64::from(negative(error)),
+        }
+    }
+
+    /// Makes an eventfd. Returns the fd or −errno.
+    pub fn eventfd(&mut self, initial: u32, flags: u32) -> i32 {
+        number(self.kernel.eventfd(initial, flags))
+    }
+
+    /// Makes an anonymous file. Returns the fd or −errno.
+    pub fn memfd(&mut self, length: u32) -> i32 {
+        number(self.kernel.memfd(u64::from(length)))
+    }
+}

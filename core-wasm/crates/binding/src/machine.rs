@@ -1,0 +1,113 @@
+//! What the host says of its machine at boot, and the device side: transfers, buffers, interrupts.
+
+use crate::answer::{negative, nothing, number};
+use crate::core::Core;
+use iommufd::{DeviceConfig, FaultReason, IrqConfig, RegionConfig, ReservedKind};
+use iova::Range;
+use uapi::Errno;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// `add_device`: the group may be given to programs.
+const VIABLE: u32 = 1;
+/// `add_device`: the device can be reset.
+const RESET: u32 = 2;
+/// `add_device`: transfers are coherent with caches.
+const COHERENT: u32 = 4;
+
+/// By the number that stands for each at the border.
+const RESERVED_KINDS: [ReservedKind; 4] =
+    [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
+
+#[wasm_bindgen]
+impl Core {
+    /// Adds an IOMMU group. Returns its number, or −errno.
+    pub fn add_group(&mut self) -> i32 {
+        number(self.kernel.add_group())
+    }
+
+    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4. Returns its number, which counts from 0, or −errno.
+    pub fn add_device(&mut self, group: u32, requester: u32, flags: u32) -> i32 {
+        number(self.kernel.add_device(DeviceConfig {
+            group,
+            requester,
+            viable: flags & VIABLE != 0,
+            reset: flags & RESET != 0,
+            coherent: flags & COHERENT != 0,
+        }))
+    }
+
+    /// Describes a region of a device, by VFIO's index. Returns 0 or −errno.
+    pub fn add_region(&mut self, device: u32, index: u32, size: u64, flags: u32) -> i32 {
+        nothing(self.kernel.add_region(device, index, RegionConfig { size, flags }))
+    }
+
+    /// Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
+    pub fn add_irq(&mut self, device: u32, index: u32, count: u32, flags: u32) -> i32 {
+        nothing(self.kernel.add_irq(device, index, IrqConfig { count, flags }))
+    }
+
+    /// Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
+    pub fn add_reserved(&mut self, device: u32, start: u64, last: u64, kind: u32) -> i32 {
+        let Some(&kind) = RESERVED_KINDS.get(kind as usize) else { return negative(Errno::EINVAL) };
+        nothing(self.kernel.add_reserved(device, Range { start, last }, kind))
+    }
+
+    /// Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
+    pub fn set_driver_blocks(&mut self, device: u32, blocks: bool) -> i32 {
+        nothing(self.kernel.set_driver_blocks(device, blocks))
+    }
+
+    /// Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
+    pub fn staging_alloc(&mut self, length: u32) -> f64 {
+        match self.kernel.staging_alloc(u64::from(length)) {
+            Ok(at) => self.offset_of(at),
+            Err(error) => f64::from(negative(error)),
+        }
+    }
+
+    /// Gives back what `staging_alloc` gave, with the same length.
+    pub fn staging_free(&mut self, offset: u32, length: u32) {
+        let at = self.pa_of(offset);
+        self.kernel.staging_free(at, u64::from(length));
+    }
+
+    /// A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
+    pub fn dma_read(&mut self, device: u32, pasid: i32, iova: u64, offset: u32, length: u32) -> i32 {
+        let to = self.pa_of(offset);
+        refusal(self.kernel.dma_read(device, pasid_of(pasid), iova, to, u64::from(length)))
+    }
+
+    /// A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
+    pub fn dma_write(&mut self, device: u32, pasid: i32, iova: u64, offset: u32, length: u32) -> i32 {
+        let from = self.pa_of(offset);
+        refusal(self.kernel.dma_write(device, pasid_of(pasid), iova, from, u64::from(length)))
+    }
+
+    /// A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
+    pub fn raise(&mut self, device: u32, index: u32, vector: u32) -> i32 {
+        number(self.kernel.raise(device, index, vector))
+    }
+
+    /// A device deasserts its INTx pin. Returns 0 or −errno.
+    pub fn lower(&mut self, device: u32, index: u32) -> i32 {
+        number(self.kernel.lower(device, index))
+    }
+
+    /// Whether a program has enabled an interrupt.
+    pub fn irq_enabled(&self, device: u32, index: u32, vector: u32) -> bool {
+        self.kernel.irq_enabled(device, index, vector)
+    }
+}
+
+#[inline]
+fn pasid_of(pasid: i32) -> Option<u32> {
+    u32::try_from(pasid).ok()
+}
+
+#[inline]
+fn refusal(result: Result<(), FaultReason>) -> i32 {
+    match result {
+        Ok(()) => 0,
+        Err(reason) => -i32::from(reason.code()),
+    }
+}

@@ -1,0 +1,201 @@
+//! The objects of an iommufd, and what belongs to each.
+
+use super::report::Report;
+use super::{count, counted, counters};
+use crate::context::Context;
+use crate::ioas::Ioas;
+use crate::kernel::Kernel;
+use crate::object::{Object, ObjectKind};
+use crate::pages::PAGE;
+use alloc::vec::Vec;
+use iommu::Prot;
+use iova::Range;
+use uapi::{Errno, Result};
+
+impl Kernel {
+    /// Ids name what exists, nothing exists without an id, and each object has as many users as there are holders.
+    pub(super) fn check_context(&self, report: &mut Report, number: u32, context: &Context) -> Result<()> {
+        let users = self.count_users(number, context)?;
+        let mut kinds = [0_u64; 3];
+        for (id, object) in context.objects.iter() {
+            kinds[object.kind as usize] += 1;
+            report.expect_count(object.users, counted(&users, id), format_args!("users of object {id} of iommufd {number}"));
+            report.expect(
+                self.is_named(number, context, id, object),
+                format_args!("object {id} of iommufd {number} names {:?} {}, which has another id", object.kind, object.index),
+            );
+        }
+        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count()];
+        for (kind, existing) in [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device].into_iter().zip(existing) {
+            report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
+        }
+        let compatible = context.vfio_ioas.is_none_or(|id| context.objects.index(id, ObjectKind::Ioas).is_ok());
+        report.expect(compatible, format_args!("iommufd {number} has the VFIO IOAS {:?}, which is none", context.vfio_ioas));
+        check_hwpts(report, number, context)?;
+        let reserved = self.reserved_of(number, context)?;
+        let mut rest = reserved.as_slice();
+        for (index, ioas) in context.ioases.iter() {
+            check_alignment(report, context, ioas);
+            check_areas(report, context, ioas);
+            let here;
+            (here, rest) = rest.split_at(rest.partition_point(|(ioas, _)| *ioas <= index));
+            let same = ioas.space.usable().eq(holes(here.iter().map(|&(_, range)| range)));
+            report.expect(same, format_args!("IOAS {} reserves other IOVAs than its devices and page tables", ioas.id));
+        }
+        Ok(())
+    }
+
+    /// By object id: 1 for the table of ids, 1 for each holder.
+    fn count_users(&self, number: u32, context: &Context) -> Result<Vec<u32>> {
+        let mut users = counters(context.objects.end() as usize)?;
+        for (id, _) in context.objects.iter() {
+            count(&mut users, id);
+        }
+        for (_, hwpt) in context.hwpts.iter() {
+            if let Some(ioas) = context.ioases.get(hwpt.ioas) {
+                count(&mut users, ioas.id);
+            }
+        }
+        for device in self.bound_to(number) {
+            let entry = &self.devices[device];
+            let (Some(bound), Some(set)) = (entry.bound, self.sets.get(entry.set as usize)) else { continue };
+            // The fd of the device, and its attachment.
+            count(&mut users, bound.id);
+            if let Some(hwpt) = set.hwpt.filter(|_| entry.attached) {
+                count(&mut users, bound.id);
+                count(&mut users, hwpt);
+            }
+        }
+        Ok(users)
+    }
+
+    fn is_named(&self, number: u32, context: &Context, id: u32, object: &Object) -> bool {
+        match object.kind {
+            ObjectKind::Ioas => context.ioases.get(object.index).is_some_and(|ioas| ioas.id == id),
+            ObjectKind::Hwpt => context.hwpts.get(object.index).is_some_and(|hwpt| hwpt.id == id),
+            ObjectKind::Device => {
+                let bound = self.devices.get(object.index as usize).and_then(|device| device.bound);
+                bound.is_some_and(|bound| bound.context == number && bound.id == id)
+            }
+        }
+    }
+
+    /// The devices that are bound to an iommufd.
+    fn bound_to(&self, context: u32) -> impl Iterator<Item = usize> {
+        let bound = move |device: &crate::device::Device| device.bound.is_some_and(|bound| bound.context == context);
+        self.devices.iter().enumerate().filter(move |(_, device)| bound(device)).map(|(number, _)| number)
+    }
+
+    /// What must be reserved in the IOASes of an iommufd, sorted by IOAS and range: the ranges of the devices attached there, and what lies
+    /// beyond the aperture of the page tables.
+    fn reserved_of(&self, number: u32, context: &Context) -> Result<Vec<(u32, Range)>> {
+        let mut reserved = Vec::new();
+        let mut add = |ioas: u32, range: Range| {
+            reserved.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            reserved.push((ioas, range));
+            Ok::<_, Errno>(())
+        };
+        for device in self.bound_to(number) {
+            let entry = &self.devices[device];
+            let hwpt = self.sets.get(entry.set as usize).and_then(|set| set.hwpt).filter(|_| entry.attached);
+            let hwpt = hwpt.and_then(|id| context.hwpts.get(context.objects.index(id, ObjectKind::Hwpt).ok()?));
+            if let Some(hwpt) = hwpt {
+                entry.reserved_ranges().try_for_each(|range| add(hwpt.ioas, range))?;
+            }
+        }
+        for (_, hwpt) in context.hwpts.iter() {
+            if let Some(start) = self.hardware.iommu.aperture_last(hwpt.domain).checked_add(1) {
+                add(hwpt.ioas, Range { start, last: u64::MAX })?;
+            }
+        }
+        reserved.sort_unstable();
+        Ok(reserved)
+    }
+}
+
+/// Each page table is in the list of its IOAS, once; an automatic one has a device.
+fn check_hwpts(report: &mut Report, number: u32, context: &Context) -> Result<()> {
+    let mut listed = counters(context.hwpts.span())?;
+    for (index, ioas) in context.ioases.iter() {
+        for &hwpt in &ioas.hwpts {
+            count(&mut listed, hwpt);
+            let belongs = context.hwpts.get(hwpt).is_some_and(|hwpt| hwpt.ioas == index);
+            report.expect(belongs, format_args!("IOAS {} of iommufd {number} lists the page table {hwpt} of another", ioas.id));
+        }
+    }
+    for (index, hwpt) in context.hwpts.iter() {
+        report.expect_count(1_u32, counted(&listed, index), format_args!("entries of page table {} in its IOAS", hwpt.id));
+        let users = context.objects.get(hwpt.id).map_or(0, |object| object.users);
+        report.expect(!hwpt.automatic || users > 1, format_args!("the automatic page table {} outlived its last device", hwpt.id));
+    }
+    Ok(())
+}
+
+fn check_alignment(report: &mut Report, context: &Context, ioas: &Ioas) {
+    let smallest = ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt)).map(|hwpt| hwpt.smallest_page);
+    let wanted = smallest.fold(if ioas.small_pages { PAGE } else { 1 }, u64::max);
+    report.expect(
+        ioas.alignment == wanted,
+        format_args!("IOAS {} has the alignment {}, its page tables and options want {wanted}", ioas.id, ioas.alignment),
+    );
+}
+
+/// Areas lie side by side in usable IOVAs, are of memory that exists, and allow no more than that does.
+fn check_areas(report: &mut Report, context: &Context, ioas: &Ioas) {
+    let mut number = 0;
+    let mut free_from = Some(0);
+    let mut usable = ioas.space.usable().peekable();
+    for (range, area) in ioas.space.iter_from(0) {
+        number += 1;
+        let after = free_from.is_some_and(|free| free <= range.start) && range.start <= range.last;
+        report.expect(after, format_args!("IOAS {}: the area at {:#x} overlaps the one before it", ioas.id, range.start));
+        free_from = range.last.checked_add(1);
+        while usable.next_if(|hole| hole.last < range.start).is_some() {}
+        let inside = usable.peek().is_some_and(|hole| hole.start <= range.start && range.last <= hole.last);
+        report.expect(inside, format_args!("IOAS {}: the area at {:#x} touches reserved IOVAs", ioas.id, range.start));
+        match context.pages.get(area.pages) {
+            None => report.add(format_args!("IOAS {}: the area at {:#x} is of memory that does not exist", ioas.id, range.start)),
+            Some(pages) => report.expect(
+                pages.writable || !area.prot.contains(Prot::WRITE),
+                format_args!("IOAS {}: the area at {:#x} lets devices write read-only memory", ioas.id, range.start),
+            ),
+        }
+        report.expect(!area.prot.is_empty(), format_args!("IOAS {}: the area at {:#x} allows nothing", ioas.id, range.start));
+    }
+    report.expect_count(ioas.space.len() as u64, number as u64, format_args!("areas of IOAS {}", ioas.id));
+}
+
+/// What sorted ranges, which may overlap, leave of all IOVAs.
+fn holes(mut reserved: impl Iterator<Item = Range>) -> impl Iterator<Item = Range> {
+    let mut from = Some(0);
+    core::iter::from_fn(move || {
+        loop {
+            let start = from?;
+            let Some(range) = reserved.next() else {
+                from = None;
+                return Some(Range { start, last: u64::MAX });
+            };
+            if range.last >= start {
+                from = range.last.checked_add(1);
+            }
+            if start < range.start {
+                return Some(Range { start, last: range.start - 1 });
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_what_overlapping_ranges_leave() {
+        let range = |start, last| Range { start, last };
+        let left = |reserved: &[Range]| holes(reserved.iter().copied()).collect::<Vec<_>>();
+        assert_eq!(left(&[]), [Range::ALL]);
+        assert_eq!(left(&[Range::ALL]), []);
+        assert_eq!(left(&[range(0, 9), range(5, 7), range(20, 29), range(30, 39)]), [range(10, 19), range(40, u64::MAX)]);
+        assert_eq!(left(&[range(5, 9), range(8, u64::MAX)]), [range(0, 4)]);
+    }
+}

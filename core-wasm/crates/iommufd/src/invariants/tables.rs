@@ -1,0 +1,66 @@
+//! Page tables: each maps exactly the areas of its IOAS.
+
+use super::report::Report;
+use crate::context::Context;
+use crate::ioas::{Area, Ioas};
+use crate::kernel::Kernel;
+use crate::pages::PAGE;
+use iommu::DomainId;
+use iova::Range;
+
+impl Kernel {
+    /// Walks every area in every page table of its IOAS. As all of them are mapped, equal sums mean that nothing else is.
+    pub(super) fn check_tables(&self, report: &mut Report) {
+        let statistics = self.hardware.iommu.statistics();
+        let mut hwpts = 0_u64;
+        let mut wanted = 0_u128;
+        for (_, context) in self.contexts.iter() {
+            hwpts += context.hwpts.len() as u64;
+            for (_, ioas) in context.ioases.iter() {
+                for hwpt in ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt)) {
+                    wanted += self.check_table(report, context, ioas, hwpt.domain);
+                }
+            }
+        }
+        let mapped: u128 = (0..).zip(statistics.pages).map(|(lg2, count): (u32, u64)| u128::from(count) << lg2).sum();
+        report.expect(mapped == wanted, format_args!("page tables map {mapped} bytes, the areas of their IOASes have {wanted}"));
+        report.expect_count(statistics.domains, hwpts, format_args!("page tables of the IOMMU"));
+        let frames = self.hardware.ram.statistics().tables;
+        report.expect_count(frames, statistics.tables, format_args!("frames that hold page tables"));
+    }
+
+    /// Walks all areas in one page table. Returns their bytes.
+    fn check_table(&self, report: &mut Report, context: &Context, ioas: &Ioas, domain: DomainId) -> u128 {
+        let mut wanted = 0;
+        for (range, area) in ioas.space.iter_from(0) {
+            wanted += u128::from(range.last - range.start) + 1;
+            if let Some(at) = self.first_difference(context, domain, range, area) {
+                report.add(format_args!("the page table {domain:?} of IOAS {} does not map {at:#x} as its area says", ioas.id));
+            }
+        }
+        wanted
+    }
+
+    /// The first IOVA of an area that a page table translates to anything but the area's pinned memory and permissions.
+    fn first_difference(&self, context: &Context, domain: DomainId, range: Range, area: Area) -> Option<u64> {
+        let Some(pages) = context.pages.get(area.pages) else { return Some(range.start) };
+        let (first, last) = area.page_range(range);
+        let mut at = range.start;
+        for run in pages.pinned_runs(first, last) {
+            let mut done = 0;
+            while done < run.length {
+                let found = self.hardware.iommu.translate_in(&self.hardware.ram, domain, at);
+                let Some(found) = found.filter(|found| found.pa.0 == run.pa.0 + done && found.prot == area.prot) else {
+                    return Some(at);
+                };
+                // The rest of a large page is translated alike; `at` is at a page, so that this is at least one.
+                let rest = (1_u64 << found.lg2_size) - (at & ((1 << found.lg2_size) - 1));
+                let step = rest.clamp(PAGE, run.length - done);
+                done += step;
+                // Past the last page of the space this wraps, and is not used.
+                at = at.wrapping_add(step);
+            }
+        }
+        (at != range.last.wrapping_add(1)).then_some(at)
+    }
+}

@@ -1,0 +1,342 @@
+//! A machine to test on, and requests as a program makes them: structs in its own memory. Invariants are checked after every request.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+mod requests;
+
+use iommufd::{
+    Config, DeviceConfig, FaultReason, GroupIoas, HOST_RELEASE, IommuConfig, IrqConfig, Kernel, Kind, Limits, Pa, Ram, RegionConfig,
+    ReservedKind, Rules, Usage,
+};
+use iova::Range;
+pub use requests::Request;
+pub use uapi::iommufd as api;
+pub use uapi::{Errno, vfio};
+
+pub const PAGE: u64 = 4096;
+pub const LARGE: u64 = 2 << 20;
+pub const READ: u32 = api::IOAS_MAP_READABLE;
+pub const WRITE: u32 = api::IOAS_MAP_WRITEABLE;
+pub const FIXED: u32 = api::IOAS_MAP_FIXED_IOVA;
+pub const RW: u32 = READ | WRITE;
+/// Where writes of devices are interrupts: reserved for every device.
+pub const MSI: Range = Range { start: 0xfee0_0000, last: 0xfeef_ffff };
+
+/// No object has this id.
+pub const NO_ID: u32 = 999;
+
+/// Devices of the machine, by number. Each is in a group of its own but where it says so.
+pub const EDU: u32 = 0;
+pub const NIC: u32 = 1;
+/// Two functions of one group, each with its own requester id.
+pub const FUNCTION_0: u32 = 2;
+pub const FUNCTION_1: u32 = 3;
+/// Two devices behind a bridge: one group, one requester id.
+pub const BRIDGED_0: u32 = 4;
+pub const BRIDGED_1: u32 = 5;
+/// With a range of its own that nothing may be mapped at.
+pub const PICKY: u32 = 6;
+pub const DEVICES: u32 = 7;
+
+/// What [`PICKY`] reserves.
+pub const PICKY_RANGE: Range = Range { start: 0x10_0000, last: 0x1f_ffff };
+
+/// Group and requester id of each device.
+const TOPOLOGY: [(u32, u32); DEVICES as usize] = [(0, 0x10), (1, 0x18), (2, 0x20), (2, 0x21), (3, 0x28), (3, 0x28), (4, 0x30)];
+const GROUPS: u32 = 5;
+
+/// Largest struct with data that [`Machine::call`] places.
+const ARGUMENT_BYTES: u64 = 0x1_0000;
+/// Most bytes of one transfer of [`Machine::write`] and [`Machine::read`].
+pub const STAGING: u64 = 0x1_0000;
+
+#[derive(Clone, Copy)]
+pub struct Setup {
+    pub kind: Kind,
+    pub levels: u8,
+    pub ram: usize,
+    pub rules: Rules,
+    pub limits: Limits,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            kind: Kind::VtdSs,
+            levels: 4,
+            ram: 64 << 20,
+            rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
+            limits: Limits { memlock: None, open_files: 1024, sys_resource: true },
+        }
+    }
+}
+
+impl Setup {
+    /// What this project adds to Linux's rules.
+    pub fn ours() -> Setup {
+        Setup { rules: Rules { single_open: true, group_ioas: GroupIoas::Requester }, ..Setup::default() }
+    }
+
+    pub fn memlock(bytes: u64) -> Setup {
+        Setup { limits: Limits { memlock: Some(bytes), ..Setup::default().limits }, ..Setup::default() }
+    }
+}
+
+pub struct Machine {
+    pub kernel: Kernel,
+    /// Where requests are.
+    pub argument: u64,
+    staging: Pa,
+}
+
+/// A device that is attached to an IOAS.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached {
+    pub iommu: u32,
+    pub ioas: u32,
+    pub device_fd: u32,
+    pub device_id: u32,
+    pub hwpt: u32,
+}
+
+impl Machine {
+    pub fn new() -> Machine {
+        Machine::with(Setup::default())
+    }
+
+    pub fn with(setup: Setup) -> Machine {
+        let config = Config { iommu: IommuConfig::new(setup.kind, setup.levels), rules: setup.rules, limits: setup.limits };
+        let mut kernel = Kernel::new(config, Ram::with_bytes(setup.ram).unwrap()).unwrap();
+        for group in 0..GROUPS {
+            assert_eq!(kernel.add_group(), Ok(group));
+        }
+        for (device, (group, requester)) in (0..).zip(TOPOLOGY) {
+            let config = DeviceConfig { group, requester, viable: true, reset: true, coherent: true };
+            assert_eq!(kernel.add_device(config), Ok(device));
+            kernel.add_reserved(device, MSI, ReservedKind::Msi).unwrap();
+            let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;
+            kernel.add_region(device, vfio::PCI_BAR0_REGION_INDEX, RegionConfig { size: 0x4000, flags: rw }).unwrap();
+            kernel.add_region(device, vfio::PCI_CONFIG_REGION_INDEX, RegionConfig { size: 4096, flags: rw }).unwrap();
+            for (index, count) in [(vfio::PCI_INTX_IRQ_INDEX, 1), (vfio::PCI_MSI_IRQ_INDEX, 4), (vfio::PCI_MSIX_IRQ_INDEX, 8)] {
+                kernel.add_irq(device, index, IrqConfig { count, flags: vfio::IRQ_INFO_NORESIZE }).unwrap();
+            }
+        }
+        kernel.add_reserved(PICKY, PICKY_RANGE, ReservedKind::Reserved).unwrap();
+        let argument = kernel.mmap(0, ARGUMENT_BYTES, 3, 0x22, -1, 0).unwrap();
+        let staging = kernel.staging_alloc(STAGING).unwrap();
+        Machine { kernel, argument, staging }
+    }
+
+    /// Panics with what does not hold.
+    #[track_caller]
+    pub fn check(&self) {
+        let violations: Vec<String> = self.kernel.check_invariants().iter().map(ToString::to_string).collect();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+
+    /// Gives everything back, and checks that nothing is left.
+    #[track_caller]
+    pub fn finish(mut self) {
+        for fd in 0..self.kernel.usage().files as i32 + 64 {
+            let _ = self.kernel.close(fd);
+            self.check();
+        }
+        self.kernel.munmap(0x1_0000, 0x7fff_fffe_0000).unwrap();
+        self.kernel.staging_free(self.staging, STAGING);
+        self.check();
+        assert_eq!(self.kernel.usage(), Usage::default());
+    }
+
+    /// The bytes of a request to its file, as they are. Returns the result and the bytes afterwards.
+    #[track_caller]
+    pub fn raw(&mut self, fd: u32, number: u32, bytes: &[u8]) -> (Result<u32, Errno>, Vec<u8>) {
+        self.kernel.poke(self.argument, bytes).unwrap();
+        let result = self.kernel.ioctl(fd as i32, number, self.argument);
+        self.check();
+        let mut after = vec![0; bytes.len()];
+        self.kernel.peek(self.argument, &mut after).unwrap();
+        (result, after)
+    }
+
+    /// A request with its size filled in. Returns the struct with the answer.
+    #[track_caller]
+    pub fn call<R: Request>(&mut self, fd: u32, request: R) -> Result<R, Errno> {
+        self.call_with(fd, request, &[])
+    }
+
+    /// As [`Self::call`], with data behind the struct.
+    #[track_caller]
+    pub fn call_with<R: Request>(&mut self, fd: u32, request: R, data: &[u8]) -> Result<R, Errno> {
+        let mut bytes = request.bytes();
+        bytes.extend(data);
+        let size = bytes.len() as u32;
+        bytes[..4].copy_from_slice(&size.to_le_bytes());
+        let (result, after) = self.raw(fd, R::NUMBER, &bytes);
+        assert!(result != Err(Errno::EIO), "an error that means a bug");
+        result.map(|_| R::from(&after[..R::LENGTH]))
+    }
+
+    /// A request whose struct is at `argument`, wherever that is.
+    #[track_caller]
+    pub fn call_at(&mut self, fd: u32, number: u32, argument: u64) -> Result<u32, Errno> {
+        let result = self.kernel.ioctl(fd as i32, number, argument);
+        self.check();
+        result
+    }
+
+    pub fn iommu(&mut self) -> u32 {
+        self.kernel.open_iommufd().unwrap()
+    }
+
+    pub fn open(&mut self, device: u32) -> u32 {
+        self.kernel.open_device(device).unwrap()
+    }
+
+    #[track_caller]
+    pub fn close(&mut self, fd: u32) {
+        self.kernel.close(fd as i32).unwrap();
+        self.check();
+    }
+
+    /// Closes a device_fd and checks whether it was bound.
+    #[track_caller]
+    pub fn close_bound(&mut self, fd: u32, device: u32) {
+        assert_eq!(self.kernel.close(fd as i32), Ok(HOST_RELEASE | device));
+        self.check();
+    }
+
+    /// Memory of the process, zeroed.
+    #[track_caller]
+    pub fn memory(&mut self, length: u64) -> u64 {
+        self.kernel.mmap(0, length, 3, 0x22, -1, 0).unwrap()
+    }
+
+    /// Memory that cannot be written.
+    #[track_caller]
+    pub fn read_only_memory(&mut self, length: u64) -> u64 {
+        self.kernel.mmap(0, length, 1, 0x22, -1, 0).unwrap()
+    }
+
+    #[track_caller]
+    pub fn ioas(&mut self, fd: u32) -> u32 {
+        self.call(fd, api::IoasAlloc::default()).unwrap().out_ioas_id
+    }
+
+    #[track_caller]
+    pub fn destroy(&mut self, fd: u32, id: u32) -> Result<(), Errno> {
+        self.call(fd, api::Destroy { size: 0, id }).map(|_| ())
+    }
+
+    /// MAP; `flags` say where and what for.
+    #[track_caller]
+    pub fn map(&mut self, fd: u32, ioas_id: u32, user_va: u64, length: u64, flags: u32, iova: u64) -> Result<u64, Errno> {
+        self.call(fd, api::IoasMap { size: 0, flags, ioas_id, reserved: 0, user_va, length, iova }).map(|answer| answer.iova)
+    }
+
+    /// MAP at a fixed IOVA, to be read and written.
+    #[track_caller]
+    pub fn map_at(&mut self, fd: u32, ioas: u32, va: u64, length: u64, iova: u64) -> Result<u64, Errno> {
+        self.map(fd, ioas, va, length, RW | FIXED, iova)
+    }
+
+    #[track_caller]
+    pub fn map_file(&mut self, fd: u32, ioas_id: u32, file: i32, start: u64, length: u64, flags: u32) -> Result<u64, Errno> {
+        self.call(fd, api::IoasMapFile { size: 0, flags, ioas_id, fd: file, start, length, iova: 0 }).map(|answer| answer.iova)
+    }
+
+    #[track_caller]
+    pub fn unmap(&mut self, fd: u32, ioas_id: u32, iova: u64, length: u64) -> Result<u64, Errno> {
+        self.call(fd, api::IoasUnmap { size: 0, ioas_id, iova, length }).map(|answer| answer.length)
+    }
+
+    /// COPY from one IOAS at `src_iova` to another one, to a fixed place.
+    #[track_caller]
+    pub fn copy(&mut self, fd: u32, from: (u32, u64), to: (u32, u64), length: u64, flags: u32) -> Result<u64, Errno> {
+        let ((src_ioas_id, src_iova), (dst_ioas_id, dst_iova)) = (from, to);
+        let request = api::IoasCopy { size: 0, flags, dst_ioas_id, src_ioas_id, length, dst_iova, src_iova };
+        self.call(fd, request).map(|answer| answer.dst_iova)
+    }
+
+    /// OPTION. Returns the value written back.
+    #[track_caller]
+    pub fn option(&mut self, fd: u32, option_id: u32, op: u16, object_id: u32, val64: u64) -> Result<u64, Errno> {
+        self.call(fd, api::Option { size: 0, option_id, op, reserved: 0, object_id, val64 }).map(|answer| answer.val64)
+    }
+
+    /// Large pages on or off.
+    #[track_caller]
+    pub fn huge_pages(&mut self, fd: u32, ioas: u32, on: bool) -> Result<u64, Errno> {
+        self.option(fd, api::OPTION_HUGE_PAGES, api::OPTION_OP_SET, ioas, u64::from(on))
+    }
+
+    #[track_caller]
+    pub fn hwpt(&mut self, fd: u32, dev_id: u32, pt_id: u32) -> Result<u32, Errno> {
+        self.call(fd, api::HwptAlloc { dev_id, pt_id, ..Default::default() }).map(|answer| answer.out_hwpt_id)
+    }
+
+    /// BIND. Returns the object id of the device.
+    #[track_caller]
+    pub fn bind(&mut self, device_fd: u32, iommu: u32) -> Result<u32, Errno> {
+        let request = vfio::DeviceBindIommufd { iommufd: iommu as i32, ..Default::default() };
+        self.call(device_fd, request).map(|answer| answer.out_devid)
+    }
+
+    /// ATTACH. Returns the object id of the page table.
+    #[track_caller]
+    pub fn attach(&mut self, device_fd: u32, pt_id: u32) -> Result<u32, Errno> {
+        self.call(device_fd, vfio::DeviceAttachIommufdPt { pt_id, ..Default::default() }).map(|answer| answer.pt_id)
+    }
+
+    #[track_caller]
+    pub fn detach(&mut self, device_fd: u32) {
+        self.call(device_fd, vfio::DeviceDetachIommufdPt::default()).unwrap();
+    }
+
+    /// Opens a device and binds it. Returns its fd and its object id.
+    #[track_caller]
+    pub fn bound(&mut self, device: u32, iommu: u32) -> (u32, u32) {
+        let fd = self.open(device);
+        let id = self.bind(fd, iommu).unwrap();
+        (fd, id)
+    }
+
+    /// A device attached to a new IOAS of a new iommufd.
+    #[track_caller]
+    pub fn attached(&mut self, device: u32) -> Attached {
+        let iommu = self.iommu();
+        let ioas = self.ioas(iommu);
+        let (device_fd, device_id) = self.bound(device, iommu);
+        let hwpt = self.attach(device_fd, ioas).unwrap();
+        Attached { iommu, ioas, device_fd, device_id, hwpt }
+    }
+
+    /// A device writes bytes at an IOVA.
+    pub fn write(&mut self, device: u32, iova: u64, bytes: &[u8]) -> Result<(), FaultReason> {
+        self.kernel.ram_mut().bytes_mut(self.staging, bytes.len()).copy_from_slice(bytes);
+        self.kernel.dma_write(device, None, iova, self.staging, bytes.len() as u64)
+    }
+
+    /// A device reads bytes at an IOVA.
+    pub fn read(&mut self, device: u32, iova: u64, length: usize) -> Result<Vec<u8>, FaultReason> {
+        self.kernel.dma_read(device, None, iova, self.staging, length as u64)?;
+        Ok(self.kernel.ram().bytes(self.staging, length).to_vec())
+    }
+
+    /// What the process has in its memory.
+    #[track_caller]
+    pub fn peek(&self, va: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.kernel.peek(va, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Bytes that are charged, and pages that are pinned.
+    pub fn charged(&self) -> (u64, u64) {
+        let usage = self.kernel.usage();
+        (usage.locked_bytes, usage.pinned_pages)
+    }
+
+    /// The pages mapped in all page tables, as (lg2 of their size, how many).
+    pub fn pages(&self) -> Vec<(usize, u64)> {
+        self.kernel.iommu_statistics().pages.iter().copied().enumerate().filter(|&(_, count)| count != 0).collect()
+    }
+}

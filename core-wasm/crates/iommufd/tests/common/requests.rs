@@ -1,0 +1,68 @@
+//! Structs with the number of their request.
+
+use uapi::{iommufd as api, simulated, vfio};
+
+/// The struct of a request.
+pub trait Request: Sized {
+    const NUMBER: u32;
+    const LENGTH: usize;
+
+    fn bytes(&self) -> Vec<u8>;
+    /// From exactly [`Self::LENGTH`] bytes.
+    fn from(bytes: &[u8]) -> Self;
+}
+
+macro_rules! requests {
+    ($($number:path => $layout:ty,)*) => {$(
+        impl Request for $layout {
+            const NUMBER: u32 = $number;
+            const LENGTH: usize = <$layout>::SIZE;
+
+            fn bytes(&self) -> Vec<u8> {
+                let mut bytes = [0; <$layout>::SIZE];
+                self.write(&mut bytes);
+                bytes.to_vec()
+            }
+
+            fn from(bytes: &[u8]) -> Self {
+                <$layout>::read(bytes.try_into().unwrap())
+            }
+        }
+    )*};
+}
+
+requests! {
+    api::DESTROY => api::Destroy,
+    api::IOAS_ALLOC => api::IoasAlloc,
+    api::IOAS_ALLOW_IOVAS => api::IoasAllowIovas,
+    api::IOAS_COPY => api::IoasCopy,
+    api::IOAS_IOVA_RANGES => api::IoasIovaRanges,
+    api::IOAS_MAP => api::IoasMap,
+    api::IOAS_UNMAP => api::IoasUnmap,
+    api::OPTION => api::Option,
+    api::VFIO_IOAS => api::VfioIoas,
+    api::HWPT_ALLOC => api::HwptAlloc,
+    api::GET_HW_INFO => api::HwInfo,
+    api::HWPT_SET_DIRTY_TRACKING => api::HwptSetDirtyTracking,
+    api::HWPT_GET_DIRTY_BITMAP => api::HwptGetDirtyBitmap,
+    api::HWPT_INVALIDATE => api::HwptInvalidate,
+    api::FAULT_QUEUE_ALLOC => api::FaultAlloc,
+    api::IOAS_MAP_FILE => api::IoasMapFile,
+    api::VIOMMU_ALLOC => api::ViommuAlloc,
+    api::VDEVICE_ALLOC => api::VdeviceAlloc,
+    api::IOAS_CHANGE_PROCESS => api::IoasChangeProcess,
+    api::VEVENTQ_ALLOC => api::VeventqAlloc,
+    api::HW_QUEUE_ALLOC => api::HwQueueAlloc,
+    api::IOAS_NOIOMMU_GET_PA => api::IoasNoiommuGetPa,
+    vfio::DEVICE_GET_INFO => vfio::DeviceInfo,
+    vfio::DEVICE_GET_REGION_INFO => vfio::RegionInfo,
+    vfio::DEVICE_GET_IRQ_INFO => vfio::IrqInfo,
+    vfio::DEVICE_SET_IRQS => vfio::IrqSet,
+    vfio::DEVICE_GET_PCI_HOT_RESET_INFO => vfio::PciHotResetInfo,
+    vfio::DEVICE_PCI_HOT_RESET => vfio::PciHotReset,
+    vfio::DEVICE_FEATURE => vfio::DeviceFeature,
+    vfio::DEVICE_BIND_IOMMUFD => vfio::DeviceBindIommufd,
+    vfio::DEVICE_ATTACH_IOMMUFD_PT => vfio::DeviceAttachIommufdPt,
+    vfio::DEVICE_DETACH_IOMMUFD_PT => vfio::DeviceDetachIommufdPt,
+    simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
+}
