@@ -34,11 +34,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
     let config = Config {
         iommu: IommuConfig::new(kind, levels),
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
-        limits: Limits {
-            memlock: memlock.is_finite().then_some(memlock as u64),
-            open_files,
-            sys_resource: flags & SYS_RESOURCE != 0,
-        },
+        limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };
     let kernel = Kernel::new(config, Ram::new(ram).ok()?).ok()?;
     Some(Core { kernel, ram_start })

@@ -15,8 +15,7 @@ const RESET: u32 = 2;
 const COHERENT: u32 = 4;
 
 /// By the number that stands for each at the border.
-const RESERVED_KINDS: [ReservedKind; 4] =
-    [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
+const RESERVED_KINDS: [ReservedKind; 4] = [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
 
 #[wasm_bindgen]
 impl Core {

@@ -12,12 +12,13 @@ mod insert;
 mod invariants;
 mod node;
 mod remove;
+mod search;
 
 use crate::error::OutOfMemory;
 use crate::range::Range;
 use crate::slab::Slab;
-use node::{Inner, Leaf};
 pub(crate) use node::{FAN, LEAF};
+use node::{Inner, Leaf};
 
 /// Fewest entries of a leaf that is not the root.
 const LEAF_MIN: usize = LEAF / 2;

@@ -34,7 +34,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             // The siblings at `slot` and `slot + 1`, one of which is the path's; an inner node has at least two children.
             let slot = (path.slots[level] as usize).saturating_sub(1);
             let [left, right] = [self.inners[parent].children[slot], self.inners[parent].children[slot + 1]];
-            let joined = if level == 0 { even_out(&mut self.leaves, left, right, LEAF) } else { even_out(&mut self.inners, left, right, FAN) };
+            let joined =
+                if level == 0 { even_out(&mut self.leaves, left, right, LEAF) } else { even_out(&mut self.inners, left, right, FAN) };
             let right_minimum = match (joined, level) {
                 (true, 0) => {
                     self.leaves[left].next = self.leaves[right].next;

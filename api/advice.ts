@@ -1,0 +1,272 @@
+/**
+ * What each operation does, in words, and what to do when it fails: a table by operation and error number.
+ *
+ * Which error means what is Linux's: see docs/requests.md and, for the order of checks, the kernel's iommufd.
+ *
+ * @module
+ */
+import type { ErrnoName } from "../uapi/errno.ts";
+
+/** One operation. */
+export interface OperationAdvice {
+  /** What {@linkcode IommuError.operation} says. */
+  readonly operation: string;
+  /** What it does, to follow "Cannot". `{name}` is a value in hexadecimal, `{#name}` in decimal; a part in [] goes if its value is unknown. */
+  readonly action: string;
+  /** What to do, by error. */
+  readonly advice: Readonly<Partial<Record<ErrnoName, string>>>;
+}
+
+/** What helps with an error number whatever the operation. */
+export const GENERIC: Readonly<Partial<Record<ErrnoName, string>>> = {
+  EPERM: "The process lacks a capability or does not own what it names.",
+  ENOENT: "The object that is named does not exist, or not any more.",
+  EIO: "The device failed: reset it.",
+  EBADF: "A file was closed while it was in use.",
+  ENOMEM: "Free memory, or raise the limit of locked memory (ulimit -l).",
+  EACCES: "Give the user access to the file, by its mode, its group or a udev rule.",
+  EFAULT: "An address is not mapped in this process.",
+  EBUSY: "Something still uses it: release that first.",
+  EINVAL: "The kernel takes no such value here.",
+  EMFILE: "Dispose files that are no longer needed, or raise the limit (ulimit -n).",
+  ENFILE: "The whole system has too many open files.",
+  ENOTTY: "This kernel does not know the request: it is older, or the file is of another kind.",
+  ENOSYS: "This kernel lacks the call.",
+  EOVERFLOW: "Address plus length must stay below 2^64.",
+  EOPNOTSUPP: "This kernel or this IOMMU does not support it.",
+};
+
+const MEMLOCK = "Pinning counts against the limit of locked memory: raise it (ulimit -l, or LimitMEMLOCK of the service), or map less.";
+const OVERFLOW = "Address plus length must stay below 2^64.";
+const IOAS_GONE = "The IOAS does not exist any more in this iommufd.";
+const NEITHER = "Set read, write or both.";
+
+/** Mapping is refused for the same reasons, whatever is mapped. */
+const MAPPING = {
+  EINVAL: "Length, addresses or access do not suit the IOAS: see its ranges and alignment.",
+  EEXIST: "Something is mapped there: unmap it, take another IOVA, or leave iova out for a free one.",
+  EOVERFLOW: OVERFLOW,
+  ENOENT: IOAS_GONE,
+  EFAULT: "A device is attached, so the memory must be there, and readable (writable where devices may write): map it before.",
+  ENOMEM: MEMLOCK,
+  ENOSPC: "No gap is large enough in the allowed ranges: unmap something, or allow more.",
+  EPERM: "The memory is read-only: map it with write: false.",
+  EADDRINUSE: "The range is reserved by an attached device: see the ranges of the IOAS.",
+} as const;
+
+const IOMMUFD = {
+  block: { operation: "block", action: "allocate an argument block of {#length} bytes", advice: {} },
+  openIommu: {
+    operation: "open",
+    action: "open {path}",
+    advice: {
+      ENOENT: "This kernel has no iommufd: it needs Linux 6.2 or later with CONFIG_IOMMUFD, and the module loaded (modprobe iommufd).",
+      ENODEV: "The module is not loaded: modprobe iommufd.",
+      EACCES: "Give the user access to /dev/iommu, for example by a udev rule.",
+    },
+  },
+  destroy: {
+    operation: "DESTROY",
+    action: "destroy object {#id}",
+    advice: {
+      ENOENT: "Nothing in this iommufd has the id: it was destroyed already, or was an automatic page table that went with its last device.",
+      EBUSY: "Something uses it: a page table is held by attached devices, an IOAS by its page tables, a bound device by its device_fd.",
+    },
+  },
+  ioasAlloc: { operation: "IOAS_ALLOC", action: "make an IOAS", advice: {} },
+  option: {
+    operation: "OPTION",
+    action: "[set ]{option}[ to {value}]",
+    advice: {
+      EPERM: "Choosing who pays for pinned memory needs CAP_SYS_RESOURCE.",
+      EBUSY: "It can be set only before the iommufd has any object.",
+      EINVAL: "Large pages can be switched off only while no device is attached or nothing is mapped.",
+      EADDRINUSE: "A mapping is not aligned to 4,096 bytes: unmap it first.",
+    },
+  },
+} as const satisfies Record<string, OperationAdvice>;
+
+const IOAS = {
+  ioasMap: { operation: "IOAS_MAP", action: "map {length} bytes at {address}[ to IOVA {iova}] in IOAS {#ioas}", advice: MAPPING },
+  ioasMapFile: {
+    operation: "IOAS_MAP_FILE",
+    action: "map {length} bytes from {start} of file {#fd}[ to IOVA {iova}] into IOAS {#ioas}",
+    advice: {
+      ...MAPPING,
+      EINVAL: "The range must lie in the file, in whole pages, and suit the IOAS: see its ranges and alignment.",
+      EBADF: "The file is closed.",
+      ENOTTY: "This kernel maps no files: it needs Linux 6.13 or later.",
+    },
+  },
+  ioasUnmap: {
+    operation: "IOAS_UNMAP",
+    action: "unmap {length} bytes at IOVA {iova} of IOAS {#ioas}",
+    advice: {
+      ENOENT: "Only whole mappings can be unmapped, and the range holds none, or cuts one.",
+      EINVAL: "The length is 0.",
+      EOVERFLOW: "IOVA plus length must stay below 2^64; unmapAll takes everything.",
+      EBUSY: "A hardware queue uses the memory: destroy it first.",
+      EDEADLK: "A user of the memory in the kernel does not let go of it.",
+    },
+  },
+  ioasCopy: {
+    operation: "IOAS_COPY",
+    action: "copy the mapping of {length} bytes at IOVA {sourceIova} of IOAS {#source}[ to IOVA {iova}] into IOAS {#ioas}",
+    advice: {
+      ...MAPPING,
+      EINVAL: `Length and IOVA must suit the IOAS: see its ranges and alignment. ${NEITHER}`,
+      ENOENT: "The source must be mapped without a gap over the whole range, and both IOASes must exist.",
+      EPERM: "The source may not be written by devices: copy it with write: false.",
+    },
+  },
+  ioasRanges: { operation: "IOAS_IOVA_RANGES", action: "list the ranges of IOAS {#ioas}", advice: { ENOENT: IOAS_GONE } },
+  ioasAllow: {
+    operation: "IOAS_ALLOW_IOVAS",
+    action: "allow {#count} ranges in IOAS {#ioas}",
+    advice: {
+      EINVAL: "Each range needs start below last, and no two may overlap.",
+      EADDRINUSE: "A range touches addresses that an attached device reserves: see the ranges of the IOAS.",
+      ENOENT: IOAS_GONE,
+    },
+  },
+  hwptAlloc: {
+    operation: "HWPT_ALLOC",
+    action: "make a page table of IOAS {#ioas} for device {#device}",
+    advice: {
+      EOPNOTSUPP: "The device's IOMMU lacks what is asked for: see hwInfo().",
+      ENOENT: "The device is not bound any more.",
+      EINVAL: "The IOAS does not exist any more, or the device's IOMMU cannot use it.",
+      EADDRINUSE: "A mapping or allowed range lies where the device reserves addresses, or where its IOMMU translates none.",
+      ENOMEM: MEMLOCK,
+      EFAULT: MAPPING.EFAULT,
+    },
+  },
+} as const satisfies Record<string, OperationAdvice>;
+
+const DEVICE = {
+  openDevice: {
+    operation: "open",
+    action: "open {path}[ ({device})]",
+    advice: {
+      EBUSY: "Only one fd may be open for a device: another program, or another DeviceFd of this one, has it. Close that first.",
+      EACCES: "Give the user access to the file, for example by chown or a udev rule.",
+      EPERM: "Give the user access to the file, for example by chown or a udev rule.",
+      ENOENT: "The device is gone, or its driver is no longer vfio-pci.",
+      ENODEV: "The device is gone, or its driver is no longer vfio-pci.",
+    },
+  },
+  findDevice: { operation: "open", action: "open {device}", advice: {} },
+  bind: {
+    operation: "DEVICE_BIND_IOMMUFD",
+    action: "bind {device} to iommufd {#iommufd}",
+    advice: {
+      EPERM: "Its IOMMU group belongs to another iommufd, or a driver of the kernel has a device of the group.",
+      EBUSY: "The group is in use by another interface of the kernel, for example an open /dev/vfio group.",
+      EINVAL: "The device is bound already, through this or another fd, or its DMA is not coherent with the processor's caches.",
+      ENODEV: "The device has no IOMMU group: switch the IOMMU on (firmware settings, intel_iommu=on or amd_iommu=on).",
+      EBADF: "The iommufd is closed.",
+      EBADFD: "What was given is no iommufd.",
+    },
+  },
+  label: {
+    operation: "SIMULATED_DEVICE_SET_LABEL",
+    action: "give {device} the label {label}",
+    advice: {},
+  },
+  attach: {
+    operation: "DEVICE_ATTACH_IOMMUFD_PT",
+    action: "attach {device} to {target}",
+    advice: {
+      EINVAL:
+        "Devices that the IOMMU cannot tell apart, or all of a group on Linux, must use the same page table: detach the others first. A page table must fit the device's IOMMU.",
+      EADDRINUSE: "A mapping or allowed range lies where the device reserves addresses, or where its IOMMU translates none: see ranges.",
+      ENOENT: "The target does not exist any more in this iommufd.",
+      ENOMEM: MEMLOCK,
+      EFAULT: "Memory that the IOAS maps is not there in this process, or may not be written.",
+      EBUSY: "The device's IOMMU is busy with another domain.",
+    },
+  },
+  detach: { operation: "DEVICE_DETACH_IOMMUFD_PT", action: "detach {device}", advice: {} },
+  deviceInfo: { operation: "DEVICE_GET_INFO", action: "describe {device}", advice: {} },
+  hwInfo: {
+    operation: "GET_HW_INFO",
+    action: "describe the IOMMU of device {#device}",
+    advice: { ENOENT: "The device is not bound any more.", EOPNOTSUPP: "The IOMMU's driver tells nothing about it." },
+  },
+  reset: {
+    operation: "DEVICE_RESET",
+    action: "reset {device}",
+    advice: {
+      ENOTTY: "The device cannot be reset alone: info.canReset says so beforehand.",
+      EINVAL: "The device cannot be reset alone: info.canReset says so beforehand.",
+      EAGAIN: "Another reset is going on: try again.",
+    },
+  },
+  regionInfo: {
+    operation: "DEVICE_GET_REGION_INFO",
+    action: "describe region {#region} of {device}",
+    advice: { EINVAL: "The device has no such region: info.regions says how many there are." },
+  },
+  pread: {
+    operation: "pread",
+    action: "read {#width} bytes at {offset} of region {#region} of {device}",
+    advice: {
+      EIO: "The device answers no accesses: switch memory on in its command register (bit 1), and wake it from D3hot.",
+      EINVAL: "The region cannot be read so: its flags and size say what it takes.",
+    },
+  },
+  pwrite: {
+    operation: "pwrite",
+    action: "write {#width} bytes at {offset} of region {#region} of {device}",
+    advice: {
+      EIO: "The device answers no accesses: switch memory on in its command register (bit 1), and wake it from D3hot.",
+      EINVAL: "The region cannot be written so: its flags and size say what it takes.",
+    },
+  },
+  irqInfo: { operation: "DEVICE_GET_IRQ_INFO", action: "describe the {irq} interrupts of {device}", advice: {} },
+  setIrqs: {
+    operation: "DEVICE_SET_IRQS",
+    action: "{verb} {irq} interrupts of {device}",
+    advice: {
+      EINVAL: "The vectors must be enabled first, and only one of intx, msi and msix can be at a time.",
+      ENOTTY: "The kernel masks intx only: mask message interrupts in the device.",
+      EBADF: "An eventfd was closed.",
+      ENOSPC: "The system has no interrupt vectors left: enable fewer.",
+      EBUSY: "Another driver uses the interrupt.",
+      ERANGE: "At least one vector is needed.",
+    },
+  },
+} as const satisfies Record<string, OperationAdvice>;
+
+const SYSTEM = {
+  close: { operation: "close", action: "close {what}", advice: {} },
+  mmap: {
+    operation: "mmap",
+    action: "get {length} bytes of memory",
+    advice: { ENOMEM: "The machine has no memory left for it: dispose buffers, or ask for less." },
+  },
+  munmap: { operation: "munmap", action: "give back {length} bytes of memory at {address}", advice: {} },
+  memfd: { operation: "memfd", action: 'make the memory file "{name}" of {length} bytes', advice: {} },
+  eventfd: { operation: "eventfd", action: "make an eventfd for vector {#vector}", advice: {} },
+  read: { operation: "read", action: "read the eventfd of vector {#vector}", advice: {} },
+  wait: { operation: "wait", action: "wait for an interrupt of vector {#vector}", advice: {} },
+  poll: {
+    operation: "poll",
+    action: "wait longer: nothing happened within {#timeout} ms",
+    advice: { ETIMEDOUT: "The device may be stuck: check its status, reset it, or allow more time." },
+  },
+  list: {
+    operation: "list",
+    action: "list {path}",
+    advice: { ENOENT: "The machine has no PCI bus, or /sys is not there." },
+  },
+  readFile: { operation: "readFile", action: "read {path}", advice: {} },
+  pool: {
+    operation: "take",
+    action: "take a piece of {#size} bytes: all {#count} are taken",
+    advice: { ENOMEM: "Dispose pieces that are no longer needed, or make a larger pool." },
+  },
+} as const satisfies Record<string, OperationAdvice>;
+
+/** All operations. */
+export const ADVICE = { ...IOMMUFD, ...IOAS, ...DEVICE, ...SYSTEM } as const satisfies Record<string, OperationAdvice>;

@@ -1,0 +1,116 @@
+//! The free gaps of an address space, and the search for the first that takes a request.
+
+use crate::error::OutOfMemory;
+use crate::range::Range;
+use crate::request::Request;
+use crate::rooms::Rooms;
+use crate::tree::{Summary, Tree};
+
+/// Disjoint gaps that do not touch, with what each part of the tree has room for.
+pub(crate) struct Gaps {
+    tree: Tree<(), Rooms>,
+}
+
+impl Gaps {
+    pub(crate) const fn new() -> Self {
+        Gaps { tree: Tree::new() }
+    }
+
+    /// Makes room for `total` gaps.
+    pub(crate) fn ensure(&mut self, total: usize) -> Result<(), OutOfMemory> {
+        self.tree.ensure(total)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.tree.clear();
+    }
+
+    /// Adds a gap. There is room for it; it touches no other.
+    pub(crate) fn insert(&mut self, gap: Range) {
+        if self.tree.len() == 0 {
+            self.tree.insert_first(gap, ());
+            return;
+        }
+        let path = self.tree.path(gap.start);
+        let rank = self.tree.leaves[path.leaf].rank(gap.start);
+        self.tree.raise(&path, Rooms::of(gap));
+        self.tree.insert_at(&path, rank, gap, ());
+    }
+
+    /// Removes the gap that starts at `start`.
+    fn remove(&mut self, start: u64) {
+        let path = self.tree.path(start);
+        if let Some(rank) = self.tree.leaves[path.leaf].rank(start).checked_sub(1) {
+            self.tree.remove_at(&path, rank);
+        }
+    }
+
+    /// Replaces the gap that starts at `start` by one that lies where nothing else does.
+    fn replace(&mut self, start: u64, gap: Range) {
+        let path = self.tree.path(start);
+        if let Some(rank) = self.tree.leaves[path.leaf].rank(start).checked_sub(1) {
+            self.tree.raise(&path, Rooms::of(gap));
+            self.tree.update_at(&path, rank, gap);
+        }
+    }
+
+    /// Takes `used`, which lies in one gap, out of it. There is room for one gap more.
+    pub(crate) fn take(&mut self, used: Range) {
+        let Some((gap, ())) = self.tree.before(used.start).map(|(gap, _)| (gap, ())) else { return };
+        let below = (gap.start < used.start).then(|| Range { start: gap.start, last: used.start - 1 });
+        let above = (used.last < gap.last).then(|| Range { start: used.last + 1, last: gap.last });
+        match (below, above) {
+            (None, None) => self.remove(gap.start),
+            (Some(rest), None) | (None, Some(rest)) => self.replace(gap.start, rest),
+            (Some(below), Some(above)) => {
+                self.replace(gap.start, below);
+                self.insert(above);
+            }
+        }
+    }
+
+    /// Gives `freed` back, which touches no gap but its neighbours. There is room for one gap more.
+    pub(crate) fn give(&mut self, freed: Range) {
+        let below = self.tree.before(freed.start).map(|(gap, _)| gap).filter(|gap| gap.last.checked_add(1) == Some(freed.start));
+        let above = freed.last.checked_add(1).and_then(|next| self.tree.before(next)).map(|(gap, _)| gap);
+        let above = above.filter(|gap| gap.start > freed.last);
+        let joined = Range { start: below.map_or(freed.start, |gap| gap.start), last: above.map_or(freed.last, |gap| gap.last) };
+        match (below, above) {
+            (None, None) => self.insert(joined),
+            (Some(gap), None) | (None, Some(gap)) => self.replace(gap.start, joined),
+            (Some(below), Some(above)) => {
+                self.remove(above.start);
+                self.replace(below.start, joined);
+            }
+        }
+    }
+
+    /// The lowest address in `within` where the request fits into a gap, and how many nodes were looked at.
+    pub(crate) fn first_fit(&mut self, request: &Request, within: Range) -> (Option<u64>, usize) {
+        // The gap that holds the first address is cut there, so the index does not know what is left of it.
+        let cut = self.tree.before(within.start).map(|(gap, _)| gap).and_then(|gap| gap.intersection(within));
+        if let Some(address) = cut.and_then(|gap| request.place_in(gap)) {
+            return (Some(address), 1);
+        }
+        let Some(mut from) = within.start.checked_add(1) else { return (None, 1) };
+        let mut visited = 1;
+        loop {
+            let found = self.tree.first_with(from, |rooms| rooms.of_class(request.class()) >= request.room(), &mut visited);
+            let Some(gap) = found.and_then(|gap| gap.intersection(within)) else { return (None, visited) };
+            if let Some(address) = request.place_in(gap) {
+                return (Some(address), visited);
+            }
+            // The last gap is cut at the end of the range; or, below a page's alignment, the offset in the page did not fit.
+            let Some(next) = gap.last.checked_add(1).filter(|&next| next <= within.last) else { return (None, visited) };
+            from = next;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> + '_ {
+        self.tree.iter_from(0).map(|(gap, ())| gap)
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        self.tree.check_invariants();
+    }
+}

@@ -1,0 +1,246 @@
+//! The address space of an IOAS.
+
+use crate::error::{AllowError, FixedError, InsertError, OutOfMemory, PlaceError, ReserveError};
+use crate::gaps::Gaps;
+use crate::range::Range;
+use crate::range_map::RangeMap;
+use crate::request::{ANYWHERE, Request};
+use crate::reserved::Reserved;
+use crate::slab::grow;
+
+/// Mapped areas with a value each, reserved ranges, and ranges that automatic placement is restricted to: the `io_pagetable` of Linux.
+///
+/// Areas are disjoint and touch no reserved range. Everything is O(log n) in the number of areas but [`reserve`](Self::reserve) and
+/// [`release`](Self::release), which belong to attaching and detaching, where all areas are looked at anyway. Placement also looks at
+/// each allowed range.
+pub struct IovaSpace<V: Copy> {
+    areas: RangeMap<V>,
+    reserved: Reserved,
+    /// Ascending, joined where they touch; none: everything is allowed.
+    allowed: Vec<Range>,
+    /// What is neither an area nor reserved. Has room for one more than there are areas and reserved entries.
+    gaps: Gaps,
+    /// Whether `gaps` is built; before the first range is in use it takes no memory.
+    has_gaps: bool,
+}
+
+impl<V: Copy> IovaSpace<V> {
+    /// An empty space, which owns no memory.
+    pub const fn new() -> Self {
+        IovaSpace { areas: RangeMap::new(), reserved: Reserved::new(), allowed: Vec::new(), gaps: Gaps::new(), has_gaps: false }
+    }
+
+    /// Number of areas.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// Whether there is no area.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.areas.is_empty()
+    }
+
+    /// The area that contains `address`.
+    #[inline]
+    pub fn get(&self, address: u64) -> Option<(Range, V)> {
+        self.areas.get(address)
+    }
+
+    /// The first area whose last address is not below `address`.
+    #[inline]
+    pub fn first_from(&self, address: u64) -> Option<(Range, V)> {
+        self.areas.first_from(address)
+    }
+
+    /// Areas in ascending order, from the first whose last address is not below `address`.
+    pub fn iter_from(&self, address: u64) -> impl Iterator<Item = (Range, V)> + '_ {
+        self.areas.iter_from(address)
+    }
+
+    /// Adds an area. On error nothing has changed.
+    pub fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
+        if range.start <= range.last && self.reserved.overlaps(range) {
+            return Err(InsertError::Overlap);
+        }
+        self.prepare_gaps(self.areas.len() + 1)?;
+        self.areas.insert(range, value)?;
+        self.gaps.take(range);
+        Ok(())
+    }
+
+    /// Removes the area that starts at `start`. Never allocates.
+    pub fn remove(&mut self, start: u64) -> Option<(Range, V)> {
+        let removed = self.areas.remove(start)?;
+        self.gaps.give(removed.0);
+        Some(removed)
+    }
+
+    /// Whether a mapping may have the IOVA it asks for, as `iopt_check_iova` decides. `length` is not 0, `alignment` a power of two.
+    pub fn check_fixed(&self, iova: u64, length: u64, alignment: u64) -> Result<Range, FixedError> {
+        if iova & (alignment - 1) != 0 {
+            return Err(FixedError::Misaligned);
+        }
+        let last = iova.checked_add(length.wrapping_sub(1)).ok_or(FixedError::Overflow)?;
+        let range = Range { start: iova, last };
+        if self.reserved.overlaps(range) {
+            return Err(FixedError::Reserved);
+        }
+        if self.areas.overlaps(range) {
+            return Err(FixedError::Exists);
+        }
+        Ok(range)
+    }
+
+    /// The IOVA that Linux chooses (`iopt_alloc_iova`) for `length` bytes of memory at `address`, in a space with this alignment.
+    /// Changes nothing but what the index knows of itself.
+    pub fn place(&mut self, address: u64, length: u64, alignment: u64) -> Result<u64, PlaceError> {
+        self.place_counting(address, length, alignment).0
+    }
+
+    /// As [`place`](Self::place), with the number of tree nodes that were looked at: for tests, which must not depend on time.
+    #[doc(hidden)]
+    pub fn place_counting(&mut self, address: u64, length: u64, alignment: u64) -> (Result<u64, PlaceError>, usize) {
+        let request = match Request::new(address, length, alignment) {
+            Ok(request) => request,
+            Err(error) => return (Err(error), 0),
+        };
+        let mut visited = 0;
+        let everything = [ANYWHERE];
+        let allowed = if self.allowed.is_empty() { &everything[..] } else { &self.allowed };
+        for &range in allowed {
+            // As in Linux a range must have room before what is used in it is looked at; and its beginning moves up to the first place.
+            let Some(within) = range.intersection(ANYWHERE) else { continue };
+            let Some(start) = request.place_in(within) else { continue };
+            if !self.has_gaps {
+                return (Ok(start), visited);
+            }
+            let (found, nodes) = self.gaps.first_fit(&request, Range { start, last: within.last });
+            visited += nodes;
+            if let Some(address) = found {
+                return (Ok(address), visited);
+            }
+        }
+        (Err(PlaceError::NoSpace), visited)
+    }
+
+    /// Reserves a range for `owner`. Reserved ranges may overlap each other.
+    pub fn reserve(&mut self, range: Range, owner: u64) -> Result<(), ReserveError> {
+        if self.areas.overlaps(range) {
+            return Err(ReserveError::AreaOverlap);
+        }
+        if self.allowed.iter().any(|allowed| allowed.overlaps(range)) {
+            return Err(ReserveError::AllowedOverlap);
+        }
+        self.reserved.ensure()?;
+        self.gaps.ensure(self.areas.len() + self.reserved.most() + 1)?;
+        self.reserved.add(range, owner);
+        self.build_gaps();
+        Ok(())
+    }
+
+    /// Gives back all that `owner` reserved. Never allocates.
+    pub fn release(&mut self, owner: u64) {
+        if self.reserved.remove(owner) {
+            self.build_gaps();
+        }
+    }
+
+    /// The holes between reserved ranges, in ascending order (`iommufd_ioas_iova_ranges`).
+    pub fn usable(&self) -> impl Iterator<Item = Range> + '_ {
+        self.reserved.holes()
+    }
+
+    /// Restricts automatic placement to `ranges`; none allow everything. On error nothing has changed.
+    pub fn set_allowed(&mut self, ranges: &[Range]) -> Result<(), AllowError> {
+        if ranges.iter().any(|range| range.start >= range.last) {
+            return Err(AllowError::Inverted);
+        }
+        let mut sorted = Vec::new();
+        grow(&mut sorted, ranges.len())?;
+        sorted.extend_from_slice(ranges);
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[1].start <= pair[0].last) {
+            return Err(AllowError::Overlap);
+        }
+        if sorted.iter().any(|range| self.reserved.overlaps(*range)) {
+            return Err(AllowError::Reserved);
+        }
+        // Ranges that touch are one to the search, as they are to Linux's.
+        sorted.dedup_by(|next, before| {
+            let touches = before.last + 1 == next.start;
+            if touches {
+                before.last = next.last;
+            }
+            touches
+        });
+        self.allowed = sorted;
+        Ok(())
+    }
+
+    /// Makes sure that the gaps are known and that there is room for those between `areas` areas.
+    #[inline]
+    fn prepare_gaps(&mut self, areas: usize) -> Result<(), OutOfMemory> {
+        self.gaps.ensure(areas + self.reserved.most() + 1)?;
+        if !self.has_gaps {
+            self.build_gaps();
+        }
+        Ok(())
+    }
+
+    /// Computes the gaps anew. There is room for them.
+    fn build_gaps(&mut self) {
+        self.gaps.clear();
+        let mut reserved = self.reserved.iter().peekable();
+        let mut areas = self.areas.iter().map(|(range, _)| range).peekable();
+        let mut from = Some(0);
+        while let Some(start) = from {
+            let area_first = match (areas.peek(), reserved.peek()) {
+                (Some(area), Some(range)) => area.start < range.start,
+                (area, _) => area.is_some(),
+            };
+            let next = if area_first { areas.next() } else { reserved.next() };
+            let Some(used) = next else {
+                self.gaps.insert(Range { start, last: u64::MAX });
+                break;
+            };
+            if start < used.start {
+                self.gaps.insert(Range { start, last: used.start - 1 });
+            }
+            from = used.last.checked_add(1);
+        }
+        self.has_gaps = true;
+    }
+
+    /// For tests: panics if the space is not what it must be.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        self.areas.check_invariants();
+        self.gaps.check_invariants();
+        if !self.has_gaps {
+            assert!(self.areas.is_empty() && self.reserved.iter().next().is_none());
+            return;
+        }
+        let mut used: Vec<Range> = self.areas.iter().map(|(range, _)| range).chain(self.reserved.iter()).collect();
+        used.sort_unstable();
+        let mut from = Some(0);
+        let mut gaps = self.gaps.iter();
+        for range in used {
+            let start = from.expect("nothing lies beyond the last address");
+            assert!(start <= range.start, "areas and reserved ranges are disjoint");
+            if start < range.start {
+                assert_eq!(gaps.next(), Some(Range { start, last: range.start - 1 }), "a gap is what lies between");
+            }
+            from = range.last.checked_add(1);
+        }
+        assert_eq!(gaps.next(), from.map(|start| Range { start, last: u64::MAX }));
+        assert_eq!(gaps.next(), None);
+    }
+}
+
+impl<V: Copy> Default for IovaSpace<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
