@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ioas } from "../../mod.ts";
+import type { DmaPool, Ioas } from "../../mod.ts";
 import { Area, listLength } from "./prp.ts";
 import { COMMAND, COMPLETION, type QueueMemory } from "./queue.ts";
 
@@ -26,15 +26,16 @@ export function allocateQueue(ioas: Ioas, stack: DisposableStack, shape: QueueSh
   const submission = whole(entries * COMMAND);
   const completion = whole(entries * COMPLETION);
   // Rings and lists begin on a page of the controller, which may be larger than one of the IOMMU.
-  const rings = stack.use(ioas.createDmaPool({ size: submission + completion, count: 1, alignment: page })).take();
+  const rings = stack.use(ioas.createDmaPool({ size: submission + completion, count: 1, alignment: page }));
   const lists = stack.use(ioas.createDmaPool({ size: listLength(transferMax, page), count: depth, alignment: page }));
-  const ring = new Area(rings.iova, rings.bytes);
+  const take = (pool: DmaPool) => {
+    const { iova, bytes } = stack.use(pool.take());
+    return new Area(iova, bytes);
+  };
+  const ring = take(rings);
   return {
     submission: ring.slice(0, submission),
     completion: ring.slice(submission, completion),
-    lists: Array.from({ length: depth }, () => {
-      const { iova, bytes } = lists.take();
-      return new Area(iova, bytes);
-    }),
+    lists: Array.from({ length: depth }, () => take(lists)),
   };
 }

@@ -67,8 +67,7 @@ mod wasm {
     /// Grows the linear memory to its final size and lays it out. `None` if the runtime does not give that much, if the heap is too
     /// small for its own bookkeeping, or if the memory is laid out already.
     pub(crate) fn reserve(heap_bytes: usize, ram_bytes: usize) -> Option<Layout> {
-        // SAFETY: only the address is taken.
-        let heap_start = unsafe { &raw const __heap_base } as usize;
+        let heap_start = &raw const __heap_base as usize;
         let heap_start = heap_start.checked_next_multiple_of(ALIGN)?;
         let ram_start = heap_start.checked_add(heap_bytes)?.checked_next_multiple_of(PAGE)?;
         let pages = ram_start.checked_add(ram_bytes)?.div_ceil(PAGE);

@@ -1,0 +1,75 @@
+/**
+ * The core of a simulated machine: loads what `deno task build:core` made and starts instances of it. The only importer of dist/.
+ *
+ * @module
+ */
+import { type Core, createGlue, type Glue } from "./dist/core.js";
+
+/** What the machine is, for the core. */
+export interface BootConfig {
+  /** The kind of IOMMU. */
+  readonly iommu: "vtd" | "amdvi";
+  /** Levels of its page tables. */
+  readonly levels: number;
+  /** Whether an open device refuses to be opened again. */
+  readonly singleOpen: boolean;
+  /** Which devices of a group must share a page table. */
+  readonly groupIoas: "requester" | "linux";
+  /** Bytes that may be pinned; undefined: no limit. */
+  readonly memlock: number | undefined;
+  /** Open file descriptors. */
+  readonly openFiles: number;
+}
+
+/** A fresh instance of the core, with a memory of its own. */
+export interface CoreInstance {
+  /** The memory; after {@linkcode CoreInstance.boot} it never grows, so views of it stay valid. */
+  readonly memory: WebAssembly.Memory;
+  /**
+   * Reserve memory once and for all, and start the machine.
+   *
+   * @throws {RangeError} if the runtime does not give so much memory, or the heap is too small for the machine.
+   */
+  boot(heapBytes: number, ramBytes: number, config: BootConfig): Core;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** The core compiled from the base64 that the package carries: once for all machines, and again after a failure. */
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= import("./dist/core_wasm.js").then(({ default: base64 }) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return WebAssembly.compile(bytes);
+  });
+  compiled.catch(() => compiled = undefined);
+  return compiled;
+}
+
+function bootFlags({ iommu, singleOpen, groupIoas, memlock }: BootConfig): number {
+  // A process without a limit of locked memory is a privileged one.
+  return (iommu === "amdvi" ? 1 : 0) | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0);
+}
+
+/**
+ * Make an instance of the core. Not booted yet.
+ *
+ * @param options `module`: the core, compiled already, for runtimes that forbid compiling bytes.
+ */
+export async function instantiate(options: { readonly module?: WebAssembly.Module } = {}): Promise<CoreInstance> {
+  const glue: Glue = createGlue();
+  const module = options.module ?? await compile();
+  const { memory } = await glue({ module_or_path: module }) as { memory: WebAssembly.Memory };
+  return {
+    memory,
+    boot(heapBytes, ramBytes, config) {
+      const core = glue.boot(heapBytes, ramBytes, bootFlags(config), config.levels, config.memlock ?? Infinity, config.openFiles);
+      if (core !== undefined) return core;
+      const reserved = memory.buffer.byteLength >= heapBytes + ramBytes;
+      throw new RangeError(
+        reserved
+          ? `Cannot start the machine: ${heapBytes} bytes of kernel memory are too few for ${ramBytes} bytes of RAM`
+          : `Cannot start the machine: the runtime does not give ${heapBytes + ramBytes} bytes of memory`,
+      );
+    },
+  };
+}

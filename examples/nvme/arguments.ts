@@ -1,0 +1,88 @@
+/**
+ * The command line of the demonstration.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { UsageError } from "./image.ts";
+
+/** What the user asked for. */
+export interface Settings {
+  /** Path of the image; undefined: the one that comes with the example. */
+  readonly path: string | undefined;
+  /** I/O queues. */
+  readonly queues: number;
+  /** Commands under way in each. */
+  readonly depth: number;
+  /** Look for completions instead of waiting for interrupts. */
+  readonly poll: boolean;
+  /** The IOMMU of the simulated machine. */
+  readonly iommu: "vtd" | "amdvi";
+  /** One JSON object instead of tables. */
+  readonly json: boolean;
+  /** Print the help and do nothing. */
+  readonly help: boolean;
+}
+
+/** What `--help` prints. */
+export const HELP = `Reads a disk image whole through an NVMe driver, past an IOMMU, and shows what the IOMMU did.
+
+Usage: deno task demo [options] [path]
+
+  path             a disk image: a file of whole 512-byte sectors, or one packed by gzip, which is unpacked into memory.
+                   It is only read. Default: a small ext4 image that comes with the example.
+
+  --queues <n>     I/O queues of the driver, 1 to 16. Default: 4.
+  --depth <n>      commands under way in each queue, 1 to 1023. Default: 32.
+  --poll           look for completions instead of waiting for interrupts.
+  --iommu <kind>   IOMMU of the simulated machine: vtd or amdvi. Default: vtd.
+  --json           print one JSON object.
+  --help           print this.
+
+Exit status: 0 if what was read equals the image and the stray DMA was refused, 1 if not, 2 if an argument is wrong.`;
+
+const OPTIONS = {
+  queues: { type: "string", default: "4" },
+  depth: { type: "string", default: "32" },
+  poll: { type: "boolean", default: false },
+  iommu: { type: "string", default: "vtd" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** Read the command line. @throws {UsageError} naming what is wrong. */
+export function readArguments(words: string[]): Settings {
+  const { values, positionals } = parse(words);
+  if (positionals.length > 1) throw new UsageError(`Cannot read more than one image: "${positionals[0]}", "${positionals[1]}"`);
+  const { poll, json, help } = values;
+  return {
+    path: positionals[0],
+    queues: count("--queues", values.queues, 16),
+    depth: count("--depth", values.depth, 1023),
+    poll,
+    iommu: iommuOf(values.iommu),
+    json,
+    help,
+  };
+}
+
+function parse(words: string[]) {
+  try {
+    return parseArgs({ args: words, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // Its messages name the option; the advice behind the first sentence is about parseArgs.
+    const [sentence] = error instanceof Error ? error.message.split(". ") : [String(error)];
+    throw new UsageError(sentence ?? "", { cause: error });
+  }
+}
+
+function count(option: string, text: string, last: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (1 <= value && value <= last) return value;
+  throw new UsageError(`Cannot use ${option} "${text}": a whole number from 1 to ${last} is needed`);
+}
+
+function iommuOf(text: string): "vtd" | "amdvi" {
+  if (text === "vtd" || text === "amdvi") return text;
+  throw new UsageError(`Cannot use --iommu "${text}": vtd or amdvi is needed`);
+}

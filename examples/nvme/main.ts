@@ -1,0 +1,44 @@
+/**
+ * Reads a disk image whole through the NVMe driver, and shows what the IOMMU did: `deno task demo`.
+ *
+ *     deno run --allow-read --allow-env examples/nvme/main.ts [options] [path]
+ *
+ * @module
+ */
+import process from "node:process";
+import { IommuError } from "../../mod.ts";
+import { HELP, readArguments, type Settings } from "./arguments.ts";
+import { demonstrate, type DemoReport } from "./demo.ts";
+import { openImage, UsageError } from "./image.ts";
+import { showProgress } from "./progress.ts";
+import { reportObject, reportText } from "./report.ts";
+import { NvmeControllerError, NvmeError, NvmeTimeoutError } from "./status.ts";
+
+async function run(settings: Settings): Promise<DemoReport> {
+  using image = await openImage(settings.path);
+  using progress = showProgress(image.length);
+  return await demonstrate(image, settings, progress);
+}
+
+/** The program. @returns its exit status: 0, 1 if the disk was not read as it is, 2 if an argument is wrong. */
+async function main(words: string[]): Promise<number> {
+  try {
+    const settings = readArguments(words);
+    if (settings.help) {
+      console.log(HELP);
+      return 0;
+    }
+    const report = await run(settings);
+    console.log(settings.json ? JSON.stringify(reportObject(report)) : reportText(report));
+    return report.isEqual && report.stray.refused ? 0 : 1;
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    const isExpected = [IommuError, NvmeError, NvmeControllerError, NvmeTimeoutError].some((kind) => error instanceof kind);
+    // Anything else is a mistake in this program, and its stack is what helps.
+    if (!isUsage && !isExpected) throw error;
+    console.error(`${error.message}${isUsage ? "\nTry: deno task demo --help" : ""}`);
+    return isUsage ? 2 : 1;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
