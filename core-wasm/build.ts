@@ -128,11 +128,11 @@ async function build(output: string): Promise<void> {
   }
 }
 
-/** wasm-opt, as a library. The features must be those that the compiler was told. */
+/** wasm-opt, as a library. The features are those that the compiler was told, and multivalue, which the glue's shims return by. */
 function optimise(wasm: Uint8Array): Uint8Array {
-  const { BulkMemory, BulkMemoryOpt, MutableGlobals, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } = binaryen.Features;
+  const { BulkMemory, BulkMemoryOpt, Multivalue, MutableGlobals, NontrappingFPToInt, ReferenceTypes, SIMD128, SignExt } = binaryen.Features;
   const module = binaryen.readBinary(wasm);
-  module.setFeatures(BulkMemory | BulkMemoryOpt | MutableGlobals | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt);
+  module.setFeatures(BulkMemory | BulkMemoryOpt | Multivalue | MutableGlobals | NontrappingFPToInt | ReferenceTypes | SIMD128 | SignExt);
   binaryen.setOptimizeLevel(3);
   binaryen.setShrinkLevel(0);
   module.optimize();
