@@ -38,7 +38,9 @@ async function exists(path: string): Promise<boolean> {
 async function checkCompiler(): Promise<string> {
   const version = await run("rustc", ["--version"], {}, true);
   if (!version.startsWith(`rustc ${toolchain.rust} `)) {
-    throw new Error(`Cannot build the core: found ${version}, toolchain.json wants ${toolchain.rust} (rustup toolchain install ${toolchain.rust})`);
+    throw new Error(
+      `Cannot build the core: found ${version}, toolchain.json wants ${toolchain.rust} (rustup toolchain install ${toolchain.rust})`,
+    );
   }
   return await run("rustc", ["--print", "sysroot"], {}, true);
 }
@@ -60,7 +62,9 @@ async function standardLibrary(sysroot: string): Promise<{ args: string[]; env: 
 /** Compile the binding crate. Paths of this machine are taken out of the binary, so that it is the same everywhere. */
 async function compile(sysroot: string): Promise<string> {
   const std = await standardLibrary(sysroot);
-  if (!std.reproducible) console.warn("Building with the installed target: the bytes will differ from those that CI checks (it builds std)");
+  if (!std.reproducible) {
+    console.warn("Building with the installed target: the bytes will differ from those that CI checks (it builds std)");
+  }
   const cargoHome = Deno.env.get("CARGO_HOME") ?? join(Deno.env.get("HOME") ?? "", ".cargo");
   const sources = join(sysroot, "lib/rustlib/src/rust");
   const remaps: [string, string][] = [[HERE, "core-wasm"], [cargoHome, "cargo"], [sysroot, "rust"]];
@@ -102,8 +106,10 @@ function wrapGlue(script: string): string {
 }
 
 function wrapTypes(types: string): string {
-  return `${GENERATED}\n// deno-lint-ignore-file\n// deno-fmt-ignore-file\n${types.replace(/^declare function wasm_bindgen[^;]*;/m, "")}\n` +
-    `/** The functions and classes of one instance. */\nexport type Glue = typeof wasm_bindgen;\n` +
+  return `${GENERATED}\n// deno-lint-ignore-file\n// deno-fmt-ignore-file\n${
+    types.replace(/^declare function wasm_bindgen[^;]*;/m, "")
+  }\n` +
+    `/** The functions and classes of one instance; the call instantiates it. */\nexport type Glue = typeof wasm_bindgen & ((module: { module_or_path: WebAssembly.Module }) => Promise<InitOutput>);\n` +
     `/** The core of one machine. */\nexport type Core = wasm_bindgen.Core;\n/** Make a glue with an instance of its own. */\n` +
     `export declare function createGlue(): Glue;\n`;
 }
@@ -119,7 +125,10 @@ async function build(output: string): Promise<void> {
     await Deno.writeTextFile(join(output, "core.js"), wrapGlue(await Deno.readTextFile(join(scratch, "core.js"))));
     await Deno.writeTextFile(join(output, "core.d.ts"), wrapTypes(await Deno.readTextFile(join(scratch, "core.d.ts"))));
     const base64 = bytes.toBase64();
-    await Deno.writeTextFile(join(output, "core_wasm.js"), `${GENERATED}\n/** core.wasm in base64. @type {string} */\nexport default "${base64}";\n`);
+    await Deno.writeTextFile(
+      join(output, "core_wasm.js"),
+      `${GENERATED}\n/** core.wasm in base64. @type {string} */\nexport default "${base64}";\n`,
+    );
     const record = { source: await sourceHash(), bytes: bytes.length, gzipped: gzipSync(bytes, { level: 9 }).length };
     await Deno.writeTextFile(join(output, "source.json"), `${JSON.stringify(record, null, 2)}\n`);
     console.log(`core.wasm: ${record.bytes} bytes, ${record.gzipped} gzipped`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Core, createGlue, type Glue } from "./dist/core.js";
+import { type Core, createGlue } from "./dist/core.js";
 
 /** What the machine is, for the core. */
 export interface BootConfig {
@@ -56,9 +56,9 @@ function bootFlags({ iommu, singleOpen, groupIoas, memlock }: BootConfig): numbe
  * @param options `module`: the core, compiled already, for runtimes that forbid compiling bytes.
  */
 export async function instantiate(options: { readonly module?: WebAssembly.Module } = {}): Promise<CoreInstance> {
-  const glue: Glue = createGlue();
+  const glue = createGlue();
   const module = options.module ?? await compile();
-  const { memory } = await glue({ module_or_path: module }) as { memory: WebAssembly.Memory };
+  const { memory } = await glue({ module_or_path: module });
   return {
     memory,
     boot(heapBytes, ramBytes, config) {

@@ -5,6 +5,7 @@
  */
 import { IRQ_INFO_AUTOMASKED, IRQ_INFO_EVENTFD, IRQ_INFO_MASKABLE, IRQ_INFO_NORESIZE } from "../../uapi/codec.ts";
 import { REGION_INFO_FLAG_READ, REGION_INFO_FLAG_WRITE } from "../../uapi/codec.ts";
+import { errnoName } from "../../uapi/errno.ts";
 import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
 import { type Core, type CoreConfig, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
@@ -86,8 +87,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   };
   let wake = () => {};
   const clock = new VirtualClock(report);
-  const bounce = { offset: core.staging_alloc(BOUNCE_LENGTH), length: BOUNCE_LENGTH };
-  if (bounce.offset < 0) throw new RangeError(`Cannot build the machine: ${settings.memory} bytes of memory leave no room for staging`);
+  const bounce = { offset: told(core.staging_alloc(BOUNCE_LENGTH)), length: BOUNCE_LENGTH };
   const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
   const devices = addDevices(plan, host, report);
   const vfio = new Map<PciFunction, number>();
@@ -108,11 +108,17 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   };
 }
 
+/** What the core answers when told of the machine. It refuses for want of memory alone, since the machine was checked. @throws {RangeError} */
+function told(result: number): number {
+  if (result < 0) throw new RangeError(`Cannot build the machine: kernelMemory is too small for its devices (${errnoName(-result)})`);
+  return result;
+}
+
 /** Tell the core of groups and devices, then connect the models; in the order of discovery within each group. */
 function addDevices(plan: Plan, host: BusHost, report: (error: unknown) => void): VfioDevice[] {
   const devices: VfioDevice[] = [];
   for (const group of plan.groups) {
-    const number = host.core.add_group();
+    const number = told(host.core.add_group());
     for (const member of group.members) {
       if (member.pci.device !== undefined) devices.push(addDevice(plan, host, number, group, member, report));
     }
@@ -131,34 +137,34 @@ function addDevice(
   const { core } = host;
   const { pci, requester } = member;
   const viable = blockedBy.length === 0 ? DEVICE_VIABLE : 0;
-  const index = core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT);
+  const index = told(core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report);
   addRegions(core, device);
   addInterrupts(core, device);
   addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
-  core.set_driver_blocks(index, driverDoesDma(pci.driver));
+  told(core.set_driver_blocks(index, driverDoesDma(pci.driver)));
   return device;
 }
 
 function addRegions(core: Core, device: VfioDevice): void {
   for (let region = REGION.bar0; region <= REGION.config; region++) {
     const length = device.regionLength(region);
-    core.add_region(device.index, region, BigInt(length), length > 0 ? REGION_INFO_FLAG_READ | REGION_INFO_FLAG_WRITE : 0);
+    told(core.add_region(device.index, region, BigInt(length), length > 0 ? REGION_INFO_FLAG_READ | REGION_INFO_FLAG_WRITE : 0));
   }
 }
 
 /** Counts and flags as vfio_pci_ioctl_get_irq_info answers them; MSI-X vectors can be added one by one, as on x86. */
 function addInterrupts(core: Core, device: VfioDevice): void {
   const { interruptPin = 0, msi = 0, msix } = device.pci.device!.model.description;
-  core.add_irq(device.index, IRQ.intx, interruptPin > 0 ? 1 : 0, IRQ_INFO_EVENTFD | IRQ_INFO_MASKABLE | IRQ_INFO_AUTOMASKED);
-  core.add_irq(device.index, IRQ.msi, msi, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
-  core.add_irq(device.index, IRQ.msix, msix?.vectors ?? 0, IRQ_INFO_EVENTFD);
-  core.add_irq(device.index, IRQ.error, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
-  core.add_irq(device.index, IRQ.request, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE);
+  told(core.add_irq(device.index, IRQ.intx, interruptPin > 0 ? 1 : 0, IRQ_INFO_EVENTFD | IRQ_INFO_MASKABLE | IRQ_INFO_AUTOMASKED));
+  told(core.add_irq(device.index, IRQ.msi, msi, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE));
+  told(core.add_irq(device.index, IRQ.msix, msix?.vectors ?? 0, IRQ_INFO_EVENTFD));
+  told(core.add_irq(device.index, IRQ.error, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE));
+  told(core.add_irq(device.index, IRQ.request, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE));
 }
 
 function addReserved(core: Core, device: number, ranges: readonly ReservedRegion[]): void {
-  for (const { start, last, kind } of ranges) core.add_reserved(device, start, last, RESERVED_KINDS.indexOf(kind));
+  for (const { start, last, kind } of ranges) told(core.add_reserved(device, start, last, RESERVED_KINDS.indexOf(kind)));
 }

@@ -24,10 +24,10 @@ export const LENGTH_MAX: number = 2 ** 32 - 1;
 export interface Core {
   add_group(): number;
   add_device(group: number, requester: number, flags: number): number;
-  add_region(device: number, index: number, size: bigint, flags: number): void;
-  add_irq(device: number, index: number, count: number, flags: number): void;
-  add_reserved(device: number, start: bigint, last: bigint, kind: number): void;
-  set_driver_blocks(device: number, blocks: boolean): void;
+  add_region(device: number, index: number, size: bigint, flags: number): number;
+  add_irq(device: number, index: number, count: number, flags: number): number;
+  add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
+  set_driver_blocks(device: number, blocks: boolean): number;
 
   open_iommufd(): number;
   open_device(device: number): number;
@@ -52,30 +52,32 @@ export interface Core {
   irq_enabled(device: number, index: number, vector: number): boolean;
 
   faults_len(): number;
-  faults_lost(): number | bigint;
+  faults_lost(): number;
   fault(index: number): CoreFault | undefined;
   /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults. */
-  device_statistics(device: number): ArrayLike<number | bigint>;
+  device_statistics(device: number): Float64Array;
   /** maps, unmaps, invalidations, tables. */
-  global_statistics(): ArrayLike<number | bigint>;
+  global_statistics(): Float64Array;
   /** Leaves by log2 of their bytes. */
   pages_by_size(): Float64Array;
   /** open files, objects, pinned pages. */
-  usage(): ArrayLike<number | bigint>;
+  usage(): Float64Array;
   /** Violated invariants, a line each. */
   check(): string;
 }
 
 /** A fault as the core records it. */
 export interface CoreFault {
-  readonly sequence: number | bigint;
+  readonly sequence: number;
   readonly device: number;
   readonly label: bigint | undefined;
   readonly pasid: number | undefined;
   readonly iova: bigint;
-  readonly length: number | bigint;
+  readonly length: number;
   readonly write: boolean;
   readonly reason: number;
+  /** Gives back the core's copy. */
+  free(): void;
 }
 
 /** The core's codes of refused DMA, from −1 down. */
@@ -84,7 +86,9 @@ const DMA_FAULTS: readonly DmaFault[] = ["blocked", "not-present", "no-read", "n
 /** The fault of a negative answer of `dma_read` or `dma_write`. @throws {RangeError} for a mistake of the device's side. */
 export function dmaFaultOf(code: number): DmaFault {
   const fault = DMA_FAULTS[-code - 1];
-  if (fault === undefined) throw new RangeError(`Cannot do DMA with this array: the core answers ${code}, since it is no memory of the machine`);
+  if (fault === undefined) {
+    throw new RangeError(`Cannot do DMA with this array: the core answers ${code}, since it is no memory of the machine`);
+  }
   return fault;
 }
 

@@ -152,7 +152,7 @@ export class Inspection {
 
   /** Faults that fell out of the log. */
   get faultsLost(): number {
-    return Number(this.#machine.core.faults_lost());
+    return this.#machine.core.faults_lost();
   }
 
   /** What a device did. @throws {RangeError} if there is none at that address. */
@@ -160,24 +160,24 @@ export class Inspection {
     const device = this.#machine.devices.find(({ pci }) => pci.address === address);
     if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
     const counts = this.#machine.core.device_statistics(device.index);
-    const [reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults] = numbers(counts, 7);
+    const [reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults] = counts;
     return { reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults, heldBack: device.bus.refusedByMaster } as DeviceStatistics;
   }
 
   /** What the machine did. */
   get statistics(): MachineStatistics {
     const { core, clock } = this.#machine;
-    const [maps, unmaps, invalidations, tables] = numbers(core.global_statistics(), 4);
+    const [maps, unmaps, invalidations, tables] = core.global_statistics();
     const pages = new Map<number, number>();
     core.pages_by_size().forEach((count, lg2) => {
-      if (count > 0) pages.set(lg2, Number(count));
+      if (count > 0) pages.set(lg2, count);
     });
     return { maps, unmaps, invalidations, tables, pages, events: clock.executed, now: clock.now } as MachineStatistics;
   }
 
   /** What is in use. */
   get usage(): Usage {
-    const [files, objects, pinnedPages] = numbers(this.#machine.core.usage(), 3);
+    const [files, objects, pinnedPages] = this.#machine.core.usage();
     return { files, objects, pinnedPages, blocks: this.#host.blocks(), waits: this.#host.waits() } as Usage;
   }
 
@@ -190,19 +190,19 @@ export class Inspection {
   #fault(index: number): FaultRecord | undefined {
     const fault = this.#machine.core.fault(index);
     if (fault === undefined) return undefined;
-    return {
-      sequence: Number(fault.sequence),
-      address: this.#machine.devices[fault.device]?.pci.address ?? "",
-      label: fault.label,
-      pasid: fault.pasid,
-      iova: fault.iova,
-      length: Number(fault.length),
+    const { sequence, label, pasid, iova, length } = fault;
+    const address = this.#machine.devices[fault.device]!.pci.address;
+    const record = {
+      sequence,
+      address,
+      label,
+      pasid,
+      iova,
+      length,
       access: fault.write ? "write" : "read",
       reason: dmaFaultOf(fault.reason),
-    };
+    } as const;
+    fault.free();
+    return record;
   }
-}
-
-function numbers(counts: ArrayLike<number | bigint>, length: number): number[] {
-  return Array.from({ length }, (_, index) => Number(counts[index] ?? 0));
 }

@@ -294,8 +294,8 @@ declare namespace wasm_bindgen {
  */
 
 
-/** The functions and classes of one instance. */
-export type Glue = typeof wasm_bindgen;
+/** The functions and classes of one instance; the call instantiates it. */
+export type Glue = typeof wasm_bindgen & ((module: { module_or_path: WebAssembly.Module }) => Promise<InitOutput>);
 /** The core of one machine. */
 export type Core = wasm_bindgen.Core;
 /** Make a glue with an instance of its own. */

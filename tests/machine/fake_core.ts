@@ -53,17 +53,21 @@ export class FakeCore implements Core {
     this.described.push(["device", ...rest]);
     return this.#devices++;
   }
-  add_region(...rest: [number, number, bigint, number]): void {
+  add_region(...rest: [number, number, bigint, number]): number {
     this.described.push(["region", ...rest]);
+    return 0;
   }
-  add_irq(...rest: [number, number, number, number]): void {
+  add_irq(...rest: [number, number, number, number]): number {
     this.described.push(["irq", ...rest]);
+    return 0;
   }
-  add_reserved(...rest: [number, bigint, bigint, number]): void {
+  add_reserved(...rest: [number, bigint, bigint, number]): number {
     this.described.push(["reserved", ...rest]);
+    return 0;
   }
-  set_driver_blocks(...rest: [number, boolean]): void {
+  set_driver_blocks(...rest: [number, boolean]): number {
     this.described.push(["blocks", ...rest]);
+    return 0;
   }
 
   open_iommufd(): number {
@@ -167,6 +171,7 @@ export class FakeCore implements Core {
           length,
           write,
           reason,
+          free() {},
         });
         return reason;
       }
@@ -203,17 +208,17 @@ export class FakeCore implements Core {
   fault(index: number): CoreFault | undefined {
     return this.faults[index];
   }
-  device_statistics(): number[] {
-    return [];
+  device_statistics(): Float64Array {
+    return new Float64Array([]);
   }
-  global_statistics(): number[] {
-    return [];
+  global_statistics(): Float64Array {
+    return new Float64Array([]);
   }
   pages_by_size(): Float64Array {
     return new Float64Array(0);
   }
-  usage(): number[] {
-    return [this.files.size];
+  usage(): Float64Array {
+    return new Float64Array([this.files.size]);
   }
   check(): string {
     return "";
