@@ -98,11 +98,6 @@ export class AddressIndex<V> {
     return true;
   }
 
-  /** All values by ascending keys: a copy, so that entries may go while it is walked. */
-  values(): V[] {
-    return this.#chunks.flatMap(({ values }) => values);
-  }
-
   #split(at: number, chunk: Chunk<V>): void {
     const half = chunk.keys.length >>> 1;
     const upper = { keys: chunk.keys.splice(half), values: chunk.values.splice(half) };

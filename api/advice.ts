@@ -54,7 +54,49 @@ const MAPPING = {
   EADDRINUSE: "The range is reserved by an attached device: see the ranges of the IOAS.",
 } as const;
 
-const IOMMUFD = {
+/** Names of operations in the table. */
+export type OperationKey =
+  | "block"
+  | "openIommu"
+  | "destroy"
+  | "ioasAlloc"
+  | "option"
+  | "ioasMap"
+  | "ioasMapFile"
+  | "ioasUnmap"
+  | "ioasCopy"
+  | "ioasRanges"
+  | "ioasAllow"
+  | "hwptAlloc"
+  | "openDevice"
+  | "findDevice"
+  | "bind"
+  | "label"
+  | "attach"
+  | "detach"
+  | "deviceInfo"
+  | "hwInfo"
+  | "reset"
+  | "regionInfo"
+  | "pread"
+  | "pwrite"
+  | "irqInfo"
+  | "setIrqs"
+  | "close"
+  | "mmap"
+  | "munmap"
+  | "memfd"
+  | "eventfd"
+  | "read"
+  | "wait"
+  | "poll"
+  | "list"
+  | "readFile"
+  | "pool";
+
+/** All operations. */
+export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
+  // The iommufd.
   block: { operation: "block", action: "allocate an argument block of {#length} bytes", advice: {} },
   openIommu: {
     operation: "open",
@@ -69,7 +111,8 @@ const IOMMUFD = {
     operation: "DESTROY",
     action: "destroy object {#id}",
     advice: {
-      ENOENT: "Nothing in this iommufd has the id: it was destroyed already, or was an automatic page table that went with its last device.",
+      ENOENT:
+        "Nothing in this iommufd has the id: it was destroyed already, or was an automatic page table that went with its last device.",
       EBUSY: "Something uses it: a page table is held by attached devices, an IOAS by its page tables, a bound device by its device_fd.",
     },
   },
@@ -84,9 +127,7 @@ const IOMMUFD = {
       EADDRINUSE: "A mapping is not aligned to 4,096 bytes: unmap it first.",
     },
   },
-} as const satisfies Record<string, OperationAdvice>;
-
-const IOAS = {
+  // Address spaces.
   ioasMap: { operation: "IOAS_MAP", action: "map {length} bytes at {address}[ to IOVA {iova}] in IOAS {#ioas}", advice: MAPPING },
   ioasMapFile: {
     operation: "IOAS_MAP_FILE",
@@ -141,9 +182,7 @@ const IOAS = {
       EFAULT: MAPPING.EFAULT,
     },
   },
-} as const satisfies Record<string, OperationAdvice>;
-
-const DEVICE = {
+  // Devices.
   openDevice: {
     operation: "open",
     action: "open {path}[ ({device})]",
@@ -236,9 +275,7 @@ const DEVICE = {
       ERANGE: "At least one vector is needed.",
     },
   },
-} as const satisfies Record<string, OperationAdvice>;
-
-const SYSTEM = {
+  // System calls, and waiting.
   close: { operation: "close", action: "close {what}", advice: {} },
   mmap: {
     operation: "mmap",
@@ -266,7 +303,4 @@ const SYSTEM = {
     action: "take a piece of {#size} bytes: all {#count} are taken",
     advice: { ENOMEM: "Dispose pieces that are no longer needed, or make a larger pool." },
   },
-} as const satisfies Record<string, OperationAdvice>;
-
-/** All operations. */
-export const ADVICE = { ...IOMMUFD, ...IOAS, ...DEVICE, ...SYSTEM } as const satisfies Record<string, OperationAdvice>;
+};

@@ -5,7 +5,7 @@
  */
 import { ERRNO, errnoMeaning, type ErrnoName, errnoName } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
-import { ADVICE, GENERIC } from "./advice.ts";
+import { ADVICE, GENERIC, type OperationAdvice, type OperationKey } from "./advice.ts";
 
 /** The values that an operation failed with, by name. */
 export type FailedValues = Readonly<Record<string, number | bigint | string>>;
@@ -61,9 +61,6 @@ export function hex(value: number | bigint): string {
   return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }
 
-/** Names of the table of advice. */
-export type OperationKey = keyof typeof ADVICE;
-
 /**
  * The error for an operation that answered `result`, below 0.
  *
@@ -71,7 +68,7 @@ export type OperationKey = keyof typeof ADVICE;
  */
 export function failed(key: OperationKey, result: number | bigint, values: FailedValues = {}, advice?: string): IommuError {
   const errno = Number(-result);
-  const { operation, action, advice: table } = ADVICE[key];
+  const { operation, action, advice: table }: OperationAdvice = ADVICE[key];
   const help = advice ?? table[errnoName(errno) as ErrnoName];
   const failure = { operation, errno, action: fill(action, values), values };
   return new IommuError(help === undefined ? failure : { ...failure, advice: help });

@@ -53,7 +53,7 @@ export class NvmeController implements DeviceModel {
   #adminQueues = new DataView(new ArrayBuffer(20));
   #transition: ClockEvent | undefined;
 
-  /** @throws {RangeError} if an option is out of range. */
+  /** A controller that is off. @throws {RangeError} if an option is out of range. */
   constructor(options: NvmeOptions) {
     this.#settings = readOptions(options);
     this.#namespaces = options.namespaces.map((namespace, index) => new Namespace(index + 1, namespace));

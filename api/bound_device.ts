@@ -1,0 +1,165 @@
+/**
+ * A device that is bound to an iommufd: it can be attached to an address space and driven.
+ *
+ * @module
+ */
+import * as uapi from "../uapi/codec.ts";
+import { ERRNO } from "../uapi/errno.ts";
+import { checkCount } from "./arguments.ts";
+import type { DeviceFd } from "./device_fd.ts";
+import type { DeviceState } from "./device_state.ts";
+import { failed } from "./error.ts";
+import type { Hwpt } from "./hwpt.ts";
+import { type HwInfo, readHwInfo } from "./hw_info.ts";
+import type { Ioas } from "./ioas.ts";
+import type { IommuFd } from "./iommu_fd.ts";
+import { Irq, type IrqKind } from "./irq.ts";
+import { Region } from "./region.ts";
+import { type Session, sessionOf } from "./session.ts";
+
+/** What a device has: DEVICE_GET_INFO. */
+export interface DeviceInfo {
+  /** Regions by index: BARs 0 to 5, expansion ROM, configuration space, VGA. */
+  readonly regions: number;
+  /** Kinds of interrupts by index. */
+  readonly irqs: number;
+  /** Whether {@linkcode BoundDevice.reset} can reset it. */
+  readonly canReset: boolean;
+  /** Whether it is a PCI device. */
+  readonly isPci: boolean;
+}
+
+/** What a {@linkcode BoundDevice} is made from. */
+export interface BoundDeviceParts {
+  /** The file. */
+  readonly deviceFd: DeviceFd;
+  /** The iommufd. */
+  readonly iommu: IommuFd;
+  /** The id there. */
+  readonly id: number;
+  /** What the program calls it. */
+  readonly label: bigint | undefined;
+  /** What handles of the file share. */
+  readonly state: DeviceState;
+}
+
+/**
+ * A bound device. Made by {@linkcode DeviceFd.bind}. Until it is attached, it can be driven but reaches no memory.
+ *
+ * Disposing it closes its device_fd: there is no other way out of an iommufd.
+ */
+export class BoundDevice implements Disposable {
+  /** The file. */
+  readonly deviceFd: DeviceFd;
+  /** The iommufd that it is bound to. */
+  readonly iommu: IommuFd;
+  /** Its id in the iommufd. */
+  readonly id: number;
+  /** What the program calls it in faults and events; undefined: nothing. */
+  readonly label: bigint | undefined;
+  #state: DeviceState;
+  #session: Session;
+  #attachedTo: Ioas | Hwpt | undefined;
+  #regions = new Map<number, Region>();
+
+  /** Made by {@linkcode DeviceFd.bind}. */
+  constructor({ deviceFd, iommu, id, label, state }: BoundDeviceParts) {
+    this.deviceFd = deviceFd;
+    this.iommu = iommu;
+    this.id = id;
+    this.label = label;
+    this.#state = state;
+    this.#session = sessionOf(iommu);
+    this.#session.members.add(this);
+    state.onClose(() => {
+      this.#attachedTo = undefined;
+      this.#session.members.delete(this);
+    });
+  }
+
+  /** What it is attached to; undefined: nothing, so that it reaches no memory. */
+  get attachedTo(): Ioas | Hwpt | undefined {
+    return this.#attachedTo;
+  }
+
+  /**
+   * Attach it to an address space, or move it there: DEVICE_ATTACH_IOMMUFD_PT. A move leaves no moment in which it sees neither.
+   *
+   * @returns the id of the page table that the device uses now.
+   * @throws {IommuError} EINVAL if other devices of its group must share one page table, ENOENT, EADDRINUSE, EFAULT, ENOMEM: it stays where it is.
+   */
+  attach(target: Ioas | Hwpt): number {
+    const view = this.#state.begin("DEVICE_ATTACH_IOMMUFD_PT");
+    const values = { device: this.#state.name, target: `${"ioas" in target ? "page table" : "IOAS"} ${target.id}` };
+    // Another iommufd may have an object of the same id.
+    if (!this.#session.owns(target.id, target)) {
+      throw failed("attach", -ERRNO.ENOENT, values, "The target was disposed, or belongs to another iommu_fd than the device.");
+    }
+    uapi.putDeviceAttachIommufdPt(view, 0, { flags: 0, ptId: target.id, pasid: 0 });
+    const result = this.#state.send(uapi.DEVICE_ATTACH_IOMMUFD_PT);
+    if (result < 0) throw failed("attach", result, values);
+    this.#attachedTo = target;
+    return uapi.getDeviceAttachIommufdPtPtId(view, 0);
+  }
+
+  /** Attach it to nothing: DEVICE_DETACH_IOMMUFD_PT. That it is attached to nothing already is no error. */
+  detach(): void {
+    uapi.putDeviceDetachIommufdPt(this.#state.begin("DEVICE_DETACH_IOMMUFD_PT"), 0, { flags: 0, pasid: 0 });
+    const result = this.#state.send(uapi.DEVICE_DETACH_IOMMUFD_PT);
+    if (result < 0) throw failed("detach", result, { device: this.#state.name });
+    this.#attachedTo = undefined;
+  }
+
+  /** What it has. */
+  get info(): DeviceInfo {
+    const view = this.#state.begin("DEVICE_GET_INFO");
+    uapi.putDeviceInfo(view, 0, {});
+    const result = this.#state.send(uapi.DEVICE_GET_INFO);
+    if (result < 0) throw failed("deviceInfo", result, { device: this.#state.name });
+    const { flags, numRegions, numIrqs } = uapi.getDeviceInfo(view, 0);
+    const has = (flag: number) => (flags & flag) !== 0;
+    return { regions: numRegions, irqs: numIrqs, canReset: has(uapi.DEVICE_FLAGS_RESET), isPci: has(uapi.DEVICE_FLAGS_PCI) };
+  }
+
+  /** A region of its registers. @param index as VFIO counts: BARs 0 to 5, 6 expansion ROM, 7 configuration space. @throws {IommuError} EINVAL */
+  region(index: number): Region {
+    checkCount(index, "a region", 0, 0xffff_ffff);
+    this.#state.begin("DEVICE_GET_REGION_INFO");
+    let region = this.#regions.get(index);
+    if (region === undefined) this.#regions.set(index, region = new Region(this.#state, index));
+    return region;
+  }
+
+  /** A base address register. @param index 0 to 5. A BAR that the device lacks has size 0. */
+  bar(index: number): Region {
+    return this.region(checkCount(index, "a BAR", 0, 5));
+  }
+
+  /** Configuration space. */
+  get config(): Region {
+    return this.region(uapi.PCI_CONFIG_REGION_INDEX);
+  }
+
+  /** Its interrupts of one kind. */
+  irq(kind: IrqKind): Irq {
+    return new Irq(this.#state, kind);
+  }
+
+  /** Reset the device: DEVICE_RESET. Registers are as after power-on, DMA stops; it stays attached. @throws {IommuError} ENOTTY */
+  reset(): void {
+    this.#state.begin("DEVICE_RESET");
+    const result = this.#state.kernel.ioctl(this.#state.fd, uapi.DEVICE_RESET, 0);
+    if (result < 0) throw failed("reset", result, { device: this.#state.name });
+  }
+
+  /** What the device's IOMMU is and can do: GET_HW_INFO. @throws {IommuError} EOPNOTSUPP */
+  hwInfo(): HwInfo {
+    this.#state.begin("GET_HW_INFO");
+    return readHwInfo(this.#session, this.id);
+  }
+
+  /** Close its device_fd. */
+  [Symbol.dispose](): void {
+    this.deviceFd[Symbol.dispose]();
+  }
+}

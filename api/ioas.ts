@@ -1,0 +1,364 @@
+/**
+ * An I/O address space: what devices attached to it see.
+ *
+ * @module
+ */
+import * as uapi from "../uapi/codec.ts";
+import { ERRNO } from "../uapi/errno.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../uapi/kernel.ts";
+import { checkCount, checkLength, checkU64, PAGE, roundUp, U64_LAST } from "./arguments.ts";
+import type { BoundDevice } from "./bound_device.ts";
+import { BufferTable } from "./buffer_table.ts";
+import { DmaBuffer } from "./dma_buffer.ts";
+import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
+import { allocateBlock, closed, failed } from "./error.ts";
+import { type Life, takeAll, track } from "./handle.ts";
+import { Hwpt, type HwptOptions } from "./hwpt.ts";
+import type { IommuFd } from "./iommu_fd.ts";
+import type { MemFd } from "./mem_file.ts";
+import { type Session, sessionOf } from "./session.ts";
+
+/** I/O addresses from `start` to `last`, both included. */
+export type IovaRange = uapi.IovaRange;
+
+/** What devices may do with a mapping, and where it is. */
+export interface MapOptions {
+  /** The first I/O address. Default: a free one is chosen. */
+  readonly iova?: bigint;
+  /** Whether devices may read it. Default: true. */
+  readonly read?: boolean;
+  /** Whether devices may write it. Default: true. */
+  readonly write?: boolean;
+}
+
+/** Memory of the process. A {@linkcode DmaBuffer} is such. */
+export interface UserMemory {
+  /** First address in the address space of the process. */
+  readonly address: bigint;
+  /** Bytes. */
+  readonly length: number | bigint;
+}
+
+/** Which part of a file {@linkcode Ioas.mapFile} maps. */
+export interface MapFileOptions extends MapOptions {
+  /** First byte in the file. Default: 0. */
+  readonly start?: bigint;
+  /** Bytes. Default: to the end of the file. */
+  readonly length?: number | bigint;
+}
+
+/** What {@linkcode Ioas.copy} copies. */
+export interface CopyOptions extends MapOptions {
+  /** First I/O address in the source. */
+  readonly sourceIova: bigint;
+  /** Bytes. */
+  readonly length: number | bigint;
+}
+
+/** Where an {@linkcode Ioas} can map. */
+export interface IovaRanges {
+  /** Allowed addresses by start, without those that attached devices reserve. */
+  readonly ranges: readonly IovaRange[];
+  /** What addresses and lengths must be multiples of. */
+  readonly alignment: bigint;
+}
+
+/** Ranges that the first try of IOVA_RANGES has room for. */
+const RANGES_EXPECTED = 16;
+
+/**
+ * An I/O address space. Made by {@linkcode IommuFd.createIoas}.
+ *
+ * Disposing it detaches devices that are attached to it and disposes its page tables and buffers.
+ */
+export class Ioas implements Disposable {
+  /** The iommufd that it belongs to. */
+  readonly iommu: IommuFd;
+  /** Its id in the iommufd. */
+  readonly id: number;
+  #session: Session;
+  #life: Life;
+  #buffers = new BufferTable();
+  #tables = new Set<Hwpt>();
+  /** Whether the buffers that are being disposed are unmapped already. */
+  #isUnmapped = false;
+
+  /** Made by {@linkcode IommuFd.createIoas}. */
+  constructor(iommu: IommuFd, id: number, gone: () => void) {
+    this.iommu = iommu;
+    this.id = id;
+    this.#session = sessionOf(iommu);
+    this.#life = track(this, this.#session.kernel, "Ioas");
+    this.#session.add(id, this, () => {
+      this.#life.end();
+      gone();
+      this.#forgetBuffers(0n, U64_LAST);
+    });
+  }
+
+  /**
+   * Map memory of the process: IOAS_MAP. Returns its first I/O address.
+   *
+   * Nothing keeps the memory in the process: who unmaps it there while it is mapped here leaves the device with the pages that were pinned.
+   *
+   * @throws {IommuError} EEXIST, ENOSPC, EINVAL, EOVERFLOW, EFAULT, ENOMEM: nothing is mapped then.
+   */
+  map({ address, length }: UserMemory, options: MapOptions = {}): bigint {
+    const bytes = checkLength(length, "a length");
+    checkU64(address, "an address");
+    const view = this.#begin("IOAS_MAP");
+    const { flags, iova } = mapping(options);
+    uapi.putIoasMap(view, 0, { flags, ioasId: this.id, userVa: address, length: bytes, iova });
+    const result = this.#session.send(uapi.IOAS_MAP);
+    if (result < 0) throw failed("ioasMap", result, { length: bytes, address, ...fixed(options), ioas: this.id });
+    return uapi.getIoasMapIova(view, 0);
+  }
+
+  /**
+   * Map a part of a memory file: IOAS_MAP_FILE, Linux 6.13. Returns its first I/O address.
+   *
+   * @throws {IommuError} as {@linkcode Ioas.map}; EBADF, ENOTTY
+   */
+  mapFile(file: MemFd, options: MapFileOptions = {}): bigint {
+    const start = checkU64(options.start ?? 0n, "the start in a file");
+    const length = checkLength(options.length ?? (start < BigInt(file.length) ? BigInt(file.length) - start : 0n), "a length");
+    const view = this.#begin("IOAS_MAP_FILE");
+    const { flags, iova } = mapping(options);
+    uapi.putIoasMapFile(view, 0, { flags, ioasId: this.id, fd: file.fd, start, length, iova });
+    const result = this.#session.send(uapi.IOAS_MAP_FILE);
+    if (result < 0) throw failed("ioasMapFile", result, { length, start, fd: file.fd, ...fixed(options), ioas: this.id });
+    return uapi.getIoasMapFileIova(view, 0);
+  }
+
+  /**
+   * Map what another IOAS has mapped, without a look at the process's memory: IOAS_COPY. Returns its first I/O address here.
+   *
+   * @throws {IommuError} ENOENT, EPERM; and as {@linkcode Ioas.map}
+   */
+  copy(source: Ioas, options: CopyOptions): bigint {
+    const sourceIova = checkU64(options.sourceIova, "an I/O address");
+    const length = checkLength(options.length, "a length");
+    const view = this.#begin("IOAS_COPY");
+    const { flags, iova } = mapping(options);
+    const values = { length, sourceIova, source: source.id, ...fixed(options), ioas: this.id };
+    // Another iommufd may have an IOAS of the same id.
+    if (!this.#session.owns(source.id, source)) {
+      throw failed("ioasCopy", -ERRNO.ENOENT, values, "The source was disposed, or belongs to another iommu_fd.");
+    }
+    uapi.putIoasCopy(view, 0, { flags, dstIoasId: this.id, srcIoasId: source.id, length, dstIova: iova, srcIova: sourceIova });
+    const result = this.#session.send(uapi.IOAS_COPY);
+    if (result < 0) throw failed("ioasCopy", result, values);
+    return uapi.getIoasCopyDstIova(view, 0);
+  }
+
+  /**
+   * Unmap whole mappings: IOAS_UNMAP. Returns how many bytes that were. Buffers in the range are disposed.
+   *
+   * @throws {IommuError} ENOENT if the range has no mapping or cuts one, EINVAL, EOVERFLOW: nothing is unmapped then.
+   */
+  unmap(iova: bigint, length: number | bigint): bigint {
+    checkU64(iova, "an I/O address");
+    const bytes = checkLength(length, "a length");
+    const unmapped = this.#unmap(iova, bytes);
+    this.#forgetBuffers(iova, bytes === U64_LAST && iova === 0n ? U64_LAST : iova + bytes - 1n);
+    return unmapped;
+  }
+
+  /** Unmap everything; that there is nothing is no error. Returns how many bytes that were. Buffers are disposed. */
+  unmapAll(): bigint {
+    return this.unmap(0n, U64_LAST);
+  }
+
+  /** Where mappings can be: IOAS_IOVA_RANGES. */
+  get ranges(): IovaRanges {
+    this.#begin("IOAS_IOVA_RANGES");
+    for (let count = RANGES_EXPECTED;;) {
+      using block = allocateBlock(this.#session.kernel, uapi.IoasIovaRangesSize + count * uapi.IovaRangeSize);
+      const allowedIovas = block.address + BigInt(uapi.IoasIovaRangesSize);
+      uapi.putIoasIovaRanges(block.view, 0, { ioasId: this.id, numIovas: count, allowedIovas });
+      const result = this.#session.kernel.ioctl(this.#session.fd, uapi.IOAS_IOVA_RANGES, block);
+      const { numIovas, outIovaAlignment } = uapi.getIoasIovaRanges(block.view, 0);
+      if (result < 0 && (result !== -ERRNO.EMSGSIZE || numIovas <= count)) throw failed("ioasRanges", result, { ioas: this.id });
+      if (result >= 0) {
+        const at = (index: number) => uapi.IoasIovaRangesSize + index * uapi.IovaRangeSize;
+        return {
+          ranges: Array.from({ length: numIovas }, (_, index) => uapi.getIovaRange(block.view, at(index))),
+          alignment: outIovaAlignment,
+        };
+      }
+      count = numIovas;
+    }
+  }
+
+  /**
+   * Say where automatic placement may map: IOAS_ALLOW_IOVAS. An empty list allows everything again.
+   *
+   * @throws {IommuError} EINVAL for ranges that overlap, EADDRINUSE where a device reserves addresses
+   */
+  allow(ranges: readonly IovaRange[]): void {
+    this.#begin("IOAS_ALLOW_IOVAS");
+    for (const { start, last } of ranges) {
+      checkU64(start, "the start of a range");
+      checkU64(last, "the last address of a range");
+    }
+    using block = allocateBlock(this.#session.kernel, uapi.IoasAllowIovasSize + ranges.length * uapi.IovaRangeSize);
+    const allowedIovas = block.address + BigInt(uapi.IoasAllowIovasSize);
+    uapi.putIoasAllowIovas(block.view, 0, { ioasId: this.id, numIovas: ranges.length, allowedIovas });
+    ranges.forEach((range, index) => uapi.putIovaRange(block.view, uapi.IoasAllowIovasSize + index * uapi.IovaRangeSize, range));
+    const result = this.#session.kernel.ioctl(this.#session.fd, uapi.IOAS_ALLOW_IOVAS, block);
+    if (result < 0) throw failed("ioasAllow", result, { count: ranges.length, ioas: this.id });
+  }
+
+  /**
+   * Whether page tables may use pages larger than 4 KiB: OPTION HUGE_PAGES. Default: true.
+   *
+   * @throws {IommuError} EINVAL if it is switched off while devices are attached
+   */
+  get hugePages(): boolean {
+    return this.#option(uapi.OPTION_OP_GET, 0n) !== 0n;
+  }
+
+  set hugePages(value: boolean) {
+    this.#option(uapi.OPTION_OP_SET, value ? 1n : 0n);
+  }
+
+  /**
+   * Make a page table for the IOMMU of a device: HWPT_ALLOC. Attaching a device to the IOAS makes one by itself; this is for programs that need
+   * its abilities, or one of their own.
+   *
+   * @throws {IommuError} EOPNOTSUPP if the IOMMU lacks an ability, ENOMEM, EFAULT
+   */
+  createHwpt(device: BoundDevice, { nestParent, dirtyTracking, pasid }: HwptOptions = {}): Hwpt {
+    const view = this.#begin("HWPT_ALLOC");
+    const flags = (nestParent ? uapi.HWPT_ALLOC_NEST_PARENT : 0) | (dirtyTracking ? uapi.HWPT_ALLOC_DIRTY_TRACKING : 0) |
+      (pasid ? uapi.HWPT_ALLOC_PASID : 0);
+    const values = { ioas: this.id, device: device.id };
+    if (device.iommu !== this.iommu) throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The device is bound to another iommu_fd.");
+    const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: 0 };
+    uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
+    const result = this.#session.send(uapi.HWPT_ALLOC);
+    if (result < 0) throw failed("hwptAlloc", result, values);
+    const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), () => this.#tables.delete(hwpt));
+    this.#tables.add(hwpt);
+    return hwpt;
+  }
+
+  /**
+   * Allocate zeroed memory of `length` bytes and map it. Whole pages are mapped.
+   *
+   * @param options `iova` must be a multiple of 4,096.
+   * @throws {IommuError} ENOMEM; and as {@linkcode Ioas.map}: nothing is left then.
+   */
+  createDmaBuffer(length: number, options: MapOptions = {}): DmaBuffer {
+    checkCount(length, "the length of a buffer", 1, Number.MAX_SAFE_INTEGER - PAGE);
+    if (options.iova !== undefined && checkU64(options.iova, "an I/O address") % BigInt(PAGE) !== 0n) {
+      throw new RangeError(`Cannot use 0x${options.iova.toString(16)} as the I/O address of a buffer: a multiple of ${PAGE} is needed`);
+    }
+    this.#begin("IOAS_MAP");
+    const { kernel } = this.#session;
+    const whole = roundUp(length, PAGE);
+    const address = kernel.mmap(0n, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address < 0n) throw failed("mmap", address, { length: whole });
+    try {
+      const bytes = kernel.view(address, length);
+      if (bytes.length !== length) throw failed("mmap", -ERRNO.EFAULT, { length }, "The kernel shows no memory of the process.");
+      const iova = this.map({ address, length: whole }, options);
+      const buffer = new DmaBuffer({ ioas: this, iova, address, bytes, release: (buffer) => this.#release(buffer) });
+      this.#buffers.add(buffer);
+      return buffer;
+    } catch (error) {
+      kernel.munmap(address, whole);
+      throw error;
+    }
+  }
+
+  /** Make a buffer of equal pieces. @throws {IommuError} as {@linkcode Ioas.createDmaBuffer} */
+  createDmaPool(options: DmaPoolOptions): DmaPool {
+    const layout = layoutOf(options);
+    return new DmaPool(this.createDmaBuffer(layout.length), layout);
+  }
+
+  /** The buffer that has an I/O address. O(log n). */
+  bufferAt(iova: bigint): DmaBuffer | undefined {
+    return this.#buffers.at(checkU64(iova, "an I/O address"));
+  }
+
+  /** The buffer that `bytes` is a part of. O(log n). */
+  bufferOf(bytes: Uint8Array): DmaBuffer | undefined {
+    return this.#buffers.of(bytes);
+  }
+
+  /** The I/O address of the first of `bytes`; undefined if they are no part of a buffer. O(log n). */
+  iovaOf(bytes: Uint8Array): bigint | undefined {
+    const buffer = this.#buffers.of(bytes);
+    return buffer && buffer.iova + BigInt(bytes.byteOffset - buffer.bytes.byteOffset);
+  }
+
+  /** Detach its devices, destroy its page tables and itself, and give the memory of its buffers back. */
+  [Symbol.dispose](): void {
+    if (!this.#life.isOpen) return;
+    takeAll([
+      ...this.#session.detachFrom((target) => target === this || this.#tables.has(target as Hwpt)),
+      ...[...this.#tables].map((hwpt) => () => hwpt[Symbol.dispose]()),
+      () => this.#session.dispose(this.id),
+    ]);
+  }
+
+  #begin(operation: string): DataView {
+    if (!this.#life.isOpen) throw closed("Ioas", operation);
+    return this.#session.begin(operation);
+  }
+
+  #unmap(iova: bigint, length: bigint): bigint {
+    const view = this.#begin("IOAS_UNMAP");
+    uapi.putIoasUnmap(view, 0, { ioasId: this.id, iova, length });
+    const result = this.#session.send(uapi.IOAS_UNMAP);
+    if (result < 0) throw failed("ioasUnmap", result, { length, iova, ioas: this.id });
+    return uapi.getIoasUnmapLength(view, 0);
+  }
+
+  /** The kernel has unmapped a range: dispose the buffers in it. */
+  #forgetBuffers(start: bigint, last: bigint): void {
+    const buffers = this.#buffers.within(start, last);
+    if (buffers.length === 0) return;
+    this.#isUnmapped = true;
+    try {
+      takeAll(buffers.map((buffer) => () => buffer[Symbol.dispose]()));
+    } finally {
+      this.#isUnmapped = false;
+    }
+  }
+
+  #release(buffer: DmaBuffer): void {
+    const whole = roundUp(buffer.length, PAGE);
+    const { kernel } = this.#session;
+    this.#buffers.delete(buffer);
+    takeAll([
+      () => this.#isUnmapped || this.#unmap(buffer.iova, BigInt(whole)),
+      () => {
+        const result = kernel.munmap(buffer.address, whole);
+        if (result < 0) throw failed("munmap", result, { length: whole, address: buffer.address });
+      },
+    ]);
+  }
+
+  #option(op: number, value: bigint): bigint {
+    const view = this.#begin("OPTION");
+    uapi.putOption(view, 0, { optionId: uapi.OPTION_HUGE_PAGES, op, objectId: this.id, val64: value });
+    const result = this.#session.send(uapi.OPTION);
+    if (result < 0) throw failed("option", result, { option: `large pages of IOAS ${this.id}` });
+    return uapi.getOptionVal64(view, 0);
+  }
+}
+
+/** Flags and address of a request that maps. */
+function mapping({ iova, read = true, write = true }: MapOptions): { flags: number; iova: bigint } {
+  const access = (read ? uapi.IOAS_MAP_READABLE : 0) | (write ? uapi.IOAS_MAP_WRITEABLE : 0);
+  if (iova === undefined) return { flags: access, iova: 0n };
+  return { flags: access | uapi.IOAS_MAP_FIXED_IOVA, iova: checkU64(iova, "an I/O address") };
+}
+
+/** The address for an error. */
+function fixed({ iova }: MapOptions): { iova?: bigint } {
+  return iova === undefined ? {} : { iova };
+}

@@ -1,0 +1,125 @@
+/**
+ * An open /dev/iommu: the owner of I/O address spaces, page tables and bound devices.
+ *
+ * @module
+ */
+import * as uapi from "../uapi/codec.ts";
+import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
+import { checkCount } from "./arguments.ts";
+import { failed } from "./error.ts";
+import { takeAll, track } from "./handle.ts";
+import { Ioas } from "./ioas.ts";
+import { Session, setSession } from "./session.ts";
+
+const PATH = "/dev/iommu";
+/** Largest id of an object. */
+export const ID_LAST = 0xffff_ffff;
+
+/**
+ * An open /dev/iommu.
+ *
+ * Disposing it releases everything made from it, whatever the order: devices bound to it are closed, buffers are unmapped, then the file is
+ * closed.
+ */
+export class IommuFd implements Disposable {
+  #session: Session;
+  #spaces = new Set<Ioas>();
+
+  private constructor(kernel: Kernel, fd: number) {
+    const life = track(this, kernel, "IommuFd");
+    try {
+      this.#session = new Session(kernel, fd, life);
+    } catch (error) {
+      life.end();
+      throw error;
+    }
+    setSession(this, this.#session);
+  }
+
+  /** Open /dev/iommu. @throws {IommuError} ENOENT where the kernel has none, EACCES, EMFILE, ENOMEM. */
+  static open(kernel: Kernel): IommuFd {
+    const fd = kernel.open(PATH, O_RDWR | O_CLOEXEC);
+    if (fd < 0) throw failed("openIommu", fd, { path: PATH });
+    try {
+      return new IommuFd(kernel, fd);
+    } catch (error) {
+      kernel.close(fd);
+      throw error;
+    }
+  }
+
+  /** The kernel that it is a file of. */
+  get kernel(): Kernel {
+    return this.#session.kernel;
+  }
+
+  /** The file descriptor, for raw requests. */
+  get fd(): number {
+    return this.#session.fd;
+  }
+
+  /** False once it was disposed. */
+  get isOpen(): boolean {
+    return this.#session.life.isOpen;
+  }
+
+  /** Make an I/O address space: IOAS_ALLOC. @throws {IommuError} ENOMEM */
+  createIoas(): Ioas {
+    const view = this.#session.begin("IOAS_ALLOC");
+    uapi.putIoasAlloc(view, 0, { flags: 0 });
+    const result = this.#session.send(uapi.IOAS_ALLOC);
+    if (result < 0) throw failed("ioasAlloc", result);
+    const ioas = new Ioas(this, uapi.getIoasAllocOutIoasId(view, 0), () => this.#spaces.delete(ioas));
+    this.#spaces.add(ioas);
+    return ioas;
+  }
+
+  /**
+   * Destroy any object by its id: DESTROY. The handle of the object, if there is one, is disposed with it.
+   *
+   * Handles destroy their own objects when they are disposed; this is for objects that were made by raw requests, or by attaching.
+   *
+   * @throws {IommuError} ENOENT if there is none, EBUSY if something uses it.
+   */
+  destroy(id: number): void {
+    this.#session.destroy(checkCount(id, "an object id", 0, ID_LAST));
+  }
+
+  /**
+   * Who pays for pinned memory: all processes of the user, or this process alone. OPTION RLIMIT_MODE.
+   *
+   * Setting it needs CAP_SYS_RESOURCE, and an iommufd without objects. @throws {IommuError} EPERM, EBUSY
+   */
+  get rlimitMode(): "user" | "process" {
+    return this.#option(uapi.OPTION_OP_GET, 0n) === 0n ? "user" : "process";
+  }
+
+  set rlimitMode(mode: "user" | "process") {
+    if (mode !== "user" && mode !== "process") throw new TypeError(`Cannot use "${mode}" as a mode: it is "user" or "process"`);
+    this.#option(uapi.OPTION_OP_SET, mode === "process" ? 1n : 0n);
+  }
+
+  #option(op: number, value: bigint): bigint {
+    const view = this.#session.begin("OPTION");
+    uapi.putOption(view, 0, { optionId: uapi.OPTION_RLIMIT_MODE, op, objectId: 0, val64: value });
+    const result = this.#session.send(uapi.OPTION);
+    if (result < 0) throw failed("option", result, { option: "the mode of the limit of locked memory" });
+    return uapi.getOptionVal64(view, 0);
+  }
+
+  /** Release everything made from it, and close it. */
+  [Symbol.dispose](): void {
+    const { members, life, argument, kernel, fd } = this.#session;
+    if (!life.isOpen) return;
+    takeAll([
+      ...[...members].map((member) => () => member[Symbol.dispose]()),
+      ...[...this.#spaces].map((ioas) => () => ioas[Symbol.dispose]()),
+      () => life.end(),
+      () => argument[Symbol.dispose](),
+      () => {
+        const result = kernel.close(fd);
+        if (result < 0) throw failed("close", result, { what: PATH });
+      },
+    ]);
+  }
+}

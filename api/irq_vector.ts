@@ -1,0 +1,99 @@
+/**
+ * One interrupt vector: an eventfd that the kernel counts up.
+ *
+ * @module
+ */
+import { ERRNO } from "../uapi/errno.ts";
+import type { Block, Kernel } from "../uapi/kernel.ts";
+import { allocateBlock, failed } from "./error.ts";
+
+/** Bytes of an eventfd's count. */
+const COUNT_LENGTH = 8;
+
+/** An enabled vector. Made by {@linkcode Irq.enable}, got by {@linkcode Irq.vector}; it ends with {@linkcode Irq.disable}. */
+export class IrqVector implements AsyncIterable<bigint> {
+  /** Its eventfd, for raw system calls. */
+  readonly fd: number;
+  /** Its number. */
+  readonly index: number;
+  #kernel: Kernel;
+  #count: Block;
+  #isOpen = true;
+
+  /** Made by {@linkcode Irq.enable}. Takes the eventfd over. @throws {IommuError} ENOMEM: the eventfd is closed then. */
+  constructor(kernel: Kernel, fd: number, index: number) {
+    this.#kernel = kernel;
+    this.fd = fd;
+    this.index = index;
+    try {
+      this.#count = allocateBlock(kernel, COUNT_LENGTH);
+    } catch (error) {
+      kernel.close(fd);
+      throw error;
+    }
+  }
+
+  /** How many interrupts came since the last look, without waiting: 0n is none. */
+  take(): bigint {
+    if (!this.#isOpen) return 0n;
+    const result = this.#kernel.read(this.fd, this.#count, COUNT_LENGTH);
+    if (result === -ERRNO.EAGAIN) return 0n;
+    if (result < 0) throw failed("read", result, { vector: this.index });
+    return this.#count.view.getBigUint64(0, true);
+  }
+
+  /**
+   * Wait for an interrupt. Resolves with how many came since the last look, or undefined once the vector is disabled.
+   *
+   * Rejects with the signal's reason when it aborts.
+   */
+  async wait(signal?: AbortSignal): Promise<bigint | undefined> {
+    while (this.#isOpen) {
+      signal?.throwIfAborted();
+      const count = this.take();
+      if (count > 0n) return count;
+      const result = await this.#kernel.wait(this.fd, signal);
+      if (result < 0 && result !== -ERRNO.EINTR && this.#isOpen) throw failed("wait", result, { vector: this.index });
+    }
+    return undefined;
+  }
+
+  /** Each step waits for an interrupt. The iteration ends when the vector is disabled; leaving it early leaves the vector enabled. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<bigint> {
+    const abort = new AbortController();
+    // Steps are taken one after the other, as an async generator would; but a generator could not be left while it waits.
+    let last: Promise<unknown> = Promise.resolve();
+    const step = async (): Promise<IteratorResult<bigint, undefined>> => {
+      if (abort.signal.aborted) return { done: true, value: undefined };
+      try {
+        const value = await this.wait(abort.signal);
+        return value === undefined ? { done: true, value } : { done: false, value };
+      } catch (error) {
+        if (abort.signal.aborted) return { done: true, value: undefined };
+        throw error;
+      }
+    };
+    const iterator: AsyncIterableIterator<bigint> = {
+      next: () => {
+        const result = last.then(step);
+        last = result.catch(() => {});
+        return result;
+      },
+      return: () => {
+        abort.abort();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** The vector is disabled: close its eventfd. The library calls this itself. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#count[Symbol.dispose]();
+    const result = this.#kernel.close(this.fd);
+    if (result < 0) throw failed("close", result, { what: `the eventfd of vector ${this.index}` });
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A userspace IOMMU toolkit: open an iommufd and devices, map memory for DMA, drive a device. The same program runs on a simulated machine, in
+ * any JavaScript runtime, and later on real hardware.
+ *
+ * @example
+ * ```ts
+ * import { DeviceFd, EduDevice, IommuFd, simulated } from "./mod.ts";
+ *
+ * using kernel = await simulated({ pci: [{ slot: "04.0", model: () => new EduDevice() }] });
+ * using iommu = IommuFd.open(kernel);
+ * using ioas = iommu.createIoas();
+ * using device = DeviceFd.open(kernel, "0000:00:04.0").bind(iommu, { label: 1n });
+ * device.attach(ioas);
+ * using buffer = ioas.createDmaBuffer(4096);
+ * console.log(`The device may use I/O address 0x${buffer.iova.toString(16)}`);
+ * ```
+ *
+ * @module
+ */
+export { BoundDevice, type DeviceInfo } from "./api/bound_device.ts";
+export { type BindOptions, DeviceFd } from "./api/device_fd.ts";
+export { DmaBuffer } from "./api/dma_buffer.ts";
+export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
+export { type FailedValues, type Failure, IommuError } from "./api/error.ts";
+export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
+export { type HwInfo } from "./api/hw_info.ts";
+export { Hwpt, type HwptOptions } from "./api/hwpt.ts";
+export { Ioas } from "./api/ioas.ts";
+export type { CopyOptions, IovaRange, IovaRanges, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
+export { IommuFd } from "./api/iommu_fd.ts";
+export { Irq, type IrqFlags, type IrqKind } from "./api/irq.ts";
+export { IrqVector } from "./api/irq_vector.ts";
+export { MemFd } from "./api/mem_file.ts";
+export { type ConfigSpace, parseConfigSpace, type PciBar, type PciCapability } from "./api/pci/config_space.ts";
+export { listDevices, type PciDevice, type ReservedRange } from "./api/pci/devices.ts";
+export { type PollOptions, pollUntil } from "./api/poll.ts";
+export * as raw from "./api/raw.ts";
+export { Region, type RegionFlags } from "./api/region.ts";
+export * from "./backends/simulated/mod.ts";
+export * from "./backends/simulated/devices/nvme/mod.ts";
+export { ERRNO, type ErrnoName } from "./uapi/errno.ts";
+export { type Block, type Kernel, UnsupportedKernel } from "./uapi/kernel.ts";
