@@ -1,9 +1,7 @@
 /**
- * The conformance suite against recordings of itself: record and replay carry every request of it, byte for byte. And strace of a whole
- * program, as people read it.
+ * The conformance suite against recordings of itself: record and replay carry every request of it, byte for byte.
  */
-import { join } from "node:path";
-import { record, replay, strace } from "../backends/wrap/mod.ts";
+import { record, replay } from "../backends/wrap/mod.ts";
 import { equal } from "./check.ts";
 import { Caller } from "./conformance/caller.ts";
 import { CONFORMANCE } from "./conformance/mod.ts";

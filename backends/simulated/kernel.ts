@@ -89,7 +89,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   override pread(fd: number, into: Block, length: number, offset: number): number {
     this.#enter();
     const device = this.#machine.core.device_of(fd);
-    if (device < 0) return device;
+    if (device < 0 || length === 0) return Math.min(device, 0);
     if (!fits(into, length)) return -ERRNO.EFAULT;
     const region = regionOf(offset);
     return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.read(region, offset - region * REGION_SPAN, into.view, length);
@@ -99,7 +99,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   override pwrite(fd: number, from: Block, length: number, offset: number): number {
     this.#enter();
     const device = this.#machine.core.device_of(fd);
-    if (device < 0) return device;
+    if (device < 0 || length === 0) return Math.min(device, 0);
     if (!fits(from, length)) return -ERRNO.EFAULT;
     const region = regionOf(offset);
     return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.write(region, offset - region * REGION_SPAN, from.view, length);

@@ -154,7 +154,7 @@ class Replay implements ReplayKernel {
   mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint {
     const entry = this.#take("mmap", mmapArgs(at, length, prot, flags, fd, offset));
     const result = BigInt(String(entry.result));
-    if (result >= 0n) this.#memory.map(result, length, flags, fd, offset);
+    if (result >= 0n) this.#memory.map(result, length, prot, flags, fd, offset);
     this.#advance(entry);
     return result;
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Block, MAP_ANONYMOUS, MAP_SHARED } from "../../uapi/kernel.ts";
+import { type Block, MAP_ANONYMOUS, MAP_SHARED, PROT_NONE } from "../../uapi/kernel.ts";
 import { fromHex, type MemoryChange, type TraceEntry } from "./trace.ts";
 
 const PAGE = 4096;
@@ -79,8 +79,10 @@ export class ReplayMemory {
   }
 
   /** Map at the address that the recording got. */
-  map(start: bigint, length: number, flags: number, fd: number, offset: number): void {
+  map(start: bigint, length: number, prot: number, flags: number, fd: number, offset: number): void {
     const size = roundUp(length);
+    // Addresses without access have nothing to show.
+    if (prot === PROT_NONE) return this.unmap(start, size);
     const file = (flags & MAP_ANONYMOUS) === 0 ? this.#files.get(fd) : undefined;
     if (file && (flags & MAP_SHARED) !== 0) return this.#place(start, file.subarray(offset, offset + size));
     const bytes = this.#arenaBytes(start, size)!;

@@ -31,6 +31,8 @@ export type Feature =
   | "fault-queues"
   /** The IOMMU takes page tables for PASIDs (VT-d does, AMD-Vi's first format does not). */
   | "pasid-tables"
+  /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's through a virtual IOMMU only. */
+  | "nested-tables"
   /** Page tables can be nested, and tell which pages were written. */
   | "nesting"
   /** The edu devices can be reset. QEMU's have no capability for it, and sit on the root bus. */

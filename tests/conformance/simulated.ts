@@ -62,7 +62,7 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
   const kernel = await simulated(machine(options), { onModelError: () => {} });
   const features: Feature[] = ["reset", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
-  if (iommu === "vtd") features.push("pasid-tables");
+  if (iommu === "vtd") features.push("pasid-tables", "nested-tables");
   return {
     kernel,
     devices: DEVICES,
