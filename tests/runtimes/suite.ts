@@ -10,3 +10,34 @@ import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
 import { openSimulated } from "../conformance/simulated.ts";
 import { describeFailure, runSuites, type Suite } from "../harness.ts";
 import { RULES, WORLDS } from "../rules/mod.ts";
+
+const QUICKSTART: Suite<void> = {
+  name: "quickstart",
+  cases: [{
+    name: "a device fetches what the program wrote, and sends it back",
+    async run() {
+      equal(await quickstart(), "Hello, IOMMU!");
+    },
+  }],
+};
+
+/** What came of everything. */
+export interface RuntimeReport {
+  /** Cases that passed. */
+  readonly passed: number;
+  /** Cases that failed, a line each. */
+  readonly failures: readonly string[];
+}
+
+/** Run everything, one case after the other. */
+export async function runAll(): Promise<RuntimeReport> {
+  const reports = [
+    await runSuites([QUICKSTART], { open: () => Promise.resolve(), close: () => [] }),
+    await runSuites(CONFORMANCE, hostOf(() => openSimulated())),
+    await runSuites(RULES, WORLDS),
+  ];
+  return {
+    passed: reports.reduce((sum, { passed }) => sum + passed.length, 0),
+    failures: reports.flatMap(({ failed }) => failed.map(describeFailure)),
+  };
+}
