@@ -209,3 +209,23 @@ fn a_map_of_many_levels_grows_downwards_and_empties_in_scattered_order() {
 fn a_map_of_many_levels_grows_in_scattered_order_and_empties_upwards() {
     grow_and_empty(scattered(COUNT), 0..COUNT);
 }
+
+/// Splits the node above the leaves at each of its children in turn.
+#[test]
+fn a_full_node_splits_right_wherever_its_child_does() {
+    const SPACING: u64 = 1 << 20;
+    for place in 0..40 {
+        let mut map = RangeMap::new();
+        for index in 0..600 {
+            map.insert(Range { start: index * SPACING, last: index * SPACING }, index).unwrap();
+        }
+        // Each leaf holds 16 of the entries so far; all the others go into one of them.
+        let base = place * 16 * SPACING + SPACING / 2;
+        for index in 0..600 {
+            map.insert(Range { start: base + index, last: base + index }, index).unwrap();
+            map.check_invariants();
+        }
+        assert!(map.iter_from(base).take(600).map(|(range, _)| range.start).eq(base..base + 600));
+        assert_eq!(map.len(), 1200);
+    }
+}
