@@ -178,7 +178,7 @@ Deno.test("every source file is reached from an entry point", () => {
   const entries = sources.map(({ path }) => path).filter((path) =>
     Object.values(config.exports).some((entry) => normalize(entry) === path) ||
     /(_test|_bench)\.ts$|^tools\/|^core-wasm\/build\.ts$|^examples\/([^/]+\.ts|[^/]+\/main\.ts)$/.test(path) ||
-    /^tests\/types\//.test(path) || Object.values(config.tasks).some((task) => JSON.stringify(task).includes(path))
+    /^tests\/(types|runtimes)\//.test(path) || Object.values(config.tasks).some((task) => JSON.stringify(task).includes(path))
   );
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const reached = new Set<string>();
@@ -214,7 +214,7 @@ Deno.test("modules do not load each other in a circle", () => {
 Deno.test("the committed core was built from the sources that are here", async () => {
   const record = JSON.parse(await Deno.readTextFile(join(ROOT, "core-wasm/dist/source.json")));
   deepStrictEqual(record.source, await sourceHash(), "core-wasm/dist is stale: deno task build:core");
-  ok(record.gzipped <= 61_440, `core.wasm is ${record.gzipped} bytes gzipped, its budget is 61,440`);
+  ok(record.gzipped <= 98_304, `core.wasm is ${record.gzipped} bytes gzipped, its budget is 98,304`);
 });
 
 Deno.test("the files that are generated from the schema are up to date", async () => {
