@@ -39,8 +39,6 @@ pub(crate) struct Irqs {
     pub(crate) unmask: Option<u32>,
     /// INTx: nothing is signalled.
     pub(crate) masked: bool,
-    /// INTx: switched off in the command register.
-    pub(crate) disabled: bool,
     /// INTx: the device asserts the pin.
     pub(crate) asserted: bool,
     pub(crate) error: Option<u32>,
@@ -88,22 +86,6 @@ impl Kernel {
         }
     }
 
-    /// The INTx disable bit of the device's command register changed: set, it masks; clear, it unmasks.
-    pub fn set_intx_disabled(&mut self, device: u32, disabled: bool) -> Result<()> {
-        let irqs = &mut self.device_mut(device)?.irqs;
-        if core::mem::replace(&mut irqs.disabled, disabled) == disabled {
-            return Ok(());
-        }
-        match (irqs.mode, disabled) {
-            (Mode::Intx, true) => irqs.masked = true,
-            (Mode::Intx, false) if self.unmask_intx(device) => {
-                self.send_intx(device);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Signals an asserted INTx and masks it, as the program must see to the device first. Returns whether it did.
     pub(crate) fn deliver_intx(&mut self, device: u32) -> bool {
         let Ok(entry) = self.device_mut(device) else { return false };
@@ -118,7 +100,7 @@ impl Kernel {
     /// Signals INTx, asserted or not. Returns whether there was something to signal.
     pub(crate) fn send_intx(&mut self, device: u32) -> bool {
         let Ok(irqs) = self.device(device).map(|device| &device.irqs) else { return false };
-        match irqs.trigger.filter(|_| irqs.mode == Mode::Intx && !irqs.disabled) {
+        match irqs.trigger.filter(|_| irqs.mode == Mode::Intx) {
             Some(eventfd) => {
                 self.signal(eventfd);
                 true
@@ -131,7 +113,7 @@ impl Kernel {
     pub(crate) fn unmask_intx(&mut self, device: u32) -> bool {
         let Ok(entry) = self.device_mut(device) else { return false };
         let irqs = &mut entry.irqs;
-        if irqs.mode != Mode::Intx || !irqs.masked || irqs.disabled {
+        if irqs.mode != Mode::Intx || !irqs.masked {
             return false;
         }
         irqs.masked = irqs.asserted;

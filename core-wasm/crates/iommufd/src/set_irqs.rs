@@ -162,7 +162,6 @@ impl Kernel {
         let old = core::mem::replace(&mut irqs.trigger, trigger);
         if irqs.mode == Mode::None {
             irqs.mode = Mode::Intx;
-            irqs.masked = irqs.disabled;
         }
         if let Some(old) = old {
             self.put_eventfd(old);

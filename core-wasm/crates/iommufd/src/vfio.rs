@@ -2,7 +2,6 @@
 
 use crate::file::Bound;
 use crate::kernel::{HOST_RESET, Kernel};
-use crate::object::ObjectKind;
 use uapi::simulated as private;
 use uapi::size_rule;
 use uapi::vfio as api;
@@ -198,13 +197,5 @@ impl Kernel {
         let from = argument.checked_add(minimum as u64).ok_or(Errno::EFAULT)?;
         let rest = bytes.get_mut(minimum..).ok_or(Errno::EIO)?;
         self.hardware.copy_in(from, rest)
-    }
-
-    /// The page table that a bound device is attached to, for inspection: its object id.
-    pub fn attached_to(&self, device: u32) -> Option<u32> {
-        let entry = self.device(device).ok().filter(|device| device.attached)?;
-        let id = self.sets.get(entry.set as usize)?.hwpt?;
-        let context = self.contexts.get(entry.bound?.context)?;
-        context.objects.index(id, ObjectKind::Hwpt).ok().map(|_| id)
     }
 }

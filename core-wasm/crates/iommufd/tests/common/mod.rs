@@ -1,6 +1,8 @@
 //! A machine to test on, and requests as a program makes them: structs in its own memory. Invariants are checked after every request.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod interrupts;
+pub mod ranges;
 mod requests;
 
 use iommufd::{
@@ -208,6 +210,23 @@ impl Machine {
     #[track_caller]
     pub fn memory(&mut self, length: u64) -> u64 {
         self.kernel.mmap(0, length, 3, 0x22, -1, 0).unwrap()
+    }
+
+    /// The end of a page that has nothing behind it.
+    #[track_caller]
+    pub fn edge(&mut self) -> u64 {
+        let va = self.memory(2 * PAGE);
+        self.kernel.munmap(va + PAGE, PAGE).unwrap();
+        va + PAGE
+    }
+
+    /// A page of memory seen twice: where it can be written, and where it cannot.
+    #[track_caller]
+    pub fn read_only_view(&mut self) -> (u64, u64) {
+        let file = self.kernel.memfd(PAGE).unwrap() as i32;
+        let views = [3, 1].map(|prot| self.kernel.mmap(0, PAGE, prot, 1, file, 0).unwrap());
+        self.close(file as u32);
+        views.into()
     }
 
     /// Memory that cannot be written.
