@@ -15,6 +15,11 @@ export class BufferTable {
   /** By position in their ArrayBuffer: a simulated machine has one for all, real memory one for each buffer. */
   #byBytes = new Map<ArrayBufferLike, AddressIndex<DmaBuffer>>();
 
+  /** How many there are. */
+  get size(): number {
+    return this.#byPage.size;
+  }
+
   /** Add a buffer. */
   add(buffer: DmaBuffer): void {
     this.#byPage.set(Number(buffer.iova >> PAGE_SHIFT), buffer);
@@ -36,7 +41,8 @@ export class BufferTable {
   /** The buffer that has `iova`. */
   at(iova: bigint): DmaBuffer | undefined {
     const buffer = this.#byPage.floor(Number(iova >> PAGE_SHIFT));
-    return buffer?.contains(iova) ? buffer : undefined;
+    // It begins at or below the address, since buffers begin with a page; and one operation on bigints is enough.
+    return buffer !== undefined && Number(iova - buffer.iova) < buffer.length ? buffer : undefined;
   }
 
   /** The buffer whose memory `bytes` is a part of. */
