@@ -20,6 +20,11 @@ async function run(settings: Settings): Promise<DemoReport> {
   return await demonstrate(image, settings, progress);
 }
 
+/** What can go wrong with a device and its kernel, and is told in a sentence. */
+function isExpected(error: unknown): error is Error {
+  return [IommuError, NvmeError, NvmeControllerError, NvmeTimeoutError].some((kind) => error instanceof kind);
+}
+
 /** The program. @returns its exit status: 0, 1 if the disk was not read as it is, 2 if an argument is wrong. */
 async function main(words: string[]): Promise<number> {
   try {
@@ -33,9 +38,8 @@ async function main(words: string[]): Promise<number> {
     return report.isEqual && report.stray.refused ? 0 : 1;
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    const isExpected = [IommuError, NvmeError, NvmeControllerError, NvmeTimeoutError].some((kind) => error instanceof kind);
-    // Anything else is a mistake in this program, and its stack is what helps.
-    if (!isUsage && !isExpected) throw error;
+    // Anything but these is a mistake in this program, and its stack is what helps.
+    if (!isUsage && !isExpected(error)) throw error;
     console.error(`${error.message}${isUsage ? "\nTry: deno task demo --help" : ""}`);
     return isUsage ? 2 : 1;
   }

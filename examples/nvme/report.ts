@@ -36,7 +36,7 @@ export function reportText(report: DemoReport): string {
   return [...parts, strayText(report)].join("\n\n");
 }
 
-function rows(entries: readonly (readonly [string, string])[]): string {
+function rows(entries: [name: string, value: string][]): string {
   const table = new Table(STYLE);
   table.push(...entries);
   return table.toString();

@@ -6,8 +6,11 @@
 import { gunzipSync } from "node:zlib";
 import { Buffer } from "node:buffer";
 
+/** Names of the file systems; "unnamed" is a FAT16 without a label. */
+export type Head = "fat12" | "fat16" | "fat32" | "unnamed" | "exfat" | "ntfs" | "ext2" | "ext3" | "ext4";
+
 /** gzip, then base64. */
-const HEADS = {
+const HEADS: Readonly<Record<Head, string>> = {
   fat12: "H4sIAAAAAAACA3ttMyE3O61YLy2xhIGJhZGBCQR/MDIIAGkYaGDQrAgzEQoJd/UJc1UAATfHEEMjIM0nvy+6Zo3SgRLusC18u9kZzgrEvf5g9O" +
     "Ss2FnJ1/9CMjKLFYAoL79EIVEhKT+/JDEpJ1UhJbM4W09BISAnNbE4VSEzrzi1CEU+LSe/oKBSITEvhZeroCi1uBjIrFTITq1UKMlXKCkCyqQn" +
     "ZuYp6OnpKfByMYwCSkDoqh/////3Z2BNYGBvYOBcwMB9gIH3AQM/A6OgAqOwA6NoAqN4A6PkAkbpA4yyDxjlGZj+84+G2nACo/E/sgFSoc7BwB" +
@@ -36,10 +39,7 @@ const HEADS = {
   ext4: "H4sIAAAAAAACA2NgGAWjYBSMWMABxAoMDDMZGRjWSTIwfGVnYGBElleAYg4odwlbNgPD///B7xnB6iB8CIDp44ZybIDUISYGhmwWBgaBJxeAPA" +
     "eGBogSlrT80iLqe8Yeq/dgYK6gvg7PX6+HW2cdkViu3V3OyOjAwMOA8BfXZ2YGFiT1QKczBEBpfiAOBmJBIH7PzMCQzITNfgEG1KBTQA1LKGAB" +
     "CoYMs2TkwjaalYYaaMyIa3MC0kFAnMQAyv9f2ZmgOUDp8M+Qr+xZ63DpPXQqadZoCI6CUTAKRsEoGAVDEwAAK9dkhQAQAAA=",
-} as const;
-
-/** Names of the file systems. */
-export type Head = keyof typeof HEADS;
+};
 
 /** The first 4,096 bytes of a file system. */
 export function head(name: Head): Uint8Array {
