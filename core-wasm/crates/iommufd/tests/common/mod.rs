@@ -51,7 +51,7 @@ const ARGUMENT_BYTES: u64 = 0x1_0000;
 /// Most bytes of one transfer of [`Machine::write`] and [`Machine::read`].
 pub const STAGING: u64 = 0x1_0000;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub kind: Kind,
     pub levels: u8,
