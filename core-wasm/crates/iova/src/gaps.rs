@@ -4,7 +4,7 @@ use crate::error::OutOfMemory;
 use crate::range::Range;
 use crate::request::Request;
 use crate::rooms::Rooms;
-use crate::tree::{Summary, Tree};
+use crate::tree::{Tree, Wanted};
 
 /// Disjoint gaps that do not touch, with what each part of the tree has room for.
 pub(crate) struct Gaps {
@@ -33,7 +33,6 @@ impl Gaps {
         }
         let path = self.tree.path(gap.start);
         let rank = self.tree.leaves[path.leaf].rank(gap.start);
-        self.tree.raise(&path, Rooms::of(gap));
         self.tree.insert_at(&path, rank, gap, ());
     }
 
@@ -49,14 +48,13 @@ impl Gaps {
     fn replace(&mut self, start: u64, gap: Range) {
         let path = self.tree.path(start);
         if let Some(rank) = self.tree.leaves[path.leaf].rank(start).checked_sub(1) {
-            self.tree.raise(&path, Rooms::of(gap));
             self.tree.update_at(&path, rank, gap);
         }
     }
 
     /// Takes `used`, which lies in one gap, out of it. There is room for one gap more.
     pub(crate) fn take(&mut self, used: Range) {
-        let Some((gap, ())) = self.tree.before(used.start).map(|(gap, _)| (gap, ())) else { return };
+        let Some((gap, &())) = self.tree.before(used.start) else { return };
         let below = (gap.start < used.start).then(|| Range { start: gap.start, last: used.start - 1 });
         let above = (used.last < gap.last).then(|| Range { start: used.last + 1, last: gap.last });
         match (below, above) {
@@ -86,24 +84,17 @@ impl Gaps {
     }
 
     /// The lowest address in `within` where the request fits into a gap, and how many nodes were looked at.
-    pub(crate) fn first_fit(&mut self, request: &Request, within: Range) -> (Option<u64>, usize) {
+    pub(crate) fn first_fit(&self, request: &Request, within: Range) -> (Option<u64>, usize) {
+        let fit = Fit { request, last: within.last };
         // The gap that holds the first address is cut there, so the index does not know what is left of it.
-        let cut = self.tree.before(within.start).map(|(gap, _)| gap).and_then(|gap| gap.intersection(within));
-        if let Some(address) = cut.and_then(|gap| request.place_in(gap)) {
-            return (Some(address), 1);
+        let mut visited = self.tree.height + 1;
+        let cut = self.tree.before(within.start).and_then(|(gap, _)| gap.intersection(within));
+        if let Some(address) = cut.and_then(|gap| fit.find_in(gap)) {
+            return (Some(address), visited);
         }
-        let Some(mut from) = within.start.checked_add(1) else { return (None, 1) };
-        let mut visited = 1;
-        loop {
-            let found = self.tree.first_with(from, |rooms| rooms.of_class(request.class()) >= request.room(), &mut visited);
-            let Some(gap) = found.and_then(|gap| gap.intersection(within)) else { return (None, visited) };
-            if let Some(address) = request.place_in(gap) {
-                return (Some(address), visited);
-            }
-            // The last gap is cut at the end of the range; or, below a page's alignment, the offset in the page did not fit.
-            let Some(next) = gap.last.checked_add(1).filter(|&next| next <= within.last) else { return (None, visited) };
-            from = next;
-        }
+        let Some(start) = within.start.checked_add(1) else { return (None, visited) };
+        let found = self.tree.first_with(Range { start, last: within.last }, &fit, &mut visited);
+        (found, visited)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range> + '_ {
@@ -112,5 +103,23 @@ impl Gaps {
 
     pub(crate) fn check_invariants(&self) {
         self.tree.check_invariants();
+    }
+}
+
+/// A place for a request, up to the last address that it may use.
+struct Fit<'a> {
+    request: &'a Request,
+    last: u64,
+}
+
+impl Wanted<Rooms> for Fit<'_> {
+    type Found = u64;
+
+    fn may_be_in(&self, below: &Rooms) -> bool {
+        below.of_class(self.request.class()) >= self.request.room()
+    }
+
+    fn find_in(&self, gap: Range) -> Option<u64> {
+        self.request.place_in(Range { start: gap.start, last: gap.last.min(self.last) })
     }
 }

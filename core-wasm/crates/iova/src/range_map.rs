@@ -81,21 +81,10 @@ impl<V: Copy> RangeMap<V> {
         (address <= range.last).then_some((range, *value))
     }
 
-    /// The value of the entry that contains `address`, to be changed.
-    pub fn get_mut(&mut self, address: u64) -> Option<&mut V> {
-        let (range, value) = self.tree.before_mut(address)?;
-        (address <= range.last).then_some(value)
-    }
-
     /// The first entry whose last address is not below `address`.
     #[inline]
     pub fn first_from(&self, address: u64) -> Option<(Range, V)> {
         self.iter_from(address).next()
-    }
-
-    /// The highest entry.
-    pub fn last(&self) -> Option<(Range, V)> {
-        self.tree.highest()
     }
 
     /// Whether an entry shares an address with `range`.
@@ -113,12 +102,6 @@ impl<V: Copy> RangeMap<V> {
     /// All entries in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (Range, V)> + '_ {
         self.tree.iter_from(0)
-    }
-
-    /// Whether an entry has an address outside `range`.
-    pub fn any_outside(&self, range: Range) -> bool {
-        self.first_from(0).is_some_and(|(first, _)| first.start < range.start)
-            || self.last().is_some_and(|(last, _)| range.last < last.last)
     }
 
     /// For tests: panics if the tree is not what it must be.

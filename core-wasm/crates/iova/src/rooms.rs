@@ -12,7 +12,7 @@ const CLASSES: usize = (LARGE_LG2 - SMALLEST_LG2 + 2) as usize;
 ///
 /// From a page's alignment on that is exact: a request fits in a gap if and only if the room of its class is enough. Alignments below a
 /// page share class 0, which counts every byte of the gap and so is an upper bound.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Rooms([u64; CLASSES]);
 
 impl Rooms {
@@ -48,5 +48,9 @@ impl Summary for Rooms {
 
     fn covers(&self, other: &Rooms) -> bool {
         self.0.iter().zip(other.0).all(|(room, more)| *room >= more)
+    }
+
+    fn rests_on(&self, part: &Rooms) -> bool {
+        self.0.iter().zip(part.0).any(|(room, one)| *room == one && one != 0)
     }
 }

@@ -12,7 +12,8 @@ use crate::slab::grow;
 ///
 /// Areas are disjoint and touch no reserved range. Everything is O(log n) in the number of areas but [`reserve`](Self::reserve) and
 /// [`release`](Self::release), which belong to attaching and detaching, where all areas are looked at anyway. Placement also looks at
-/// each allowed range.
+/// each allowed range; and for memory that is aligned to less than a page, which only a space without a domain takes, perhaps at each gap
+/// that is long enough but has the offset in the page in the wrong place.
 pub struct IovaSpace<V: Copy> {
     areas: RangeMap<V>,
     reserved: Reserved,
@@ -94,14 +95,13 @@ impl<V: Copy> IovaSpace<V> {
     }
 
     /// The IOVA that Linux chooses (`iopt_alloc_iova`) for `length` bytes of memory at `address`, in a space with this alignment.
-    /// Changes nothing but what the index knows of itself.
-    pub fn place(&mut self, address: u64, length: u64, alignment: u64) -> Result<u64, PlaceError> {
+    pub fn place(&self, address: u64, length: u64, alignment: u64) -> Result<u64, PlaceError> {
         self.place_counting(address, length, alignment).0
     }
 
     /// As [`place`](Self::place), with the number of tree nodes that were looked at: for tests, which must not depend on time.
     #[doc(hidden)]
-    pub fn place_counting(&mut self, address: u64, length: u64, alignment: u64) -> (Result<u64, PlaceError>, usize) {
+    pub fn place_counting(&self, address: u64, length: u64, alignment: u64) -> (Result<u64, PlaceError>, usize) {
         let request = match Request::new(address, length, alignment) {
             Ok(request) => request,
             Err(error) => return (Err(error), 0),
@@ -182,7 +182,8 @@ impl<V: Copy> IovaSpace<V> {
     /// Makes sure that the gaps are known and that there is room for those between `areas` areas.
     #[inline]
     fn prepare_gaps(&mut self, areas: usize) -> Result<(), OutOfMemory> {
-        self.gaps.ensure(areas + self.reserved.most() + 1)?;
+        // One gap before each range in use and one behind them all.
+        self.gaps.ensure(areas + self.reserved.most())?;
         if !self.has_gaps {
             self.build_gaps();
         }

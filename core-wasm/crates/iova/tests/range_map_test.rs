@@ -25,7 +25,6 @@ enum Operation {
         count: usize,
         downwards: bool,
     },
-    Change(u64, u32),
     Clear,
 }
 
@@ -50,7 +49,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => any::<usize>().prop_map(Operation::RemoveNth),
         2 => (any::<usize>(), 1_usize..4, 1_usize..300, any::<bool>())
             .prop_map(|(first, step, count, downwards)| Operation::RemoveMany { first, step, count, downwards }),
-        2 => (address(), any::<u32>()).prop_map(|(address, value)| Operation::Change(address, value)),
         1 => Just(Operation::Clear),
     ]
 }
@@ -106,11 +104,6 @@ impl Subject {
                     starts.reverse();
                 }
                 starts.into_iter().try_for_each(|start| self.remove(start))?;
-            }
-            Operation::Change(address, value) => {
-                let entry = self.model.iter_mut().find(|(start, (last, _))| **start <= address && address <= *last);
-                let expected = entry.map(|(_, (_, old))| std::mem::replace(old, value));
-                prop_assert_eq!(self.map.get_mut(address).map(|old| std::mem::replace(old, value)), expected);
             }
             Operation::Clear => {
                 self.map.clear();

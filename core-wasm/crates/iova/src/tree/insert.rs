@@ -14,10 +14,10 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.len = 1;
     }
 
-    /// Inserts an entry at `rank` of the path's leaf. `ensure` was called for it; it overlaps nothing; the path's bounds cover it
-    /// already (see `raise`).
+    /// Inserts an entry at `rank` of the path's leaf. `ensure` was called for it; it overlaps nothing.
     pub(crate) fn insert_at(&mut self, path: &Path, rank: usize, range: Range, value: V) {
         self.len += 1;
+        self.raise(path, S::of(range));
         if rank == 0 {
             self.set_minimum(path, range.start);
         }
@@ -46,24 +46,25 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         for level in 0..self.height {
             let node = path.nodes[level];
             let slot = path.slots[level] as usize;
+            // What was below one child is now below two; for the nodes above nothing has changed.
+            let (left, right) = (self.summary(self.inners[node].children[slot], level), self.summary(child, level));
             let inner = &mut self.inners[node];
-            // The new node's entries came from its sibling, whose bound therefore covers them.
-            let bound = inner.bounds[slot];
+            inner.below[slot] = left;
             if inner.len() < FAN {
-                inner.insert(slot + 1, key, child, bound);
+                inner.insert(slot + 1, key, child, right);
                 return;
             }
-            let right = self.inners.take(Inner::new());
-            let (left_inner, right_inner) = self.inners.pair(node, right);
+            let sibling = self.inners.take(Inner::new());
+            let (left_inner, right_inner) = self.inners.pair(node, sibling);
             left_inner.give_right(right_inner, FAN / 2);
             let middle = left_inner.len();
             if slot < middle {
-                left_inner.insert(slot + 1, key, child, bound);
+                left_inner.insert(slot + 1, key, child, right);
             } else {
-                right_inner.insert(slot + 1 - middle, key, child, bound);
+                right_inner.insert(slot + 1 - middle, key, child, right);
             }
             key = right_inner.keys[0];
-            child = right;
+            child = sibling;
         }
         self.insert_root(key, child);
     }
@@ -80,13 +81,15 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.height += 1;
     }
 
-    /// Replaces the range at `rank` of the path's leaf by one that overlaps nothing else and that the path's bounds cover (see
-    /// `raise`).
+    /// Replaces the range at `rank` of the path's leaf by one that overlaps nothing else.
     #[inline]
     pub(crate) fn update_at(&mut self, path: &Path, rank: usize, range: Range) {
+        let before = self.leaves[path.leaf].range(rank);
+        self.raise(path, S::of(range));
         self.leaves[path.leaf].set_range(rank, range);
         if rank == 0 {
             self.set_minimum(path, range.start);
         }
+        self.lower(path, 0, S::of(before));
     }
 }

@@ -15,7 +15,7 @@ struct Walk {
 }
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Panics if the tree is not what it must be: order, filling, exact minima, bounds that cover, chain, and node counts.
+    /// Panics if the tree is not what it must be: order, filling, exact minima, exact summaries, chain, and node counts.
     pub(crate) fn check_invariants(&self) {
         let mut walk = Walk::default();
         if self.root == NONE {
@@ -43,8 +43,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         for slot in 0..inner.len() {
             let (minimum, below) = self.check_node(inner.children[slot], level - 1, false, walk);
             assert_eq!(inner.keys[slot], minimum, "the key is the lowest start");
-            assert!(inner.bounds[slot].covers(&below), "the bound covers what is below");
-            summary = summary.join(inner.bounds[slot]);
+            assert!(inner.below[slot] == below, "the summary is that of what is below");
+            summary = summary.join(below);
         }
         (inner.keys[0], summary)
     }

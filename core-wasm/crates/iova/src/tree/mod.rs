@@ -19,6 +19,7 @@ use crate::range::Range;
 use crate::slab::Slab;
 pub(crate) use node::{FAN, LEAF};
 use node::{Inner, Leaf};
+pub(crate) use search::Wanted;
 
 /// Fewest entries of a leaf that is not the root.
 const LEAF_MIN: usize = LEAF / 2;
@@ -30,8 +31,8 @@ const MAX_HEIGHT: usize = 8;
 /// No node.
 const NONE: u32 = u32::MAX;
 
-/// What an inner node knows of all entries below a child: an upper bound, never below the truth, that may be too high.
-pub(crate) trait Summary: Copy {
+/// What an inner node knows of all entries below a child. It is exact: no search goes where nothing is to be found.
+pub(crate) trait Summary: Copy + PartialEq {
     /// Of no entry.
     const NOTHING: Self;
     /// Of one entry.
@@ -40,6 +41,8 @@ pub(crate) trait Summary: Copy {
     fn join(self, other: Self) -> Self;
     /// Whether joining `other` would change nothing.
     fn covers(&self, other: &Self) -> bool;
+    /// Whether a join with `part` as one of its parts might be another without it.
+    fn rests_on(&self, part: &Self) -> bool;
 }
 
 impl Summary for () {
@@ -51,6 +54,10 @@ impl Summary for () {
 
     fn covers(&self, _: &()) -> bool {
         true
+    }
+
+    fn rests_on(&self, _: &()) -> bool {
+        false
     }
 }
 
@@ -144,17 +151,6 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Some((leaf.range(rank), &leaf.values[rank]))
     }
 
-    /// As [`Tree::before`], to change the value.
-    pub(crate) fn before_mut(&mut self, address: u64) -> Option<(Range, &mut V)> {
-        if self.root == NONE {
-            return None;
-        }
-        let path = self.path(address);
-        let leaf = &mut self.leaves[path.leaf];
-        let rank = leaf.rank(address).checked_sub(1)?;
-        Some((leaf.range(rank), &mut leaf.values[rank]))
-    }
-
     /// The range at `rank` of a leaf, or the first of the next leaf if the leaf has no more.
     #[inline]
     pub(crate) fn range_at(&self, leaf: u32, rank: usize) -> Option<Range> {
@@ -176,11 +172,6 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Iter { tree: self, leaf, rank: rank - usize::from(inside) }
     }
 
-    /// The highest entry.
-    pub(crate) fn highest(&self) -> Option<(Range, V)> {
-        self.before(u64::MAX).map(|(range, value)| (range, *value))
-    }
-
     /// Writes `minimum` where the path's nodes keep the lowest start of its leaf.
     fn set_minimum(&mut self, path: &Path, minimum: u64) {
         for level in 0..self.height {
@@ -191,16 +182,34 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Joins `summary` to all bounds on the path.
+    /// Joins `summary`, that of an entry to come, to all summaries on the path.
     #[inline]
-    pub(crate) fn raise(&mut self, path: &Path, summary: S) {
+    fn raise(&mut self, path: &Path, summary: S) {
         for level in 0..self.height {
-            let bound = &mut self.inners[path.nodes[level]].bounds[path.slots[level] as usize];
-            // A bound covers all bounds below it, so what it covers its ancestors cover.
-            if bound.covers(&summary) {
+            let below = &mut self.inners[path.nodes[level]].below[path.slots[level] as usize];
+            // A summary covers all below it, so what it covers its ancestors cover.
+            if below.covers(&summary) {
                 return;
             }
-            *bound = bound.join(summary);
+            *below = below.join(summary);
+        }
+    }
+
+    /// Corrects the summaries on the path, from this level on, after an entry with the summary `lost` has gone.
+    #[inline]
+    fn lower(&mut self, path: &Path, from_level: usize, lost: S) {
+        for level in from_level..self.height {
+            let (node, slot) = (path.nodes[level], path.slots[level] as usize);
+            let before = self.inners[node].below[slot];
+            // What more than makes up for the loss here does so above.
+            if !before.rests_on(&lost) {
+                return;
+            }
+            let now = self.summary(self.inners[node].children[slot], level);
+            if now == before {
+                return;
+            }
+            self.inners[node].below[slot] = now;
         }
     }
 
@@ -211,7 +220,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             (0..leaf.len()).fold(S::NOTHING, |sum, rank| sum.join(S::of(leaf.range(rank))))
         } else {
             let inner = &self.inners[node];
-            inner.bounds[..inner.len()].iter().fold(S::NOTHING, |sum, bound| sum.join(*bound))
+            inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below))
         }
     }
 }

@@ -24,8 +24,8 @@ pub(crate) struct Inner<S> {
     pub(crate) children: [u32; FAN],
     /// The lowest start below each child.
     pub(super) keys: [u64; FAN],
-    /// Covers what is below each child.
-    pub(crate) bounds: [S; FAN],
+    /// The summary of what is below each child.
+    pub(super) below: [S; FAN],
 }
 
 /// What leaves and inner nodes have in common when they split, join and share.
@@ -111,7 +111,7 @@ impl<V: Copy> Node for Leaf<V> {
 
 impl<S: Summary> Inner<S> {
     pub(super) fn new() -> Self {
-        Inner { len: 0, children: [NONE; FAN], keys: [0; FAN], bounds: [S::NOTHING; FAN] }
+        Inner { len: 0, children: [NONE; FAN], keys: [0; FAN], below: [S::NOTHING; FAN] }
     }
 
     #[inline]
@@ -125,14 +125,14 @@ impl<S: Summary> Inner<S> {
         self.keys[1..self.len()].partition_point(|key| *key <= address)
     }
 
-    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, bound: S) {
+    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, below: S) {
         let len = self.len();
         self.keys.copy_within(slot..len, slot + 1);
         self.children.copy_within(slot..len, slot + 1);
-        self.bounds.copy_within(slot..len, slot + 1);
+        self.below.copy_within(slot..len, slot + 1);
         self.keys[slot] = key;
         self.children[slot] = child;
-        self.bounds[slot] = bound;
+        self.below[slot] = below;
         self.len += 1;
     }
 
@@ -140,7 +140,7 @@ impl<S: Summary> Inner<S> {
         let len = self.len();
         self.keys.copy_within(slot + 1..len, slot);
         self.children.copy_within(slot + 1..len, slot);
-        self.bounds.copy_within(slot + 1..len, slot);
+        self.below.copy_within(slot + 1..len, slot);
         self.len -= 1;
     }
 }
@@ -154,7 +154,7 @@ impl<S: Summary> Node for Inner<S> {
         let (left_len, right_len) = (self.len(), right.len());
         shift_right(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_right(&mut self.children, left_len, &mut right.children, right_len, count);
-        shift_right(&mut self.bounds, left_len, &mut right.bounds, right_len, count);
+        shift_right(&mut self.below, left_len, &mut right.below, right_len, count);
         self.len -= count as u32;
         right.len += count as u32;
     }
@@ -163,7 +163,7 @@ impl<S: Summary> Node for Inner<S> {
         let (left_len, right_len) = (self.len(), right.len());
         shift_left(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_left(&mut self.children, left_len, &mut right.children, right_len, count);
-        shift_left(&mut self.bounds, left_len, &mut right.bounds, right_len, count);
+        shift_left(&mut self.below, left_len, &mut right.below, right_len, count);
         self.len += count as u32;
         right.len -= count as u32;
     }

@@ -21,14 +21,15 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 self.leaves.put(path.leaf);
                 self.root = NONE;
             }
-        } else if left < LEAF_MIN {
-            self.refill(path);
+            return removed;
         }
+        let correct = if left < LEAF_MIN { self.refill(path) } else { 0 };
+        self.lower(path, correct, S::of(removed.0));
         removed
     }
 
-    /// Restores the least filling of the path's nodes.
-    fn refill(&mut self, path: &Path) {
+    /// Restores the least filling of the path's nodes. Returns the level below which all summaries on the path are right.
+    fn refill(&mut self, path: &Path) -> usize {
         for level in 0..self.height {
             let parent = path.nodes[level];
             // The siblings at `slot` and `slot + 1`, one of which is the path's; an inner node has at least two children.
@@ -49,20 +50,23 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 (false, 0) => self.leaves[right].starts[0],
                 (false, _) => self.inners[right].keys[0],
             };
-            let inner = &mut self.inners[parent];
-            let bound = inner.bounds[slot].join(inner.bounds[slot + 1]);
-            inner.bounds[slot] = bound;
+            let below_left = self.summary(left, level);
+            self.inners[parent].below[slot] = below_left;
             if !joined {
-                inner.bounds[slot + 1] = bound;
+                let below_right = self.summary(right, level);
+                let inner = &mut self.inners[parent];
+                inner.below[slot + 1] = below_right;
                 inner.keys[slot + 1] = right_minimum;
-                return;
+                return level + 1;
             }
+            let inner = &mut self.inners[parent];
             inner.remove(slot + 1);
             if inner.len() >= FAN_MIN {
-                return;
+                return level + 1;
             }
         }
         self.drop_root();
+        self.height
     }
 
     /// Makes a root with only one child give its place to that child.

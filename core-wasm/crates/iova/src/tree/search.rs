@@ -3,37 +3,36 @@
 use super::{NONE, Summary, Tree};
 use crate::range::Range;
 
+/// What a search looks for.
+pub(crate) trait Wanted<S> {
+    type Found;
+    /// Whether what is summed up here may have it. Where it says no there is nothing.
+    fn may_be_in(&self, below: &S) -> bool;
+    /// What is looked for, if the entry has it.
+    fn find_in(&self, entry: Range) -> Option<Self::Found>;
+}
+
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// The first entry that starts at `from` or above and whose summary is `wanted`. A join is wanted if a part of it is. Adds the nodes
-    /// looked at to `visited`.
-    ///
-    /// Bounds that turn out too high are lowered on the way, so that each raise of a bound is paid for once: the search is logarithmic in
-    /// the long run.
-    pub(crate) fn first_with(&mut self, from: u64, wanted: impl Fn(&S) -> bool, visited: &mut usize) -> Option<Range> {
+    /// The first that is found in the entries that start in `within`. Adds the nodes looked at to `visited`.
+    pub(crate) fn first_with<W: Wanted<S>>(&self, within: Range, wanted: &W, visited: &mut usize) -> Option<W::Found> {
         if self.root == NONE {
             return None;
         }
-        self.search(self.root, self.height, from, &wanted, visited)
+        self.search(self.root, self.height, within, wanted, visited)
     }
 
-    fn search(&mut self, node: u32, level: usize, from: u64, wanted: &impl Fn(&S) -> bool, visited: &mut usize) -> Option<Range> {
+    fn search<W: Wanted<S>>(&self, node: u32, level: usize, within: Range, wanted: &W, visited: &mut usize) -> Option<W::Found> {
         *visited += 1;
         if level == 0 {
             let leaf = &self.leaves[node];
-            let first = leaf.starts[..leaf.len()].partition_point(|start| *start < from);
-            return (first..leaf.len()).map(|rank| leaf.range(rank)).find(|range| wanted(&S::of(*range)));
+            let first = leaf.starts[..leaf.len()].partition_point(|start| *start < within.start);
+            let mut ranges = (first..leaf.len()).map(|rank| leaf.range(rank)).take_while(|range| range.start <= within.last);
+            return ranges.find_map(|range| wanted.find_in(range));
         }
-        let first = self.inners[node].slot(from);
-        for slot in first..self.inners[node].len() {
-            if !wanted(&self.inners[node].bounds[slot]) {
-                continue;
-            }
-            let child = self.inners[node].children[slot];
-            if let Some(found) = self.search(child, level - 1, from, wanted, visited) {
-                return Some(found);
-            }
-            self.inners[node].bounds[slot] = self.summary(child, level - 1);
-        }
-        None
+        let inner = &self.inners[node];
+        (inner.slot(within.start)..inner.len())
+            .take_while(|&slot| inner.keys[slot] <= within.last)
+            .filter(|&slot| wanted.may_be_in(&inner.below[slot]))
+            .find_map(|slot| self.search(inner.children[slot], level - 1, within, wanted, visited))
     }
 }

@@ -1,0 +1,125 @@
+//! What placement costs, counted in tree nodes, as time is no measure for a test: logarithmic with 100,000 areas, wherever it ends.
+
+use iova::{IovaSpace, PlaceError, Range};
+
+const PAGE: u64 = 4096;
+const MIB: u64 = 1 << 20;
+const AREAS: u64 = 100_000;
+const LG2_AREAS: usize = 17;
+/// Nodes for one answer: two descents, one of which may turn back once at each level, in a tree with far fewer levels than this.
+const MOST: usize = LG2_AREAS;
+
+/// 100,000 areas of a page each, `stride` apart from `start` on.
+fn comb(start: u64, stride: u64) -> IovaSpace<u32> {
+    let mut space = IovaSpace::new();
+    for index in 0..AREAS {
+        let start = start + index * stride;
+        space.insert(Range { start, last: start + PAGE - 1 }, index as u32).unwrap();
+    }
+    space
+}
+
+/// The lengths that have this alignment: the least, more than a gap of it, and more than anything.
+fn lengths(alignment: u64, gap: u64) -> Vec<u64> {
+    let multiples = [1, 2, 3, 7, 512].map(|factor| alignment * factor);
+    multiples.into_iter().chain([gap, gap + PAGE, 1 << 40]).filter(|length| *length >= alignment).collect()
+}
+
+/// Places everything in `space`, whose areas are in `range`, with the answer on this side of the range's end, beyond it, or nowhere.
+fn place_all(mut space: IovaSpace<u32>, range: Range, gap: u64) {
+    let (mut fitting, mut beyond, mut nowhere) = (0, 0, 0);
+    for restricted in [false, true] {
+        space.set_allowed(if restricted { std::slice::from_ref(&range) } else { &[] }).unwrap();
+        for lg2 in 12..=21 {
+            for length in lengths(1 << lg2, gap) {
+                let (place, visited) = space.place_counting(1 << lg2, length, PAGE);
+                assert!(visited <= MOST, "{visited} nodes for {length:#x} bytes aligned to 2^{lg2}");
+                match place {
+                    Ok(iova) if range.contains(iova) => fitting += 1,
+                    Ok(_) => beyond += 1,
+                    Err(error) => {
+                        assert_eq!(error, PlaceError::NoSpace);
+                        nowhere += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(fitting > 0 && beyond > 0 && nowhere > 0, "{fitting} {beyond} {nowhere}: all three must occur");
+}
+
+#[test]
+fn gaps_of_a_page() {
+    place_all(comb(PAGE, 2 * PAGE), Range { start: PAGE, last: 2 * PAGE * AREAS }, PAGE);
+}
+
+/// Gaps large enough but never aligned: the index must know what is left of a gap at each alignment.
+#[test]
+fn gaps_that_are_large_and_badly_aligned() {
+    place_all(comb(2 * MIB - PAGE, 2 * MIB), Range { start: 2 * MIB, last: 2 * MIB * AREAS }, 2 * MIB - PAGE);
+}
+
+#[test]
+fn gaps_that_are_large_and_well_aligned() {
+    place_all(comb(3 * MIB, 4 * MIB), Range { start: 3 * MIB, last: 4 * MIB * AREAS }, 4 * MIB - PAGE);
+}
+
+/// Numbers that look random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+#[test]
+fn every_placement_in_mixed_traffic() {
+    let mut space = comb(PAGE, 3 * PAGE);
+    let mut random = Random(1);
+    let mut areas: Vec<u64> = space.iter_from(0).map(|(range, _)| range.start).collect();
+    for _ in 0..30_000 {
+        if random.below(2) == 0 {
+            let start = areas.swap_remove(random.below(areas.len() as u64) as usize);
+            space.remove(start).unwrap();
+        } else {
+            let length = PAGE << random.below(6);
+            let (place, visited) = space.place_counting(PAGE << random.below(10), length, PAGE);
+            assert!(visited <= MOST, "{visited} nodes for {length:#x} bytes");
+            let start = place.unwrap();
+            space.insert(Range { start, last: start + length - 1 }, 0).unwrap();
+            areas.push(start);
+        }
+    }
+    space.check_invariants();
+}
+
+/// Areas at fixed addresses take from every gap, and no search in between could learn of it.
+#[test]
+fn the_first_placement_after_many_changes() {
+    let mut space = comb(PAGE, 4 * PAGE);
+    for index in 0..AREAS {
+        let start = (4 * index + 3) * PAGE;
+        space.insert(Range { start, last: start + PAGE - 1 }, 0).unwrap();
+    }
+    let end = (4 * AREAS + 1) * PAGE;
+    for length in [2 * PAGE, 3 * PAGE] {
+        let (place, visited) = space.place_counting(PAGE, length, PAGE);
+        assert_eq!(place, Ok(end - PAGE), "the last gap goes on beyond the areas");
+        assert!(visited <= MOST, "{visited} nodes for {length:#x} bytes");
+    }
+}
+
+/// The index knows alignments from a page on. For less it knows only how long gaps are, so here it may look at all that are long enough,
+/// at each of its nodes once. Only an IOAS without a domain takes such requests.
+#[test]
+fn parts_of_pages_may_look_at_every_gap() {
+    let space = comb(PAGE, 2 * PAGE);
+    let (place, visited) = space.place_counting(512, PAGE, 1);
+    assert_eq!(place, Ok(2 * PAGE * AREAS + 512));
+    assert!(visited as u64 <= AREAS / 8, "{visited} nodes");
+    let (place, visited) = space.place_counting(512, PAGE - 512, 1);
+    assert_eq!(place, Ok(2 * PAGE + 512));
+    assert!(visited <= MOST, "{visited} nodes");
+}
