@@ -44,21 +44,21 @@ export class Waiters {
     if (signal?.aborted) return Promise.resolve(-ERRNO.EINTR);
     const ready = this.#poll(fd);
     if (ready !== 0) return Promise.resolve(Math.min(ready, 0));
-    const { promise, resolve } = Promise.withResolvers<number>();
-    const onAbort = () => waiter.finish(-ERRNO.EINTR);
-    const waiter: Waiter = {
-      fd,
-      finish: (result) => {
-        this.#waiters.delete(waiter);
-        signal?.removeEventListener("abort", onAbort);
-        if (this.#waiters.size === 0) this.#stopYield();
-        resolve(result);
-      },
-    };
-    this.#waiters.add(waiter);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.wake();
-    return promise;
+    return new Promise((resolve) => {
+      const onAbort = () => waiter.finish(-ERRNO.EINTR);
+      const waiter: Waiter = {
+        fd,
+        finish: (result) => {
+          this.#waiters.delete(waiter);
+          signal?.removeEventListener("abort", onAbort);
+          if (this.#waiters.size === 0) this.#stopYield();
+          resolve(result);
+        },
+      };
+      this.#waiters.add(waiter);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.wake();
+    });
   }
 
   /** The fd was closed. Its number may be used again at once, so its waits end now. */
