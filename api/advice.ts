@@ -119,7 +119,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
   ioasAlloc: { operation: "IOAS_ALLOC", action: "make an IOAS", advice: {} },
   option: {
     operation: "OPTION",
-    action: "[set ]{option}[ to {value}]",
+    action: "{verb} {option}",
     advice: {
       EPERM: "Choosing who pays for pinned memory needs CAP_SYS_RESOURCE.",
       EBUSY: "It can be set only before the iommufd has any object.",
@@ -292,11 +292,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     action: "wait longer: nothing happened within {#timeout} ms",
     advice: { ETIMEDOUT: "The device may be stuck: check its status, reset it, or allow more time." },
   },
-  list: {
-    operation: "list",
-    action: "list {path}",
-    advice: { ENOENT: "The machine has no PCI bus, or /sys is not there." },
-  },
+  list: { operation: "list", action: "list {path}", advice: {} },
   readFile: { operation: "readFile", action: "read {path}", advice: {} },
   pool: {
     operation: "take",

@@ -22,6 +22,8 @@ export class DeviceState {
   readonly life: Life;
   /** The argument of requests and register accesses. They are synchronous, so one is enough. */
   readonly argument: Block;
+  /** Kinds of interrupts that a handle has enabled. */
+  readonly enabledKinds: Set<string> = new Set();
   #parts = new Set<() => void>();
 
   /** For an open file. @throws {IommuError} ENOMEM if the kernel has no memory for arguments. */

@@ -7,7 +7,6 @@ import { ERRNO } from "../uapi/errno.ts";
 import { checkCount, PAGE, roundUp } from "./arguments.ts";
 import type { DmaBuffer } from "./dma_buffer.ts";
 import { closed, failed } from "./error.ts";
-import { type Life, track } from "./handle.ts";
 
 /** A piece of a {@linkcode DmaPool}. Disposing it gives it back. */
 export interface DmaSlice extends Disposable {
@@ -62,9 +61,10 @@ export class DmaPool implements Disposable {
   #stride: number;
   /** Offset of the first piece in the buffer. */
   #start: number;
-  /** Pieces that can be taken: a stack, so that memory in caches is taken first. */
-  #free: number[];
-  #life: Life;
+  /** Pieces that were given back: a stack, so that memory in caches is taken first. */
+  #free: number[] = [];
+  /** Pieces from this one on were never taken. */
+  #fresh = 0;
 
   /** Made by {@linkcode Ioas.createDmaPool}. */
   constructor(buffer: DmaBuffer, { size, count, alignment, stride }: DmaPoolLayout) {
@@ -73,20 +73,19 @@ export class DmaPool implements Disposable {
     this.count = count;
     this.#stride = stride;
     this.#start = Number(-buffer.iova & BigInt(alignment - 1));
-    this.#free = Array.from({ length: count }, (_, index) => count - 1 - index);
-    this.#life = track(this, buffer.ioas.iommu.kernel, "DmaPool");
   }
 
-  /** Pieces that can be taken. */
+  /** Pieces that can be taken: none once the pool was disposed, or its addresses were unmapped. */
   get available(): number {
-    return this.#free.length;
+    return this.buffer.isLive ? this.count - this.#fresh + this.#free.length : 0;
   }
 
-  /** Take a piece. @throws {IommuError} ENOMEM if all are taken, EBADF if the pool was disposed. */
+  /** Take a piece. @throws {IommuError} ENOMEM if all are taken, EBADF if the pool was disposed, or its addresses were unmapped. */
   take(): DmaSlice {
-    if (!this.#life.isOpen) throw closed("DmaPool", "take");
-    const index = this.#free.pop();
-    if (index === undefined) throw failed("pool", -ERRNO.ENOMEM, { size: this.size, count: this.count });
+    if (!this.buffer.isLive) throw closed("DmaPool", "take");
+    const index = this.#free.pop() ?? this.#fresh;
+    if (index === this.count) throw failed("pool", -ERRNO.ENOMEM, { size: this.size, count: this.count });
+    if (index === this.#fresh) this.#fresh++;
     const offset = this.#start + index * this.#stride;
     const bytes = this.buffer.bytes.subarray(offset, offset + this.size);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -95,8 +94,6 @@ export class DmaPool implements Disposable {
 
   /** Give the memory of all pieces back, those taken included. */
   [Symbol.dispose](): void {
-    if (!this.#life.isOpen) return;
-    this.#life.end();
     this.buffer[Symbol.dispose]();
   }
 }

@@ -123,6 +123,8 @@ export class Ioas implements Disposable {
     const start = checkU64(options.start ?? 0n, "the start in a file");
     const length = checkLength(options.length ?? (start < BigInt(file.length) ? BigInt(file.length) - start : 0n), "a length");
     const view = this.#begin("IOAS_MAP_FILE");
+    // The number of a closed file may be that of another one by now.
+    if (!file.isOpen) throw closed("MemFd", "IOAS_MAP_FILE");
     const { flags, iova } = mapping(options);
     uapi.putIoasMapFile(view, 0, { flags, ioasId: this.id, fd: file.fd, start, length, iova });
     const result = this.#session.send(uapi.IOAS_MAP_FILE);
@@ -234,6 +236,8 @@ export class Ioas implements Disposable {
     const flags = (nestParent ? uapi.HWPT_ALLOC_NEST_PARENT : 0) | (dirtyTracking ? uapi.HWPT_ALLOC_DIRTY_TRACKING : 0) |
       (pasid ? uapi.HWPT_ALLOC_PASID : 0);
     const values = { ioas: this.id, device: device.id };
+    // The id of a device that is gone may be that of another one by now.
+    if (!device.deviceFd.isOpen) throw closed("BoundDevice", "HWPT_ALLOC");
     if (device.iommu !== this.iommu) throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The device is bound to another iommu_fd.");
     const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: 0 };
     uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
@@ -347,7 +351,8 @@ export class Ioas implements Disposable {
     const view = this.#begin("OPTION");
     uapi.putOption(view, 0, { optionId: uapi.OPTION_HUGE_PAGES, op, objectId: this.id, val64: value });
     const result = this.#session.send(uapi.OPTION);
-    if (result < 0) throw failed("option", result, { option: `large pages of IOAS ${this.id}` });
+    const verb = op === uapi.OPTION_OP_SET ? "set" : "read";
+    if (result < 0) throw failed("option", result, { verb, option: `large pages of IOAS ${this.id}` });
     return uapi.getOptionVal64(view, 0);
   }
 }

@@ -103,7 +103,8 @@ export class IommuFd implements Disposable {
     const view = this.#session.begin("OPTION");
     uapi.putOption(view, 0, { optionId: uapi.OPTION_RLIMIT_MODE, op, objectId: 0, val64: value });
     const result = this.#session.send(uapi.OPTION);
-    if (result < 0) throw failed("option", result, { option: "the mode of the limit of locked memory" });
+    const verb = op === uapi.OPTION_OP_SET ? "set" : "read";
+    if (result < 0) throw failed("option", result, { verb, option: "the mode of the limit of locked memory" });
     return uapi.getOptionVal64(view, 0);
   }
 
@@ -120,6 +121,7 @@ export class IommuFd implements Disposable {
         const result = kernel.close(fd);
         if (result < 0) throw failed("close", result, { what: PATH });
       },
+      () => this.#session.forgetAll(),
     ]);
   }
 }

@@ -56,7 +56,7 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
 
   /** Made by {@linkcode BoundDevice.irq}. */
   constructor(state: DeviceState, kind: IrqKind) {
-    if (INDEX[kind] === undefined) {
+    if (!Object.hasOwn(INDEX, kind)) {
       throw new TypeError(`Cannot use "${kind}" as a kind of interrupt: it is ${Object.keys(INDEX).join(", ")}`);
     }
     const view = state.begin("DEVICE_GET_IRQ_INFO");
@@ -94,12 +94,17 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
    */
   enable(vectors: number): void {
     this.#begin();
+    if (this.count === 0) throw new RangeError(`Cannot enable ${this.kind} interrupts of ${this.#state.name}: the device has none`);
     checkCount(vectors, `the number of ${this.kind} vectors`, 1, this.count);
-    if (this.#vectors.length > 0) throw this.#failed(-ERRNO.EBUSY, "enable", "They are enabled already: disable them first.");
+    // The kernel would hand them over, and who waits for them through the other handle would wait for ever.
+    if (this.#state.enabledKinds.has(this.kind)) {
+      throw this.#failed(-ERRNO.EBUSY, "enable", "They are enabled already, by this or another handle: disable them first.");
+    }
     try {
       for (let index = 0; index < vectors; index++) this.#vectors.push(this.#openVector(index));
       const result = this.#set(uapi.IRQ_SET_DATA_EVENTFD | TRIGGER, 0, vectors, this.#vectors.map(({ fd }) => fd));
       if (result < 0) throw this.#failed(result, "enable");
+      this.#state.enabledKinds.add(this.kind);
     } catch (error) {
       this.#closeVectors();
       throw error;
@@ -149,7 +154,8 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
   /** Disable them: iterations end. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
-    takeAll([() => this.disable(), () => this.#stay(), () => this.#life.end()]);
+    // Their files are closed even if the kernel does not disable them: nobody would read them.
+    takeAll([() => this.disable(), () => this.#closeVectors(), () => this.#stay(), () => this.#life.end()]);
   }
 
   #begin(): void {
@@ -187,6 +193,7 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
   #closeVectors(): void {
     const vectors = this.#vectors;
     this.#vectors = [];
+    if (vectors.length > 0) this.#state.enabledKinds.delete(this.kind);
     takeAll(vectors.map((vector) => () => vector.close()));
   }
 }

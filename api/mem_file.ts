@@ -49,6 +49,11 @@ export class MemFd implements Disposable {
     throw failed("mmap", -ERRNO.EFAULT, { length }, "The kernel shows no memory of the process.");
   }
 
+  /** False once it was disposed. */
+  get isOpen(): boolean {
+    return this.#life.isOpen;
+  }
+
   /** Unmap and close it. What an IOAS has mapped of it stays mapped there. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;

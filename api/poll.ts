@@ -40,7 +40,8 @@ function turn(): Promise<void> {
  */
 export async function pollUntil(kernel: Kernel, predicate: () => boolean, options: PollOptions = {}): Promise<void> {
   const { timeout = Infinity, signal } = options;
-  if (typeof timeout !== "number" || !(timeout >= 0)) throw new RangeError(`Cannot use ${timeout} as a timeout: milliseconds are needed`);
+  if (typeof timeout !== "number") throw new TypeError(`Cannot use ${String(timeout)} as a timeout: a number of milliseconds is needed`);
+  if (!(timeout >= 0)) throw new RangeError(`Cannot use ${timeout} as a timeout: 0 milliseconds or more are needed`);
   const deadline = performance.now() + timeout;
   for (;;) {
     for (let looks = 0; looks < LOOKS_PER_TURN; looks++) {

@@ -73,40 +73,40 @@ export class Region {
     return this.#read(offset, 8).getBigUint64(0, true);
   }
 
-  /** Write 8 bits; higher bits of `value` are ignored. @throws {RangeError} behind the end. @throws {IommuError} EIO */
+  /** Write 8 bits; higher bits of `value` are ignored, so that −1 is all ones. @throws {TypeError} if `value` is no whole number. @throws {RangeError} behind the end. @throws {IommuError} EIO */
   write8(offset: number, value: number): void {
-    this.#begin(offset, 1).setUint8(0, value);
+    this.#begin("pwrite", offset, 1).setUint8(0, whole(value));
     this.#write(offset, 1);
   }
 
   /** Write 16 bits, as {@linkcode Region.write8}. */
   write16(offset: number, value: number): void {
-    this.#begin(offset, 2).setUint16(0, value, true);
+    this.#begin("pwrite", offset, 2).setUint16(0, whole(value), true);
     this.#write(offset, 2);
   }
 
   /** Write 32 bits, as {@linkcode Region.write8}. */
   write32(offset: number, value: number): void {
-    this.#begin(offset, 4).setUint32(0, value, true);
+    this.#begin("pwrite", offset, 4).setUint32(0, whole(value), true);
     this.#write(offset, 4);
   }
 
   /** Write 64 bits, as {@linkcode Region.write8}. */
   write64(offset: number, value: bigint): void {
-    this.#begin(offset, 8).setBigUint64(0, value, true);
+    this.#begin("pwrite", offset, 8).setBigUint64(0, value, true);
     this.#write(offset, 8);
   }
 
-  #begin(offset: number, width: number): DataView {
+  #begin(key: "pread" | "pwrite", offset: number, width: number): DataView {
     const { life, argument } = this.#state;
-    if (!life.isOpen) throw closed("DeviceFd", "an access to registers");
+    if (!life.isOpen) throw closed("DeviceFd", key);
     if (Number.isSafeInteger(offset) && offset >= 0 && offset + width <= this.size) return argument.view;
     const end = this.size === 0 ? "the device has no such region" : `the region has ${this.size} bytes`;
     throw new RangeError(`Cannot access ${width} bytes at offset ${offset} of region ${this.index} of ${this.#state.name}: ${end}`);
   }
 
   #read(offset: number, width: number): DataView {
-    const view = this.#begin(offset, width);
+    const view = this.#begin("pread", offset, width);
     const { kernel, fd, argument } = this.#state;
     const result = kernel.pread(fd, argument, width, this.#offset + offset);
     if (result !== width) this.#fail("pread", result, offset, width);
@@ -123,4 +123,10 @@ export class Region {
   #fail(key: "pread" | "pwrite", result: number, offset: number, width: number): never {
     throw failed(key, result < 0 ? result : -ERRNO.EIO, { width, offset, region: this.index, device: this.#state.name });
   }
+}
+
+/** A `DataView` would write NaN and undefined as 0: a mistake in the program must not reach a register. */
+function whole(value: number): number {
+  if (Number.isInteger(value)) return value;
+  throw new TypeError(`Cannot write ${String(value)} to a register: a whole number is needed`);
 }

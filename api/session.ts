@@ -7,7 +7,7 @@ import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
-import type { Life } from "./handle.ts";
+import { type Life, takeAll } from "./handle.ts";
 
 /** The handle of an object with an id. */
 interface Owned {
@@ -90,6 +90,11 @@ export class Session {
   detachFrom(isTarget: (attachedTo: object) => boolean): (() => void)[] {
     const attached = [...this.members].filter(({ attachedTo }) => attachedTo !== undefined && isTarget(attachedTo));
     return attached.map((member) => () => member.detach());
+  }
+
+  /** The file is closed, and with it the kernel has dropped every object: so does the program, whatever failed before. */
+  forgetAll(): void {
+    takeAll([...this.#objects.keys()].map((id) => () => this.#forget(id)));
   }
 
   #forget(id: number): void {

@@ -44,7 +44,7 @@ export interface ConfigSpace {
   readonly revision: number;
   /** Base class, subclass and programming interface: 24 bits. */
   readonly classCode: number;
-  /** 0 a device, 1 a bridge. */
+  /** 0 a device, 1 a bridge, 2 a bridge to CardBus; others have no BARs and no capabilities that are known. */
   readonly headerType: number;
   /** Whether the device has more functions. */
   readonly multifunction: boolean;
@@ -61,9 +61,14 @@ export interface ConfigSpace {
 const HEADER_LENGTH = 64;
 const EXTENDED = 256;
 const STATUS_CAPABILITIES = 0x10;
-/** No list is longer than the room that it is in: a longer one is a loop. */
-const CAPABILITIES_MAX = 48;
-const EXTENDED_MAX = 960;
+/** BARs and the place of the pointer to the capabilities, by header type: a device, a bridge, a bridge to CardBus. */
+const HEADERS: Readonly<Record<number, { readonly bars: number; readonly pointer: number }>> = {
+  0: { bars: 6, pointer: 0x34 },
+  1: { bars: 2, pointer: 0x34 },
+  2: { bars: 1, pointer: 0x14 },
+};
+/** What is read where nothing is: the list ends there. */
+const NOTHING = 0xff;
 
 const NAMES: Readonly<Record<number, string>> = {
   0x01: "power management",
@@ -104,6 +109,7 @@ export function parseConfigSpace(bytes: Uint8Array): ConfigSpace {
   if (bytes.length < HEADER_LENGTH) throw new RangeError(`Cannot decode ${bytes.length} bytes of configuration space: 64 are the least`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const headerType = bytes[0x0e]!;
+  const header = HEADERS[headerType & 0x7f];
   const status = view.getUint16(0x06, true);
   return {
     vendor: view.getUint16(0x00, true),
@@ -114,9 +120,9 @@ export function parseConfigSpace(bytes: Uint8Array): ConfigSpace {
     classCode: view.getUint32(0x08, true) >>> 8,
     headerType: headerType & 0x7f,
     multifunction: (headerType & 0x80) !== 0,
-    bars: parseBars(view, (headerType & 0x7f) === 1 ? 2 : 6),
+    bars: parseBars(view, header?.bars ?? 0),
     interruptPin: bytes[0x3d]!,
-    capabilities: (status & STATUS_CAPABILITIES) !== 0 ? parseCapabilities(bytes) : [],
+    capabilities: header !== undefined && (status & STATUS_CAPABILITIES) !== 0 ? parseCapabilities(bytes, header.pointer) : [],
     extendedCapabilities: parseExtended(view),
   };
 }
@@ -143,11 +149,15 @@ function nameOf(names: Readonly<Record<number, string>>, id: number): string {
   return names[id] ?? `0x${id.toString(16).padStart(2, "0")}`;
 }
 
-function parseCapabilities(bytes: Uint8Array): PciCapability[] {
+/** A list that leads back to itself ends where it does. */
+function parseCapabilities(bytes: Uint8Array, pointer: number): PciCapability[] {
   const found: PciCapability[] = [];
-  for (let offset = bytes[0x34]! & ~3; offset >= HEADER_LENGTH && found.length < CAPABILITIES_MAX; offset = bytes[offset + 1]! & ~3) {
+  const seen = new Set<number>();
+  for (let offset = bytes[pointer]! & ~3; offset >= HEADER_LENGTH && !seen.has(offset); offset = bytes[offset + 1]! & ~3) {
+    seen.add(offset);
     if (offset + 2 > bytes.length) break;
     const id = bytes[offset]!;
+    if (id === NOTHING) break;
     found.push({ id, name: nameOf(NAMES, id), offset, version: undefined });
   }
   return found;
@@ -155,7 +165,9 @@ function parseCapabilities(bytes: Uint8Array): PciCapability[] {
 
 function parseExtended(view: DataView): PciCapability[] {
   const found: PciCapability[] = [];
-  for (let offset = EXTENDED; offset >= EXTENDED && found.length < EXTENDED_MAX;) {
+  const seen = new Set<number>();
+  for (let offset = EXTENDED; offset >= EXTENDED && !seen.has(offset);) {
+    seen.add(offset);
     if (offset + 4 > view.byteLength) break;
     const header = view.getUint32(offset, true);
     const id = header & 0xffff;
