@@ -43,6 +43,16 @@ export const LABEL: Suite<Worlds> = {
       },
     },
     {
+      name: "0 is a label like any other",
+      async run(worlds) {
+        const world = await worlds.boot();
+        using iommu = IommuFd.open(world.kernel);
+        using _device = bindActor(world, world.alone, iommu, 0n);
+        world.alone.puppet.reads(0x1000n, 4);
+        equal(world.kernel.inspect.faults[0]?.label, 0n);
+      },
+    },
+    {
       name: "siblings of a group have labels of their own, also behind one requester ID",
       async run(worlds) {
         const world = await worlds.boot();

@@ -45,7 +45,7 @@ impl Core {
         Some(Fault {
             sequence: record.sequence as f64,
             device: record.device,
-            label: (record.label != 0).then_some(record.label),
+            label: record.label,
             pasid: record.pasid,
             iova: record.iova,
             length: record.length as f64,

@@ -59,13 +59,10 @@ impl Iommu {
 
     /// Notes a transfer that was refused before it reached the IOMMU, because of [`FaultReason::BusMasterOff`], and returns the reason.
     pub fn refuse(&mut self, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultReason {
-        let label = match self.devices.get_mut(source.device as usize) {
-            Some(device) => {
-                device.statistics.faults += 1;
-                device.label
-            }
-            None => 0,
-        };
+        let label = self.devices.get_mut(source.device as usize).and_then(|device| {
+            device.statistics.faults += 1;
+            device.label
+        });
         let Source { device, requester, pasid } = *source;
         self.faults.push(FaultRecord { sequence: 0, device, requester, pasid, label, iova, length, write, reason });
         reason

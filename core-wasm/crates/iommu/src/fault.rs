@@ -52,8 +52,8 @@ pub struct FaultRecord {
     pub requester: u32,
     /// PASID that the transfer carried.
     pub pasid: Option<u32>,
-    /// Label of the device at that time; 0 if it has none.
-    pub label: u64,
+    /// Label of the device at that time.
+    pub label: Option<u64>,
     /// First byte that was refused.
     pub iova: u64,
     /// Bytes from there to the end of the transfer; none of them moved.

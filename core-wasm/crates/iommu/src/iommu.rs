@@ -33,7 +33,7 @@ impl IommuConfig {
 /// What is known of a device by its index.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Device {
-    pub(crate) label: u64,
+    pub(crate) label: Option<u64>,
     pub(crate) statistics: DeviceStatistics,
 }
 
@@ -93,8 +93,8 @@ impl Iommu {
         Ok(())
     }
 
-    /// Gives a device a label, which its fault records carry from now on; 0 for none. Nothing happens for a device that was not added.
-    pub fn set_label(&mut self, device: u32, label: u64) {
+    /// Gives a device a label, which its fault records carry from now on, or takes it away. Nothing happens for a device that was not added.
+    pub fn set_label(&mut self, device: u32, label: Option<u64>) {
         if let Some(device) = self.devices.get_mut(device as usize) {
             device.label = label;
         }

@@ -447,14 +447,14 @@ fn the_fault_log_keeps_the_newest_and_counts_the_lost() {
 #[test]
 fn a_fault_carries_the_label_that_the_device_had() {
     let mut machine = small();
-    machine.iommu.set_label(DEVICE.device, 0x1abe1);
-    machine.iommu.set_label(1000, 1);
+    machine.iommu.set_label(DEVICE.device, Some(0x1abe1));
+    machine.iommu.set_label(1000, Some(1));
     assert_eq!(machine.read(0, 1), Err(FaultReason::NotPresent));
-    machine.iommu.set_label(DEVICE.device, 2);
+    machine.iommu.set_label(DEVICE.device, Some(2));
     let reason = machine.iommu.refuse(&DEVICE, 0x1000, 4, true, FaultReason::BusMasterOff);
     assert_eq!(reason, FaultReason::BusMasterOff);
-    let labels: Vec<u64> = machine.iommu.faults().iter().map(|record| record.label).collect();
-    assert_eq!(labels, [0x1abe1, 2]);
+    let labels: Vec<Option<u64>> = machine.iommu.faults().iter().map(|record| record.label).collect();
+    assert_eq!(labels, [Some(0x1abe1), Some(2)]);
     let unknown = Source { device: 1000, requester: 1, pasid: None };
     let buffer = machine.buffer;
     assert_eq!(machine.iommu.dma_write(&mut machine.ram, &unknown, 0, buffer, 1), Err(FaultReason::Blocked));

@@ -59,7 +59,7 @@ impl Kernel {
             self.device_files.remove(index);
         })?;
         if entry.open_files == 0 {
-            self.hardware.iommu.set_label(device, 0);
+            self.hardware.iommu.set_label(device, None);
         }
         entry.open_files += 1;
         Ok(fd)

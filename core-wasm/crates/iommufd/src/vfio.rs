@@ -176,7 +176,7 @@ impl Kernel {
         if request.flags != 0 {
             return Err(Errno::EINVAL);
         }
-        self.hardware.iommu.set_label(device, request.label);
+        self.hardware.iommu.set_label(device, Some(request.label));
         Ok(0)
     }
 

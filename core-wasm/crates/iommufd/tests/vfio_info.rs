@@ -159,7 +159,7 @@ fn fault_records_carry_the_label_of_the_fd_that_is_open() {
     m.open(EDU);
     assert_eq!(m.read(EDU, 9, 8), Err(FaultReason::Blocked));
     let faults = [0, 1].map(|index| m.kernel.fault(index).unwrap());
-    assert_eq!(faults.map(|fault| (fault.device, fault.label, fault.iova)), [(EDU, 42, 7), (EDU, 0, 9)]);
+    assert_eq!(faults.map(|fault| (fault.device, fault.label, fault.iova)), [(EDU, Some(42), 7), (EDU, None, 9)]);
     assert_eq!((m.kernel.faults_len(), m.kernel.faults_lost()), (2, 0));
     assert_eq!(SIMULATED_DEVICE_SET_LABEL & 0xff, 0xf0);
     m.finish();
