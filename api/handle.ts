@@ -57,7 +57,8 @@ export class Life {
     // Once for each place: a leak in a loop would flood the console.
     if (this.#place.collected++ > 0) return;
     const where = stack === undefined ? "trackLeaks(true) tells where it was made." : `It was made at\n${stack}`;
-    console.warn(`Leak: a ${kind} of the kernel "${kernel}" was garbage collected without being disposed. ${where}`);
+    const article = /^[AEIOU]/.test(kind) ? "an" : "a";
+    console.warn(`Leak: ${article} ${kind} of the kernel "${kernel}" was garbage collected without being disposed. ${where}`);
   }
 }
 

@@ -85,7 +85,9 @@ Deno.test("handles that are garbage collected while open are reported, and named
   for (const { kind, open, collected } of report) equal([kind, open, collected], [kind, 0, kind === "MemFd" ? 3 : 1]);
   equal(warnings.length, 4);
   for (const { kind } of report) {
-    const warning = `Leak: a ${kind} of the kernel "simulated" was garbage collected without being disposed. `;
+    const warning = `Leak: ${
+      kind.startsWith("I") ? "an" : "a"
+    } ${kind} of the kernel "simulated" was garbage collected without being disposed. `;
     check(warnings.some((text) => text === `${warning}trackLeaks(true) tells where it was made.`), `${kind} is named`);
   }
 });

@@ -71,11 +71,13 @@ export interface Attached extends Disposable {
 
 /** Open an iommufd, make an address space and attach a device to it. */
 export function attached(kernel: Kernel, address: string = ADDRESSES[0]): Attached {
-  const iommu = IommuFd.open(kernel);
+  using stack = new DisposableStack();
+  const iommu = stack.use(IommuFd.open(kernel));
   const ioas = iommu.createIoas();
-  const device = DeviceFd.open(kernel, address).bind(iommu);
+  const device = stack.use(DeviceFd.open(kernel, address)).bind(iommu);
   device.config.write16(4, 6);
   device.attach(ioas);
+  stack.move();
   return { iommu, ioas, device, [Symbol.dispose]: () => iommu[Symbol.dispose]() };
 }
 
