@@ -8,6 +8,17 @@ use crate::tree::Summary;
 const SMALLEST_LG2: u32 = 12;
 const CLASSES: usize = (LARGE_LG2 - SMALLEST_LG2 + 2) as usize;
 
+/// The bits below the alignment of each class.
+const MASKS: [u64; CLASSES] = {
+    let mut masks = [0; CLASSES];
+    let mut class = 1;
+    while class < CLASSES {
+        masks[class] = (1 << (SMALLEST_LG2 - 1 + class as u32)) - 1;
+        class += 1;
+    }
+    masks
+};
+
 /// For each class of alignments, the most bytes that a gap has from its first aligned address on.
 ///
 /// From a page's alignment on that is exact: a request fits in a gap if and only if the room of its class is enough. Alignments below a
@@ -27,15 +38,17 @@ impl Rooms {
 impl Summary for Rooms {
     const NOTHING: Rooms = Rooms([0; CLASSES]);
 
-    fn of(range: Range) -> Rooms {
-        let mut rooms = Rooms::NOTHING;
-        for (class, room) in rooms.0.iter_mut().enumerate() {
-            let mask = if class == 0 { 0 } else { (1 << (SMALLEST_LG2 - 1 + class as u32)) - 1 };
-            let Some(aligned) = range.start.checked_add(mask).map(|end| end & !mask).filter(|&start| start <= range.last) else { break };
+    #[inline]
+    fn add(&mut self, range: Range) {
+        for (room, mask) in self.0.iter_mut().zip(MASKS) {
+            let aligned = range.start.wrapping_add(mask) & !mask;
+            // Nothing is aligned for this class, hence nor for those above; or the next aligned address lies beyond the space.
+            if aligned > range.last || aligned < range.start {
+                return;
+            }
             // The whole space has one byte more than a number holds; nothing asks for that.
-            *room = (range.last - aligned).saturating_add(1);
+            *room = (*room).max((range.last - aligned).saturating_add(1));
         }
-        rooms
     }
 
     fn join(self, other: Rooms) -> Rooms {

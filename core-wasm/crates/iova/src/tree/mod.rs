@@ -35,8 +35,14 @@ const NONE: u32 = u32::MAX;
 pub(crate) trait Summary: Copy + PartialEq {
     /// Of no entry.
     const NOTHING: Self;
+    /// Joins that of one entry.
+    fn add(&mut self, range: Range);
     /// Of one entry.
-    fn of(range: Range) -> Self;
+    fn of(range: Range) -> Self {
+        let mut summary = Self::NOTHING;
+        summary.add(range);
+        summary
+    }
     /// Of both.
     fn join(self, other: Self) -> Self;
     /// Whether joining `other` would change nothing.
@@ -48,7 +54,7 @@ pub(crate) trait Summary: Copy + PartialEq {
 impl Summary for () {
     const NOTHING: () = ();
 
-    fn of(_: Range) {}
+    fn add(&mut self, _: Range) {}
 
     fn join(self, _: ()) {}
 
@@ -217,7 +223,9 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     fn summary(&self, node: u32, level: usize) -> S {
         if level == 0 {
             let leaf = &self.leaves[node];
-            (0..leaf.len()).fold(S::NOTHING, |sum, rank| sum.join(S::of(leaf.range(rank))))
+            let mut sum = S::NOTHING;
+            (0..leaf.len()).for_each(|rank| sum.add(leaf.range(rank)));
+            sum
         } else {
             let inner = &self.inners[node];
             inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below))
