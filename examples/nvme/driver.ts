@@ -28,6 +28,9 @@ const ADMIN_ENTRIES = 32;
 /** Bytes of a command where the controller has no limit, and of one piece through staging memory. */
 const TRANSFER_MAX = 2 ** 21;
 const STAGING_LENGTH = 2 ** 17;
+/** While it polls: microtasks for a caller to go on after a completion, one for each function around it; milliseconds between turns of timers. */
+const CALLER_HOPS = 16;
+const TURN = 16;
 
 /** A command that a program makes itself. */
 export interface NvmeCommand extends CommandFields {
@@ -62,6 +65,7 @@ export class NvmeDriver implements AsyncDisposable {
   #commands: AdminCommands;
   #irq: Irq | undefined;
   #vectors = 0;
+  #isPolling = false;
   #admin = new Scheduler();
   #io = new Scheduler();
   #listeners: { readonly scheduler: Scheduler; readonly queue: QueuePair }[][] = [];
@@ -187,9 +191,10 @@ export class NvmeDriver implements AsyncDisposable {
   async #openNamespaces(): Promise<NvmeNamespace[]> {
     const { canTrim: trim, canWriteZeroes: writeZeroes, canCompare: compare } = this.info;
     const { ioas, transferMax } = this;
-    const staging = new Staging(ioas, Math.min(STAGING_LENGTH, transferMax), this.#controller.page);
+    const staging = this.#stack.use(new Staging(ioas, Math.min(STAGING_LENGTH, transferMax), this.#controller.page));
+    const check = () => this.#check();
     const run = (work: Work) => this.#run(this.#io, work);
-    const port = { ioas, staging, transferMax, supports: { trim, writeZeroes, compare }, run };
+    const port = { ioas, staging, transferMax, supports: { trim, writeZeroes, compare }, check, run };
     return (await this.#commands.identifyNamespaces()).map((info) => new NvmeNamespace(port, info));
   }
 
@@ -213,25 +218,50 @@ export class NvmeDriver implements AsyncDisposable {
     }
   }
 
-  /** Do work: interrupts drive it, or this call polls until it is done. */
-  async #run(scheduler: Scheduler, work: Work): Promise<void> {
+  /** @throws why the driver is out of service, if it is. */
+  #check(): void {
     if (this.failure !== undefined) throw this.failure;
-    const done = scheduler.run(work);
-    this.#watchdog.start();
-    await this.#wait(done, () => work.isSettled);
   }
 
-  async #wait(done: Promise<unknown>, isDone: () => boolean): Promise<void> {
-    if (this.#irq === undefined) {
-      // It may be rejected before anybody waits for it.
-      done.catch(() => {});
-      await pollUntil(this.#kernel, () => {
-        this.#admin.serviceAll();
-        this.#io.serviceAll();
-        return isDone();
-      });
+  /** Do work. Interrupts drive it, or polling does. */
+  async #run(scheduler: Scheduler, work: Work): Promise<void> {
+    this.#check();
+    let done: Promise<void>;
+    try {
+      done = scheduler.run(work);
+    } catch (error) {
+      // A doorbell that cannot be rung leaves the device in no known state.
+      this.#fail(asError(error));
+      throw error;
     }
+    this.#watchdog.start();
+    this.#poll();
     await done;
+  }
+
+  /** Without interrupts: look for completions until nothing is under way. One loop for all work, so that calls do not wait for each other. */
+  async #poll(): Promise<void> {
+    if (this.#irq !== undefined || this.#isPolling) return;
+    this.#isPolling = true;
+    let turn = performance.now();
+    try {
+      while (!this.#isIdle) {
+        // What callers do next with what is done goes along before the next look.
+        for (let hop = 0; hop < CALLER_HOPS; hop++) await undefined;
+        await pollUntil(this.#kernel, () => this.#admin.serviceAll() + this.#io.serviceAll() > 0 || this.#isIdle);
+        if (performance.now() - turn < TURN) continue;
+        await new Promise((resolve) => setTimeout(resolve));
+        turn = performance.now();
+      }
+    } catch (error) {
+      this.#fail(asError(error));
+    } finally {
+      this.#isPolling = false;
+    }
+  }
+
+  get #isIdle(): boolean {
+    return this.#admin.isIdle && this.#io.isIdle;
   }
 
   /** The watchdog's visit: takes completions that no interrupt told of, and ends the driver if a command has had too long. */
@@ -246,7 +276,7 @@ export class NvmeDriver implements AsyncDisposable {
           throw new NvmeTimeoutError(`A command in queue ${queue.id} did not complete within ${this.#settings.timeout} ms`);
         }
       }
-      return !this.#admin.isIdle || !this.#io.isIdle;
+      return !this.#isIdle;
     } catch (error) {
       this.#fail(asError(error));
       return false;
@@ -281,9 +311,9 @@ export class NvmeDriver implements AsyncDisposable {
 
   /** What is under way ends by itself; then queues are deleted, and caches written (7.6.2). */
   async #shutDown(reason: Error): Promise<void> {
-    await this.#wait(this.#io.close(reason), () => this.#io.isIdle);
+    await this.#io.close(reason);
     for (const { id } of this.#io.queues) await this.#commands.deleteQueuePair(id);
-    await this.#wait(this.#admin.close(reason), () => this.#admin.isIdle);
+    await this.#admin.close(reason);
     await this.#controller.shutDown();
     await this.#controller.disable();
   }

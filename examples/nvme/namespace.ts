@@ -33,6 +33,8 @@ export interface NamespacePort {
   readonly transferMax: number;
   /** Optional commands that the controller has. */
   readonly supports: { readonly trim: boolean; readonly writeZeroes: boolean; readonly compare: boolean };
+  /** Throws why the driver is out of service, if it is. */
+  check(): void;
   /** Do work with the I/O queues. */
   run(work: Work): Promise<void>;
 }
@@ -92,6 +94,7 @@ export class NvmeNamespace {
   /** Say that blocks are not needed any more. What they read as afterwards is the controller's choice, mostly zeros. */
   async trim(ranges: readonly BlockRange[]): Promise<void> {
     this.#require("trim", "Dataset Management");
+    this.#port.check();
     const cut = ranges.flatMap((range) => this.#cut(range));
     for (let first = 0; first < cut.length; first += RANGES_MAX) await this.#trim(cut.slice(first, first + RANGES_MAX));
   }
@@ -118,6 +121,7 @@ export class NvmeNamespace {
     if (!(window > 0 && window % blockLength === 0)) {
       throw new RangeError(`Cannot read in windows of ${window} bytes: whole blocks of ${blockLength} are needed`);
     }
+    this.#port.check();
     using first = this.#port.ioas.createDmaBuffer(window);
     using second = this.#port.ioas.createDmaBuffer(window);
     let next = this.#readWindow(first, 0);
@@ -145,6 +149,7 @@ export class NvmeNamespace {
   async #move(name: string, opcode: number, lba: number, bytes: Uint8Array, copy: StagingCopies): Promise<void> {
     const { id, blockLength, metadata } = this.info;
     const { staging, transferMax } = this.#port;
+    this.#port.check();
     if (metadata !== 0) throw new RangeError(`Cannot use namespace ${id}: its blocks have ${metadata} bytes of metadata`);
     if (bytes.length % blockLength !== 0) {
       throw new RangeError(`Cannot move ${bytes.length} bytes: whole blocks of ${blockLength} are needed`);

@@ -50,7 +50,12 @@ function diskTable({ image, fileSystem, disk, read }: DemoReport): string {
     ["file system", fileSystem === undefined ? "none that is known" : `${fileSystem.kind}${label}, ${fileSystem.id}`],
     ["disk", `${disk.model} (${disk.serial}), NVMe ${disk.version}, at ${disk.address}`],
     ["queues", `${queues}, each of ${depth} commands of at most ${bytesText(transferMax)}, by ${completions}`],
-    ["read", `${bytesText(read.bytes)} in ${countText(read.commands)} commands, ${perSecond(read.bytes, read.seconds)}`],
+    [
+      "read",
+      `${bytesText(read.bytes)} in ${read.commands === 1 ? "1 command" : `${countText(read.commands)} commands`}, ${
+        perSecond(read.bytes, read.seconds)
+      }`,
+    ],
   ]);
 }
 

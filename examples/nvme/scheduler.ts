@@ -30,7 +30,7 @@ export class Scheduler {
     this.#queues.push(queue);
   }
 
-  /** Start work that has something to put. Settles with it; rejects with its error. */
+  /** Start work that has something to put. Settles with it; rejects with its error. @throws what a doorbell throws. */
   run(work: Work): Promise<void> {
     if (this.#closed !== undefined) {
       work.fail(this.#closed);
@@ -45,7 +45,13 @@ export class Scheduler {
     });
     this.#active.set(work, done);
     this.#waiting.push(work);
-    this.#spread();
+    try {
+      this.#spread();
+    } catch (error) {
+      // Nobody gets the promise, and it is rejected when the work is abandoned.
+      done.catch(() => {});
+      throw error;
+    }
     return done;
   }
 
@@ -64,17 +70,22 @@ export class Scheduler {
     return count;
   }
 
-  /** Take no further work and put no further commands. @returns a promise of all that is under way; it never rejects. */
+  /**
+   * Take no further work and put no further commands: work that has some left fails with `reason`, once those that are under way are done.
+   *
+   * @returns a promise of all that is under way; it never rejects.
+   */
   close(reason: Error): Promise<unknown> {
     this.#closed ??= reason;
     const ends = Promise.allSettled(this.#active.values());
-    for (const work of [...this.#active.keys()]) work.fail(reason);
+    for (const work of [...this.#active.keys()]) if (work.hasMore) work.fail(reason);
     return ends;
   }
 
   /** Give up on everything. Only when the controller can reach no memory. */
   abandon(reason: Error): void {
-    this.close(reason);
+    this.#closed ??= reason;
+    for (const work of [...this.#active.keys()]) work.fail(reason);
     for (const queue of this.#queues) queue.abandon();
   }
 

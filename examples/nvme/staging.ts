@@ -8,8 +8,8 @@ import type { DmaPool, DmaSlice, Ioas } from "../../mod.ts";
 /** Pieces under way at once. */
 const SLOTS = 16;
 
-/** Slots of DMA memory, made when the first is needed. Who finds none waits for one. */
-export class Staging {
+/** Slots of DMA memory, made when the first is needed. Who finds none waits for one. Disposing it gives the memory back. */
+export class Staging implements Disposable {
   #ioas: Ioas;
   #alignment: number;
   #pool: DmaPool | undefined;
@@ -19,6 +19,11 @@ export class Staging {
   constructor(ioas: Ioas, readonly length: number, alignment: number) {
     this.#ioas = ioas;
     this.#alignment = alignment;
+  }
+
+  /** Only when no slot is in use. */
+  [Symbol.dispose](): void {
+    this.#pool?.[Symbol.dispose]();
   }
 
   /** Use a slot until the promise of `use` settles. */

@@ -141,9 +141,10 @@ Deno.test("a command gives its dword 0", async () => {
   strictEqual(work.result, 0xffff_0001);
 });
 
-Deno.test("closing ends works that wait at once, and those under way when they complete", async () => {
-  const { scheduler, fakes } = world(1);
+Deno.test("closing rejects work that has not begun at once, and what has begun when it ends, unless it is complete then", async () => {
+  const { scheduler, fakes } = world(2);
   const reason = new Error("closed");
+  const whole = scheduler.run(new Transfer("Read", 2, extent(0, 1), 1));
   const first = scheduler.run(new Transfer("Read", 2, extent(0, 2), 1));
   const second = scheduler.run(new Command("Flush", { opcode: 0 }));
   const ended: string[] = [];
@@ -153,9 +154,10 @@ Deno.test("closing ends works that wait at once, and those under way when they c
   await new Promise((resolve) => setTimeout(resolve, 0));
   deepStrictEqual(ended, ["second"]);
   await rejects(scheduler.run(new Command("Flush", { opcode: 0 })), reason);
-  fakes[0]!.complete(fakes[0]!.fetch()[0]!.id);
+  for (const { id } of fakes[0]!.fetch()) fakes[0]!.complete(id);
   scheduler.serviceAll();
   await closed;
+  await whole;
   deepStrictEqual(ended, ["second", "first", "close"]);
   await rejects(first, reason);
 });
