@@ -102,7 +102,7 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
     }
     try {
       for (let index = 0; index < vectors; index++) this.#vectors.push(this.#openVector(index));
-      const result = this.#set(uapi.IRQ_SET_DATA_EVENTFD | TRIGGER, 0, vectors, this.#vectors.map(({ fd }) => fd));
+      const result = this.#setEventfds(this.#vectors.map(({ fd }) => fd));
       if (result < 0) throw this.#failed(result, "enable");
       this.#state.enabledKinds.add(this.kind);
     } catch (error) {
@@ -177,10 +177,17 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
     if (result < 0) throw this.#failed(result, verb);
   }
 
-  #set(flags: number, start: number, count: number, fds: readonly number[] = []): number {
+  /** Without eventfds it needs no memory, so that to disable never fails for lack of it. */
+  #set(flags: number, start: number, count: number): number {
+    uapi.putIrqSet(this.#state.argument.view, 0, { flags, index: INDEX[this.kind], start, count }, uapi.IrqSetSize);
+    return this.#state.send(uapi.DEVICE_SET_IRQS);
+  }
+
+  #setEventfds(fds: readonly number[]): number {
     const length = uapi.IrqSetSize + fds.length * FD_LENGTH;
     using block = allocateBlock(this.#state.kernel, length);
-    uapi.putIrqSet(block.view, 0, { flags, index: INDEX[this.kind], start, count }, length);
+    const flags = uapi.IRQ_SET_DATA_EVENTFD | TRIGGER;
+    uapi.putIrqSet(block.view, 0, { flags, index: INDEX[this.kind], start: 0, count: fds.length }, length);
     fds.forEach((fd, index) => block.view.setInt32(uapi.IrqSetSize + index * FD_LENGTH, fd, true));
     return this.#state.kernel.ioctl(this.#state.fd, uapi.DEVICE_SET_IRQS, block);
   }
