@@ -66,11 +66,13 @@ export class EduDriver implements Disposable {
     const ioas = stack.use(iommu.createIoas());
     const device = stack.use(stack.use(DeviceFd.open(kernel, address)).bind(iommu));
     device.attach(ioas);
-    const driver = new EduDriver(stack.move(), device, ioas);
-    if ((driver.identification & 0xffff) !== 0x00ed) {
-      driver[Symbol.dispose]();
-      throw new Error(`Cannot drive ${address}: its identification is 0x${driver.identification.toString(16)}, not 0x....00ed`);
+    // Before anything else is touched: what registers do is known of this device only.
+    const identification = device.bar(0).read32(IDENTIFICATION);
+    if ((identification & 0xffff) !== 0x00ed) {
+      throw new Error(`Cannot drive ${address}: its identification is 0x${identification.toString(16)}, not 0x....00ed`);
     }
+    const driver = new EduDriver(stack, device, ioas);
+    driver.#stack = stack.move();
     return driver;
   }
 
@@ -107,8 +109,11 @@ export class EduDriver implements Disposable {
 
   /** Stop DMA and give everything back. */
   [Symbol.dispose](): void {
-    this.#device.config.write16(COMMAND, this.#device.config.read16(COMMAND) & ~COMMAND_MASTER);
-    this.#stack.dispose();
+    try {
+      this.#device.config.write16(COMMAND, this.#device.config.read16(COMMAND) & ~COMMAND_MASTER);
+    } finally {
+      this.#stack.dispose();
+    }
   }
 
   async #transfer(source: bigint, destination: bigint, length: number, command: number): Promise<void> {

@@ -49,18 +49,38 @@ function print(report: EduReport): void {
   console.log(`  DMA         ${dma.bytes} bytes, both ways, ${dma.intact ? "intact" : "CORRUPT"}`);
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-  const number = Number(positionals[0] ?? 10);
-  if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff) {
-    throw new RangeError(`Cannot compute "${positionals[0]}"!: a whole number below 2^32 is needed`);
+/** An argument of the program is wrong. */
+class UsageError extends Error {}
+
+function readArguments(words: string[]): { json: boolean; number: number } {
+  try {
+    const { values, positionals } = parseArgs({ args: words, options: { json: { type: "boolean" } }, allowPositionals: true });
+    const [word = "10", ...others] = positionals;
+    if (others.length > 0) throw new Error(`Cannot compute more than one factorial: "${positionals.join('", "')}"`);
+    const number = /^\d+$/.test(word) ? Number(word) : Infinity;
+    if (number > 0xffff_ffff) throw new Error(`Cannot compute "${word}"!: a whole number below 2^32 is needed`);
+    return { json: values.json ?? false, number };
+  } catch (error) {
+    // Advice behind the first sentence of parseArgs is about parseArgs.
+    throw new UsageError(error instanceof Error ? error.message.split(". ")[0] : String(error), { cause: error });
   }
-  const { kernel, address } = await openMachine();
-  using _machine = kernel;
-  const report = await exercise(kernel, address, number);
-  if (values.json) console.log(JSON.stringify(report));
-  else print(report);
-  if (!report.alive || !report.dma.intact) process.exitCode = 1;
 }
 
-if (import.meta.main) await main();
+/** The program. @returns its exit status: 0, 1 if the device is broken, 2 if an argument is wrong. */
+async function main(words: string[]): Promise<number> {
+  try {
+    const { json, number } = readArguments(words);
+    const { kernel, address } = await openMachine();
+    using _machine = kernel;
+    const report = await exercise(kernel, address, number);
+    if (json) console.log(JSON.stringify(report));
+    else print(report);
+    return report.alive && report.dma.intact ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    return 2;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
