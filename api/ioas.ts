@@ -11,7 +11,7 @@ import type { BoundDevice } from "./bound_device.ts";
 import { BufferTable } from "./buffer_table.ts";
 import { DmaBuffer } from "./dma_buffer.ts";
 import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
-import { allocateBlock, closed, failed } from "./error.ts";
+import { allocateBlock, closed, failed, IommuError } from "./error.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { Hwpt, type HwptOptions } from "./hwpt.ts";
 import type { IommuFd } from "./iommu_fd.ts";
@@ -92,7 +92,7 @@ export class Ioas implements Disposable {
     this.#session.add(id, this, () => {
       this.#life.end();
       gone();
-      this.#forgetBuffers(0n, U64_LAST);
+      this.#forgetBuffers(this.#buffers.within(0n, U64_LAST));
     });
   }
 
@@ -156,15 +156,29 @@ export class Ioas implements Disposable {
   /**
    * Unmap whole mappings: IOAS_UNMAP. Returns how many bytes that were. Buffers in the range are disposed.
    *
-   * @throws {IommuError} ENOENT if the range has no mapping or cuts one, EINVAL, EOVERFLOW: nothing is unmapped then.
+   * @throws {IommuError} ENOENT if the range has no mapping or cuts one, EINVAL, EOVERFLOW. Nothing is unmapped then, but for one case: where
+   * the end of the range cuts a mapping that is no buffer, the kernel has unmapped those below it. Buffers among them are disposed.
    */
   unmap(iova: bigint, length: number | bigint): bigint {
     checkU64(iova, "an I/O address");
     const bytes = checkLength(length, "a length");
-    const unmapped = this.#unmap(iova, bytes);
     // Bigints that nobody needs would double what the call costs.
-    if (this.#buffers.size > 0) this.#forgetBuffers(iova, bytes === U64_LAST ? U64_LAST : iova + bytes - 1n);
-    return unmapped;
+    if (this.#buffers.size === 0) return this.#unmap(iova, bytes);
+    const last = bytes === U64_LAST ? U64_LAST : iova + bytes - 1n;
+    const buffers = this.#buffers.within(iova, last);
+    if (buffers[0] !== undefined && lastOf(buffers[0]) > last) {
+      throw failed("ioasUnmap", -ERRNO.ENOENT, { length: bytes, iova, ioas: this.id });
+    }
+    try {
+      const unmapped = this.#unmap(iova, bytes);
+      this.#forgetBuffers(buffers);
+      return unmapped;
+    } catch (error) {
+      if (error instanceof IommuError && error.errno === ERRNO.ENOENT) {
+        this.#forgetBuffers(buffers.filter((buffer) => buffer.isLive && !this.#isMapped(buffer)));
+      }
+      throw error;
+    }
   }
 
   /** Unmap everything; that there is nothing is no error. Returns how many bytes that were. Buffers are disposed. */
@@ -322,9 +336,17 @@ export class Ioas implements Disposable {
     return uapi.getIoasUnmapLength(view, 0);
   }
 
-  /** The kernel has unmapped a range: dispose the buffers in it. */
-  #forgetBuffers(start: bigint, last: bigint): void {
-    const buffers = this.#buffers.within(start, last);
+  /** Whether a buffer is still mapped. Nothing tells, but that nothing else can be mapped where it is. */
+  #isMapped({ iova, address }: DmaBuffer): boolean {
+    const flags = uapi.IOAS_MAP_READABLE | uapi.IOAS_MAP_FIXED_IOVA;
+    uapi.putIoasMap(this.#begin("IOAS_MAP"), 0, { flags, ioasId: this.id, userVa: address, length: BigInt(PAGE), iova });
+    if (this.#session.send(uapi.IOAS_MAP) < 0) return true;
+    this.#unmap(iova, BigInt(PAGE));
+    return false;
+  }
+
+  /** The kernel has unmapped these buffers: dispose them. */
+  #forgetBuffers(buffers: readonly DmaBuffer[]): void {
     if (buffers.length === 0) return;
     this.#isUnmapped = true;
     try {
@@ -355,6 +377,11 @@ export class Ioas implements Disposable {
     if (result < 0) throw failed("option", result, { verb, option: `large pages of IOAS ${this.id}` });
     return uapi.getOptionVal64(view, 0);
   }
+}
+
+/** The last I/O address that is mapped for a buffer. */
+function lastOf({ iova, length }: DmaBuffer): bigint {
+  return iova + BigInt(roundUp(length, PAGE) - 1);
 }
 
 /** Flags and address of a request that maps. */
