@@ -26,7 +26,8 @@ pub(crate) struct AttachSet {
 }
 
 impl Kernel {
-    /// Claims the group of a device for an iommufd, once for each device that is bound. The first claim blocks the group's DMA.
+    /// Claims the group of a device for an iommufd, once for each device that is bound. Its DMA is blocked already: no requester reaches
+    /// memory that is not attached.
     ///
     /// EPERM if another iommufd or a kernel driver has the group; EINVAL if firmware wants one of its devices never blocked.
     pub(crate) fn claim_group(&mut self, device: u32, context: u32) -> Result<()> {
@@ -34,7 +35,6 @@ impl Kernel {
         let group = self.groups.get(number as usize).ok_or(Errno::ENODEV)?;
         if group.bound == 0 {
             self.check_claim(number)?;
-            self.block_group(number);
         } else if group.owner != Some(context) {
             return Err(Errno::EPERM);
         }
@@ -53,22 +53,13 @@ impl Kernel {
         if direct { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
-    /// Undoes one claim. The last one makes the group free for others.
+    /// Undoes one claim, of a device that is not attached any more. The last one makes the group free for others.
     pub(crate) fn release_group(&mut self, device: u32) {
         let Ok(number) = self.device(device).map(|device| device.config.group) else { return };
         let Some(group) = self.groups.get_mut(number as usize) else { return };
         group.bound -= 1;
         if group.bound == 0 {
             group.owner = None;
-            // Nothing is attached any more; no kernel driver is there to take over.
-            self.block_group(number);
-        }
-    }
-
-    fn block_group(&mut self, number: u32) {
-        for device in self.devices.iter().filter(|device| device.config.group == number) {
-            // Blocking needs no memory.
-            let _ = self.hardware.iommu.attach(device.config.requester, None);
         }
     }
 

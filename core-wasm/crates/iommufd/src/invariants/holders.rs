@@ -76,7 +76,7 @@ impl Kernel {
 fn check_mode(report: &mut Report, device: usize, irqs: &Irqs) {
     let messages = matches!(irqs.mode, Mode::Msi | Mode::Msix);
     report.expect(
-        messages == !irqs.vectors.is_empty(),
+        messages != irqs.vectors.is_empty(),
         format_args!("device {device} is in mode {:?} with {} vectors", irqs.mode, irqs.vectors.len()),
     );
     let pin = irqs.trigger.is_some() || irqs.unmask.is_some() || irqs.masked;
