@@ -6,9 +6,10 @@
 import { IRQ_INFO_AUTOMASKED, IRQ_INFO_EVENTFD, IRQ_INFO_MASKABLE, IRQ_INFO_NORESIZE } from "../../uapi/codec.ts";
 import { REGION_INFO_FLAG_READ, REGION_INFO_FLAG_WRITE } from "../../uapi/codec.ts";
 import { errnoName } from "../../uapi/errno.ts";
+import type { BootConfig } from "../../core-wasm/mod.ts";
 import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
-import { type Core, type CoreConfig, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
+import { type Core, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
 import type { FileTree } from "./file_tree.ts";
 import { type Machine, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
 import { describeMachine, platformReserved } from "./machine_sysfs.ts";
@@ -65,7 +66,7 @@ export function planMachine(machine: Machine): Plan {
 }
 
 /** The core's settings for a machine. */
-export function coreConfig({ iommu, rules, limits }: MachineSettings): CoreConfig {
+export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfig {
   return {
     iommu: iommu.kind,
     levels: iommu.levels,

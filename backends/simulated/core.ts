@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BootConfig } from "../../core-wasm/mod.ts";
 import type { DmaFault } from "./device.ts";
 
 /** Set in the answer of `ioctl`: the host resets the model of the device in the low bits; the request itself succeeded. */
@@ -95,20 +96,9 @@ export function dmaFaultOf(code: number): DmaFault {
 /** Kinds of reserved ranges; the index is the core's number. */
 export const RESERVED_KINDS = ["direct", "direct-relaxable", "reserved", "msi"] as const;
 
-/** The core's settings. */
-export interface CoreConfig {
-  readonly iommu: "vtd" | "amdvi";
-  readonly levels: number;
-  readonly singleOpen: boolean;
-  readonly groupIoas: "requester" | "linux";
-  /** Bytes; undefined: no limit. */
-  readonly memlock: number | undefined;
-  readonly openFiles: number;
-}
-
 /** A fresh instance of the core. */
 export interface Instance {
   readonly memory: WebAssembly.Memory;
   /** Reserve memory once and for all, and start the machine. */
-  boot(heapBytes: number, ramBytes: number, config: CoreConfig): Core;
+  boot(heapBytes: number, ramBytes: number, config: BootConfig): Core;
 }
