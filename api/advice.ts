@@ -244,7 +244,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
   regionInfo: {
     operation: "DEVICE_GET_REGION_INFO",
     action: "describe region {#region} of {device}",
-    advice: { EINVAL: "The device has no such region: info.regions says how many there are." },
+    advice: { EINVAL: "The device has no such region: indices are below info.regions, and 8 is there for VGA devices only." },
   },
   pread: {
     operation: "pread",
