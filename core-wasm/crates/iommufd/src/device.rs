@@ -67,10 +67,12 @@ impl Kernel {
         Ok(self.groups.len() as u32 - 1)
     }
 
-    /// Adds a device. Returns its number, which counts from 0.
+    /// Adds a device. Returns its number, which counts from 0. EINVAL also where a device of another group has its requester id, and where
+    /// programs have its group already: neither could be kept apart.
     pub fn add_device(&mut self, config: DeviceConfig) -> Result<u32> {
         let number = u32::try_from(self.devices.len()).ok().filter(|&number| number < 1 << 24).ok_or(Errno::ENOMEM)?;
-        if self.groups.get(config.group as usize).is_none() {
+        self.check_unclaimed(config.group)?;
+        if self.devices.iter().any(|device| device.config.requester == config.requester && device.config.group != config.group) {
             return Err(Errno::EINVAL);
         }
         self.devices.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
@@ -81,6 +83,14 @@ impl Kernel {
         entry.members.push(number);
         self.devices.push(Device::new(config, set));
         Ok(number)
+    }
+
+    /// EINVAL unless the group is there and no program has it.
+    fn check_unclaimed(&self, group: u32) -> Result<()> {
+        match self.groups.get(group as usize) {
+            Some(group) if group.bound == 0 => Ok(()),
+            _ => Err(Errno::EINVAL),
+        }
     }
 
     /// The set of devices that must use one page table to which a new device belongs.
@@ -111,19 +121,24 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reserves IOVAs for a device.
+    /// Reserves IOVAs for a device. EINVAL also once programs have its group: they may have mapped something there.
     pub fn add_reserved(&mut self, device: u32, range: Range, kind: ReservedKind) -> Result<()> {
         if range.last < range.start {
             return Err(Errno::EINVAL);
         }
+        self.check_unclaimed(self.device(device)?.config.group)?;
         let reserved = &mut self.device_mut(device)?.reserved;
         reserved.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         reserved.push((range, kind));
         Ok(())
     }
 
-    /// Says whether a kernel driver that does DMA has the device. Then no device of its group can be bound.
+    /// Says whether a kernel driver that does DMA has the device. Then no device of its group can be bound. EINVAL also for a driver that
+    /// comes while programs have the group: Linux keeps it out.
     pub fn set_driver_blocks(&mut self, device: u32, blocks: bool) -> Result<()> {
+        if blocks {
+            self.check_unclaimed(self.device(device)?.config.group)?;
+        }
         self.device_mut(device)?.driver_blocks = blocks;
         Ok(())
     }

@@ -122,6 +122,17 @@ fn a_mapping_lacks_its_page_tables_or_its_entry() {
 }
 
 #[test]
+fn a_mapping_in_two_page_tables_is_in_both_or_in_none() {
+    let prepare = || {
+        let (mut m, (a, va)) = attached();
+        m.hwpt(a.iommu, a.device_id, a.ioas).unwrap();
+        (m, (a, va))
+    };
+    let map: fn(&mut Machine, (Attached, u64)) -> _ = |m, (a, va)| m.map_at(a.iommu, a.ioas, va, 4 * PAGE, IOVA).map(|_| ());
+    assert_eq!(sweep(Short::Frames, prepare, map), 6);
+}
+
+#[test]
 fn a_copy_of_several_areas_fails_at_each() {
     let prepare = || {
         let (mut m, (a, va)) = attached();
