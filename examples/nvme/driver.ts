@@ -66,6 +66,7 @@ export class NvmeDriver implements AsyncDisposable {
   #irq: Irq | undefined;
   #vectors = 0;
   #isPolling = false;
+  #turn: number = performance.now();
   #admin = new Scheduler();
   #io = new Scheduler();
   #listeners: { readonly scheduler: Scheduler; readonly queue: QueuePair }[][] = [];
@@ -243,15 +244,14 @@ export class NvmeDriver implements AsyncDisposable {
   async #poll(): Promise<void> {
     if (this.#irq !== undefined || this.#isPolling) return;
     this.#isPolling = true;
-    let turn = performance.now();
     try {
       while (!this.#isIdle) {
         // What callers do next with what is done goes along before the next look.
         for (let hop = 0; hop < CALLER_HOPS; hop++) await undefined;
         await pollUntil(this.#kernel, () => this.#admin.serviceAll() + this.#io.serviceAll() > 0 || this.#isIdle);
-        if (performance.now() - turn < TURN) continue;
+        if (performance.now() - this.#turn < TURN) continue;
         await new Promise((resolve) => setTimeout(resolve));
-        turn = performance.now();
+        this.#turn = performance.now();
       }
     } catch (error) {
       this.#fail(asError(error));

@@ -87,6 +87,20 @@ Deno.test("as many commands as queues times depth are under way at once, and no 
   }
 });
 
+for (const completions of ["interrupts", "polling"] as const) {
+  Deno.test(`timers of the program go off while it reads without a pause, by ${completions}`, async () => {
+    await onDisk({ disk: disk(), driver: { completions } }, async ({ namespaces: [namespace], ioas }) => {
+      using buffer = ioas.createDmaBuffer(512);
+      let isOff = false;
+      setTimeout(() => isOff = true);
+      for (let reads = 0; !isOff; reads++) {
+        ok(reads < 1_000_000, "the timer never went off");
+        await namespace!.read(0, buffer.bytes);
+      }
+    });
+  });
+}
+
 Deno.test("closing waits for commands that are under way, and rejects those that are not", async () => {
   const gate = new Gate();
   const options = { disk: { namespaces: [{ media: gate.media }] }, driver: { queues: 1, depth: 2 } };
