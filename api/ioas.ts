@@ -229,7 +229,7 @@ export class Ioas implements Disposable {
   /**
    * Whether page tables may use pages larger than 4 KiB: OPTION HUGE_PAGES. Default: true.
    *
-   * @throws {IommuError} EINVAL if it is switched off while devices are attached
+   * @throws {IommuError} EINVAL if it is switched off while devices are attached and something is mapped
    */
   get hugePages(): boolean {
     return this.#option(uapi.OPTION_OP_GET, 0n) !== 0n;
