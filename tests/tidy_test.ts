@@ -42,13 +42,18 @@ function isTypeOnly(node: ts.Node): boolean {
   return clause.isTypeOnly || (!clause.name && !!names && ts.isNamedImports(names) && names.elements.every(({ isTypeOnly }) => isTypeOnly));
 }
 
-/** Every specifier that a file imports or re-exports, relative ones as paths from the root; dynamic imports of literals included. */
+/**
+ * Every specifier that a file imports or re-exports, relative ones as paths from the root; dynamic imports
+ * and `new URL("…", import.meta.url)` of literals included.
+ */
 function importsOf(path: string, tree: ts.SourceFile): { readonly name: string; readonly typeOnly: boolean }[] {
   const found: { readonly name: string; readonly typeOnly: boolean }[] = [];
   const visit = (node: ts.Node): void => {
     const specifier = ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
       ? node.moduleSpecifier
       : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+      ? node.arguments[0]
+      : ts.isNewExpression(node) && node.expression.getText() === "URL" && node.arguments?.[1]?.getText() === "import.meta.url"
       ? node.arguments[0]
       : undefined;
     if (specifier && ts.isStringLiteral(specifier)) {
