@@ -1,4 +1,4 @@
-//! IOAS_MAP and IOAS_MAP_FILE: what is checked and in which order, what is pinned, and what devices reach.
+//! IOAS_MAP: what is checked and in which order, what is pinned, and what devices reach.
 
 mod common;
 
@@ -144,53 +144,6 @@ fn memory_beyond_the_limit_is_refused_and_counts_for_each_mapping() {
 }
 
 #[test]
-fn large_pages_are_used_where_addresses_allow() {
-    let mut m = Machine::new();
-    let a = m.attached(EDU);
-    let va = m.memory(4 * LARGE);
-    m.map_at(a.iommu, a.ioas, va, 2 * LARGE, LARGE).unwrap();
-    assert_eq!(m.pages(), [(21, 2)]);
-    // One page off, none fits.
-    m.map_at(a.iommu, a.ioas, va + 2 * LARGE, LARGE, 16 * LARGE + PAGE).unwrap();
-    assert_eq!(m.pages(), [(12, 512), (21, 2)]);
-    m.finish();
-}
-
-#[test]
-fn automatic_placement_is_first_fit_with_the_alignment_of_length_and_address() {
-    let mut m = Machine::new();
-    let iommu = m.iommu();
-    let ioas = m.ioas(iommu);
-    let mut place = |va: u64, length: u64| m.map(iommu, ioas, va, length, RW, 0);
-    // Not 0, and at the first page.
-    assert_eq!(place(0x40_0000, PAGE), Ok(PAGE));
-    // The address has the alignment of its lowest bit; the length that of the next power of two.
-    assert_eq!(place(0x40_0000, 3 * PAGE), Ok(4 * PAGE));
-    assert_eq!(place(0x40_2000, 16 * PAGE), Ok(8 * PAGE));
-    // An address that is not at a page keeps its offset, which decides about the alignment as well.
-    assert_eq!(place(0x40_0000 + 0x801, 2), Ok(2 * PAGE + 0x801));
-    assert_eq!(place(0x40_0000, 5 * LARGE), Ok(LARGE));
-    assert_eq!(place(0, 0), Err(Errno::EINVAL));
-    assert_eq!(place(0, u64::MAX / 2), Err(Errno::EOVERFLOW));
-    // One less is the longest that is placed. It fits once, and the second finds too little left.
-    assert_eq!(place(0, u64::MAX / 2 - 1), Ok(6 * LARGE));
-    assert_eq!(place(0, u64::MAX / 2 - 1), Err(Errno::ENOSPC));
-    m.finish();
-}
-
-#[test]
-fn automatic_placement_with_a_page_table_needs_its_alignment() {
-    let mut m = Machine::new();
-    let a = m.attached(EDU);
-    let va = m.memory(2 * PAGE);
-    assert_eq!(m.map(a.iommu, a.ioas, va + 0x800, PAGE, RW, 0), Err(Errno::EINVAL));
-    // Of a fixed IOVA the offset is found out later, by the same error.
-    assert_eq!(m.map_at(a.iommu, a.ioas, va + 0x800, PAGE, IOVA), Err(Errno::EINVAL));
-    assert_eq!(m.map(a.iommu, a.ioas, va, PAGE, RW, 0), Ok(PAGE));
-    m.finish();
-}
-
-#[test]
 fn a_mapping_stays_where_its_answer_cannot_be_delivered() {
     let mut m = Machine::new();
     let a = m.attached(EDU);
@@ -217,48 +170,6 @@ fn the_same_memory_can_be_mapped_in_several_places_and_iommufds() {
     assert_eq!(m.read(NIC, 2 * IOVA, 4).unwrap(), b"both");
     assert_eq!(m.read(NIC, IOVA, 4), Err(FaultReason::NotPresent));
     assert_eq!(m.charged(), (0, 2));
-    m.finish();
-}
-
-#[test]
-fn a_memfd_is_mapped_by_its_fd_and_kept_by_the_mapping() {
-    let mut m = Machine::new();
-    let a = m.attached(EDU);
-    let file = m.kernel.memfd(4 * PAGE).unwrap();
-    let view = m.kernel.mmap(0, 4 * PAGE, 3, 1, file as i32, 0).unwrap();
-    let iova = m.map_file(a.iommu, a.ioas, file as i32, PAGE, 2 * PAGE, RW).unwrap();
-    m.kernel.poke(view + PAGE, b"in the file").unwrap();
-    assert_eq!(m.read(EDU, iova, 11).unwrap(), b"in the file");
-    m.close(file);
-    m.kernel.munmap(view, 4 * PAGE).unwrap();
-    m.check();
-    assert_eq!(m.kernel.usage().memfds, 1);
-    assert_eq!(m.read(EDU, iova, 11).unwrap(), b"in the file");
-    m.unmap(a.iommu, a.ioas, iova, 2 * PAGE).unwrap();
-    assert_eq!(m.kernel.usage().memfds, 0);
-    m.finish();
-}
-
-#[test]
-fn what_is_no_memfd_or_beyond_its_end_is_refused_when_it_is_pinned() {
-    let mut m = Machine::new();
-    let a = m.attached(EDU);
-    let file = m.kernel.memfd(2 * PAGE + 100).unwrap() as i32;
-    let eventfd = m.kernel.eventfd(0, 0).unwrap() as i32;
-    let free = m.ioas(a.iommu);
-    let mut map = |ioas, fd, start, length| m.map_file(a.iommu, ioas, fd, start, length, RW);
-    assert_eq!(map(a.ioas, file, 0, 0), Err(Errno::EINVAL));
-    assert_eq!(map(a.ioas, file, u64::MAX, 2), Err(Errno::EOVERFLOW));
-    assert_eq!(map(a.ioas, -1, 0, PAGE), Err(Errno::EBADF));
-    assert_eq!(map(NO_ID, -1, 0, 0), Err(Errno::ENOENT));
-    assert_eq!(map(a.ioas, eventfd, 0, PAGE), Err(Errno::EINVAL));
-    // The last page of the file is not whole.
-    assert_eq!(map(a.ioas, file, 0, 3 * PAGE), Err(Errno::EINVAL));
-    assert_eq!(map(a.ioas, file, 0, 2 * PAGE), Ok(2 * PAGE));
-    // Nobody looks before a page table is there.
-    assert!(map(free, eventfd, 0, PAGE).is_ok());
-    assert!(map(free, file, 64 * PAGE, PAGE).is_ok());
-    assert_eq!(m.attach(a.device_fd, free), Err(Errno::EINVAL));
     m.finish();
 }
 

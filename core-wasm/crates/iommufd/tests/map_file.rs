@@ -1,4 +1,4 @@
-//! IOAS_MAP_FILE: memory of a memfd, by offset. What it shares with IOAS_MAP is tested there.
+//! IOAS_MAP_FILE: memory of a memfd, by offset.
 
 mod common;
 
@@ -124,5 +124,47 @@ fn a_file_is_kept_without_a_page_table_too() {
     m.close_bound(fd, EDU);
     m.destroy(iommu, ioas).unwrap();
     assert_eq!(m.kernel.usage().memfds, 0);
+    m.finish();
+}
+
+#[test]
+fn a_memfd_is_mapped_by_its_fd_and_kept_by_the_mapping() {
+    let mut m = Machine::new();
+    let a = m.attached(EDU);
+    let file = m.kernel.memfd(4 * PAGE).unwrap();
+    let view = m.kernel.mmap(0, 4 * PAGE, 3, 1, file as i32, 0).unwrap();
+    let iova = m.map_file(a.iommu, a.ioas, file as i32, PAGE, 2 * PAGE, RW).unwrap();
+    m.kernel.poke(view + PAGE, b"in the file").unwrap();
+    assert_eq!(m.read(EDU, iova, 11).unwrap(), b"in the file");
+    m.close(file);
+    m.kernel.munmap(view, 4 * PAGE).unwrap();
+    m.check();
+    assert_eq!(m.kernel.usage().memfds, 1);
+    assert_eq!(m.read(EDU, iova, 11).unwrap(), b"in the file");
+    m.unmap(a.iommu, a.ioas, iova, 2 * PAGE).unwrap();
+    assert_eq!(m.kernel.usage().memfds, 0);
+    m.finish();
+}
+
+#[test]
+fn what_is_no_memfd_or_beyond_its_end_is_refused_when_it_is_pinned() {
+    let mut m = Machine::new();
+    let a = m.attached(EDU);
+    let file = m.kernel.memfd(2 * PAGE + 100).unwrap() as i32;
+    let eventfd = m.kernel.eventfd(0, 0).unwrap() as i32;
+    let free = m.ioas(a.iommu);
+    let mut map = |ioas, fd, start, length| m.map_file(a.iommu, ioas, fd, start, length, RW);
+    assert_eq!(map(a.ioas, file, 0, 0), Err(Errno::EINVAL));
+    assert_eq!(map(a.ioas, file, u64::MAX, 2), Err(Errno::EOVERFLOW));
+    assert_eq!(map(a.ioas, -1, 0, PAGE), Err(Errno::EBADF));
+    assert_eq!(map(NO_ID, -1, 0, 0), Err(Errno::ENOENT));
+    assert_eq!(map(a.ioas, eventfd, 0, PAGE), Err(Errno::EINVAL));
+    // The last page of the file is not whole.
+    assert_eq!(map(a.ioas, file, 0, 3 * PAGE), Err(Errno::EINVAL));
+    assert_eq!(map(a.ioas, file, 0, 2 * PAGE), Ok(2 * PAGE));
+    // Nobody looks before a page table is there.
+    assert!(map(free, eventfd, 0, PAGE).is_ok());
+    assert!(map(free, file, 64 * PAGE, PAGE).is_ok());
+    assert_eq!(m.attach(a.device_fd, free), Err(Errno::EINVAL));
     m.finish();
 }

@@ -13,62 +13,76 @@ const PAGES: u64 = 12;
 /// Success or error: either is an answer.
 fn either<T, E>(_: Result<T, E>) {}
 
-/// What there is to make requests of.
+/// What there is to make requests of. What is gone may be named still.
 struct State {
     m: Machine,
     iommus: Vec<u32>,
     devices: Vec<u32>,
     others: Vec<u32>,
+    /// IOASes: their iommufd and their id.
+    spaces: Vec<(u32, u32)>,
+    /// Devices that were bound: their fd, the iommufd and their id.
+    bound: Vec<(u32, u32, u32)>,
     memory: u64,
+}
+
+/// One of a list; now and then, or where there is none, something else.
+fn one_of<T: Copy>(list: &[T], number: u8, other: T) -> T {
+    if number >= 240 { other } else { list.get(number as usize % list.len().max(1)).copied().unwrap_or(other) }
 }
 
 impl State {
     fn new(setup: Setup) -> State {
         let mut m = Machine::with(setup);
         let memory = m.memory(PAGES * PAGE);
-        let iommus = vec![m.iommu()];
-        State { m, iommus, devices: Vec::new(), others: Vec::new(), memory }
-    }
-
-    /// One of those fds; now and then a number that may be anything.
-    fn fd(&self, list: &[u32], number: u8) -> u32 {
-        match list {
-            [] => u32::from(number % 16),
-            _ if number >= 240 => u32::from(number % 16),
-            _ => list[number as usize % list.len()],
+        let mut state =
+            State { m, iommus: Vec::new(), devices: Vec::new(), others: Vec::new(), spaces: Vec::new(), bound: Vec::new(), memory };
+        // So that the first requests find something: two iommufds with two IOASes and a device each.
+        for number in 0..2 {
+            for [op, b] in [[0, 0], [9, 0], [9, 0], [1, 0], [2, number]] {
+                state.step([op, number, b, 0]);
+            }
         }
+        state
     }
 
     /// One request. Errors are as good as successes.
     fn step(&mut self, [op, a, b, c]: [u8; 4]) {
-        let (iommu, device) = (self.fd(&self.iommus, a), self.fd(&self.devices, a));
-        let (owner, other) = (self.fd(&self.iommus, b), self.fd(&self.others, a));
-        let id = u32::from(b % 10);
-        // Few places, some of them across the border of a table, and lengths of up to four pages.
-        let at = |number: u8| LARGE + u64::from(number % 8) * PAGE - 4 * PAGE;
-        let length = u64::from(c / 16 % 4 + 1) * PAGE;
-        let va = self.memory + u64::from(c % PAGES as u8) * PAGE;
-        let flags = [RW, READ, WRITE, RW][usize::from(c % 4)];
+        let any = u32::from(b % 16);
+        let (iommu, device) = (one_of(&self.iommus, a, any), one_of(&self.devices, a, any));
+        let (owner, other) = (one_of(&self.iommus, b, any), one_of(&self.others, a, any));
+        let (fd, id) = one_of(&self.spaces, b, (iommu, any));
+        let (bound, its_iommu, device_id) = one_of(&self.bound, a, (device, iommu, any));
+        // Another IOAS of the same iommufd, or of that of a device.
+        let of = |iommu: u32| self.spaces.iter().filter(|space| space.0 == iommu).map(|space| space.1).collect::<Vec<u32>>();
+        let (sibling, its_space) = (one_of(&of(fd), a, any), one_of(&of(its_iommu), b, any));
+        // Few places, some of them across the border of a table, and a few pages at each.
+        let at = |number: u8| LARGE + u64::from(number % 4) * PAGE - 2 * PAGE;
+        let length = [1, 1, 2, 4][usize::from(c / 64)] * PAGE;
+        let va = self.memory + u64::from(a % PAGES as u8) * PAGE;
+        let flags = [RW, READ, WRITE, RW][usize::from(c / 8 % 4)];
         let m = &mut self.m;
         match op % 24 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
             1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 1))),
-            2 | 3 => either(m.bind(device, owner)),
-            4..=6 => either(m.attach(device, id)),
-            7 => either(m.call(device, vfio::DeviceDetachIommufdPt::default())),
+            2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
+            4 | 5 => either(m.attach(bound, its_space)),
+            6 => either(m.attach(bound, any)),
+            7 => either(m.call(bound, vfio::DeviceDetachIommufdPt::default())),
             8 => self.close(a, b),
-            9 | 10 => either(m.call(iommu, api::IoasAlloc::default())),
-            11 => either(m.destroy(iommu, id)),
-            12 | 13 => either(m.map(iommu, id, va, length, flags | FIXED, at(c))),
-            14 => either(m.map(iommu, id, va | u64::from(c & 1), length, flags, 0)),
-            15 => either(m.unmap(iommu, id, at(c) - PAGE, length + 2 * PAGE)),
-            16 => either(m.copy(iommu, (id, at(c)), (u32::from(a % 10), at(c / 2)), length, flags | (u32::from(c) & FIXED))),
-            17 => either(m.hwpt(iommu, id, u32::from(c % 10))),
-            18 => either(m.huge_pages(iommu, id, c % 2 == 0)),
-            19 => either(m.allow(iommu, id, &[(0, at(c)), (2 * LARGE, 3 * LARGE)][..usize::from(c % 3)])),
-            20 => either(m.map_file(iommu, id, other as i32, u64::from(c % 4) * PAGE, length, flags)),
+            9 => self.spaces.extend(m.call(iommu, api::IoasAlloc::default()).map(|answer| (iommu, answer.out_ioas_id))),
+            10 => either(m.destroy(fd, any)),
+            11 if c < 64 => either(m.destroy(fd, id)),
+            11..=13 => either(m.map(fd, id, va, length, flags | FIXED, at(c))),
+            14 => either(m.map(fd, id, va | u64::from(c & 1), length, flags, 0)),
+            15 => either(m.unmap(fd, id, at(c) - u64::from(c / 8 % 2), length + PAGE)),
+            16 => either(m.copy(fd, (id, at(c)), (sibling, at(c / 4)), PAGE, READ | FIXED)),
+            17 => either(m.hwpt(its_iommu, device_id, its_space)),
+            18 => either(m.huge_pages(fd, id, c % 2 == 0)),
+            19 => either(m.allow(fd, id, &[(0, at(c)), (2 * LARGE, 3 * LARGE)][..usize::from(c % 3)])),
+            20 => either(m.map_file(fd, id, other as i32, u64::from(c % 4) * PAGE, length, flags)),
             21 => self.change_memory(c),
-            22 => self.interrupt(device, b, c),
+            22 => self.interrupt(bound, b, c),
             _ => self.transfer(a, at(c), length),
         }
         self.m.check();
@@ -98,7 +112,7 @@ impl State {
 
     fn interrupt(&mut self, device: u32, number: u8, action: u8) {
         self.others.extend(self.m.kernel.eventfd(0, 0));
-        let eventfd = self.fd(&self.others, number) as i32;
+        let eventfd = one_of(&self.others, number, 0) as i32;
         let index = u32::from(number % 6);
         let action = [TRIGGER, MASK, UNMASK, TRIGGER][usize::from(action % 4)];
         let data = [Data::Eventfd(&[eventfd]), Data::None(0), Data::None(1), Data::Eventfd(&[eventfd, -1, eventfd])];
@@ -107,7 +121,7 @@ impl State {
     }
 
     fn transfer(&mut self, device: u8, iova: u64, length: u64) {
-        let device = u32::from(device) % DEVICES;
+        let device = if device < 64 { u32::from(device) % DEVICES } else { u32::from(device) % 2 };
         either(self.m.read(device, iova, length as usize));
         either(self.m.write(device, iova, &[device as u8; 5]));
     }

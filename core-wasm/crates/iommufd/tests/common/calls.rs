@@ -1,0 +1,80 @@
+//! Requests with their fields as arguments.
+
+use super::{Errno, FIXED, Machine, RW, api, vfio};
+
+impl Machine {
+    #[track_caller]
+    pub fn ioas(&mut self, fd: u32) -> u32 {
+        self.call(fd, api::IoasAlloc::default()).unwrap().out_ioas_id
+    }
+
+    #[track_caller]
+    pub fn destroy(&mut self, fd: u32, id: u32) -> Result<(), Errno> {
+        self.call(fd, api::Destroy { size: 0, id }).map(|_| ())
+    }
+
+    /// MAP; `flags` say where and what for.
+    #[track_caller]
+    pub fn map(&mut self, fd: u32, ioas_id: u32, user_va: u64, length: u64, flags: u32, iova: u64) -> Result<u64, Errno> {
+        self.call(fd, api::IoasMap { size: 0, flags, ioas_id, reserved: 0, user_va, length, iova }).map(|answer| answer.iova)
+    }
+
+    /// MAP at a fixed IOVA, to be read and written.
+    #[track_caller]
+    pub fn map_at(&mut self, fd: u32, ioas: u32, va: u64, length: u64, iova: u64) -> Result<u64, Errno> {
+        self.map(fd, ioas, va, length, RW | FIXED, iova)
+    }
+
+    #[track_caller]
+    pub fn map_file(&mut self, fd: u32, ioas_id: u32, file: i32, start: u64, length: u64, flags: u32) -> Result<u64, Errno> {
+        self.call(fd, api::IoasMapFile { size: 0, flags, ioas_id, fd: file, start, length, iova: 0 }).map(|answer| answer.iova)
+    }
+
+    #[track_caller]
+    pub fn unmap(&mut self, fd: u32, ioas_id: u32, iova: u64, length: u64) -> Result<u64, Errno> {
+        self.call(fd, api::IoasUnmap { size: 0, ioas_id, iova, length }).map(|answer| answer.length)
+    }
+
+    /// COPY from one IOAS at `src_iova` to another one, to a fixed place.
+    #[track_caller]
+    pub fn copy(&mut self, fd: u32, from: (u32, u64), to: (u32, u64), length: u64, flags: u32) -> Result<u64, Errno> {
+        let ((src_ioas_id, src_iova), (dst_ioas_id, dst_iova)) = (from, to);
+        let request = api::IoasCopy { size: 0, flags, dst_ioas_id, src_ioas_id, length, dst_iova, src_iova };
+        self.call(fd, request).map(|answer| answer.dst_iova)
+    }
+
+    /// OPTION. Returns the value written back.
+    #[track_caller]
+    pub fn option(&mut self, fd: u32, option_id: u32, op: u16, object_id: u32, val64: u64) -> Result<u64, Errno> {
+        self.call(fd, api::Option { size: 0, option_id, op, reserved: 0, object_id, val64 }).map(|answer| answer.val64)
+    }
+
+    /// Large pages on or off.
+    #[track_caller]
+    pub fn huge_pages(&mut self, fd: u32, ioas: u32, on: bool) -> Result<u64, Errno> {
+        self.option(fd, api::OPTION_HUGE_PAGES, api::OPTION_OP_SET, ioas, u64::from(on))
+    }
+
+    #[track_caller]
+    pub fn hwpt(&mut self, fd: u32, dev_id: u32, pt_id: u32) -> Result<u32, Errno> {
+        self.call(fd, api::HwptAlloc { dev_id, pt_id, ..Default::default() }).map(|answer| answer.out_hwpt_id)
+    }
+
+    /// BIND. Returns the object id of the device.
+    #[track_caller]
+    pub fn bind(&mut self, device_fd: u32, iommu: u32) -> Result<u32, Errno> {
+        let request = vfio::DeviceBindIommufd { iommufd: iommu as i32, ..Default::default() };
+        self.call(device_fd, request).map(|answer| answer.out_devid)
+    }
+
+    /// ATTACH. Returns the object id of the page table.
+    #[track_caller]
+    pub fn attach(&mut self, device_fd: u32, pt_id: u32) -> Result<u32, Errno> {
+        self.call(device_fd, vfio::DeviceAttachIommufdPt { pt_id, ..Default::default() }).map(|answer| answer.pt_id)
+    }
+
+    #[track_caller]
+    pub fn detach(&mut self, device_fd: u32) {
+        self.call(device_fd, vfio::DeviceDetachIommufdPt::default()).unwrap();
+    }
+}
