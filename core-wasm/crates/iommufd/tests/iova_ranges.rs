@@ -140,6 +140,10 @@ fn ranges_are_compared_while_they_are_read() {
     assert_eq!(m.allow_from(iommu, ioas, 3, array), Err(Errno::EFAULT));
     write(&mut m, 0x1800);
     assert_eq!(m.allow_from(iommu, ioas, 3, array), Err(Errno::EINVAL));
+    // So is each one by itself: the second has one address, which is none.
+    write(&mut m, 0x2000);
+    m.kernel.poke(edge - 8, &0x2000_u64.to_le_bytes()).unwrap();
+    assert_eq!(m.allow_from(iommu, ioas, 3, array), Err(Errno::EINVAL));
     // A count that no memory holds ends at the first range that is not there.
     assert_eq!(m.allow_from(iommu, ioas, u32::MAX, edge), Err(Errno::EFAULT));
     m.finish();

@@ -25,6 +25,7 @@ fn checks_come_in_the_order_of_linux() {
         (vfio::IrqSet { argsz: 19, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),
         (vfio::IrqSet { index: 5, flags: 0, ..good }, Errno::EINVAL),
         (vfio::IrqSet { count: u32::MAX, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),
+        (vfio::IrqSet { start: 1, count: u32::MAX, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),
         (vfio::IrqSet { start: u32::MAX, count: 1, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),
         (vfio::IrqSet { start: 3, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),
         (vfio::IrqSet { start: 4, count: 0, flags: TRIGGER | NONE, ..good }, Errno::EINVAL),

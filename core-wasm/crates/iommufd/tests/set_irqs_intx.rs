@@ -29,6 +29,9 @@ fn a_level_is_signalled_once_until_it_is_unmasked() {
     // Still asserted: the program is told at once.
     act(&mut m, fd, UNMASK);
     assert_eq!(m.signals(eventfd), 1);
+    // And masked again with that.
+    assert!(!m.raise(EDU, INTX, 0));
+    assert_eq!(m.signals(eventfd), 0);
     m.kernel.lower(EDU, INTX).unwrap();
     act(&mut m, fd, UNMASK);
     assert_eq!(m.signals(eventfd), 0);
