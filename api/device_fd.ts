@@ -80,7 +80,8 @@ export class DeviceFd implements Disposable {
   /**
    * Bind the device to an iommufd: DEVICE_BIND_IOMMUFD. The first device of a group obtains the group for that iommufd.
    *
-   * If it fails, the fd stays open and inoperable, and can be bound later. Once bound, the only way out is to close it.
+   * If it fails, the fd stays open and inoperable, and can be bound later. Once bound, the only way out is to close it: that is also done if
+   * the kernel refuses the label.
    *
    * @throws {IommuError} EPERM if another iommufd has the group, EINVAL if the fd is bound already
    */

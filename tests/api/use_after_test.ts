@@ -1,6 +1,7 @@
 /**
  * What is gone says so: every use of a disposed handle, and handles whose objects went another way.
  */
+import { faults } from "../../backends/wrap/mod.ts";
 import { DeviceFd, type IommuError, IommuFd, MemFd } from "../../mod.ts";
 import { check, equal } from "../check.ts";
 import { ADDRESSES, attached, boot, failure } from "./machine.ts";
@@ -158,4 +159,25 @@ Deno.test("unmapping a range disposes the buffers in it, and no others", async (
   equal([pool.available, failure(() => pool.take()).operation], [0, "take"]);
   slice[Symbol.dispose]();
   equal(ioas.unmapAll(), 0n, "there is nothing any more");
+});
+
+Deno.test("a bind that is refused leaves the device open, to be bound later; a label that is refused closes it", async () => {
+  using machine = await boot();
+  const { kernel } = machine;
+  for (const [request, isOpen] of [["DEVICE_BIND_IOMMUFD", true], ["SIMULATED_DEVICE_SET_LABEL", false]] as const) {
+    const faulty = faults(kernel, [{ call: "ioctl", request, nth: 1, errno: "EIO" }]);
+    using iommu = IommuFd.open(faulty);
+    using device = DeviceFd.open(faulty, ADDRESSES[0]);
+    equal(failure(() => device.bind(iommu, { label: 1n }), "EIO").operation, request);
+    equal([device.isOpen, kernel.inspect.usage.objects], [isOpen, 0]);
+    if (isOpen) equal(device.bind(iommu, { label: 1n }).label, 1n);
+  }
+});
+
+Deno.test("a kernel that knows no labels is no error: the library keeps the label", async () => {
+  using machine = await boot();
+  const faulty = faults(machine.kernel, [{ call: "ioctl", request: "SIMULATED_DEVICE_SET_LABEL", nth: 1, errno: "ENOTTY" }]);
+  using iommu = IommuFd.open(faulty);
+  using device = DeviceFd.open(faulty, ADDRESSES[0]);
+  equal([device.bind(iommu, { label: 9n }).label, faulty.fired], [9n, 1]);
 });
