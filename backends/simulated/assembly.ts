@@ -5,7 +5,7 @@
  */
 import { IRQ_INFO_AUTOMASKED, IRQ_INFO_EVENTFD, IRQ_INFO_MASKABLE, IRQ_INFO_NORESIZE } from "../../uapi/codec.ts";
 import { REGION_INFO_FLAG_READ, REGION_INFO_FLAG_WRITE } from "../../uapi/codec.ts";
-import { errnoName } from "../../uapi/errno.ts";
+import { ERRNO, errnoName } from "../../uapi/errno.ts";
 import type { BootConfig } from "../../core-wasm/mod.ts";
 import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
@@ -111,8 +111,9 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
 
 /** What the core answers when told of the machine. It refuses for want of memory alone, since the machine was checked. @throws {RangeError} */
 function told(result: number): number {
-  if (result < 0) throw new RangeError(`Cannot build the machine: kernelMemory is too small for its devices (${errnoName(-result)})`);
-  return result;
+  if (result >= 0) return result;
+  const why = result === -ERRNO.ENOMEM ? "kernelMemory is too small for its devices" : "the core refuses a part of it";
+  throw new RangeError(`Cannot build the machine: ${why} (${errnoName(-result)})`);
 }
 
 /** Tell the core of groups and devices, then connect the models; in the order of discovery within each group. */

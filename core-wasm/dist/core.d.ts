@@ -33,9 +33,9 @@ declare namespace wasm_bindgen {
          */
         add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
         /**
-         * Violated invariants, a line each. Empty when all is well.
+         * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
          */
-        check(): string;
+        check(): string | undefined;
         /**
          * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
          */
@@ -45,9 +45,9 @@ declare namespace wasm_bindgen {
          */
         device_of(fd: number): number;
         /**
-         * Of a device since boot: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
          */
-        device_statistics(device: number): Float64Array;
+        device_statistic(device: number, count: number): number;
         /**
          * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
          */
@@ -61,9 +61,11 @@ declare namespace wasm_bindgen {
          */
         eventfd(initial: number, flags: number): number;
         /**
-         * A fault record; 0 is the oldest that is kept. The caller frees it.
+         * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
+         * label 2, has a PASID 4), label, PASID, first byte that was refused, bytes from there to the end of the transfer, reason. 0 for what
+         * is not there.
          */
-        fault(index: number): Fault | undefined;
+        fault(index: number, field: number): bigint;
         /**
          * Fault records that are kept.
          */
@@ -73,9 +75,9 @@ declare namespace wasm_bindgen {
          */
         faults_lost(): number;
         /**
-         * Maps, unmaps and invalidations since boot, page tables now.
+         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
          */
-        global_statistics(): Float64Array;
+        global_statistic(count: number): number;
         /**
          * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
          */
@@ -109,9 +111,9 @@ declare namespace wasm_bindgen {
          */
         open_iommufd(): number;
         /**
-         * Pages mapped now, by lg2 of their bytes.
+         * Pages of 2^`lg2` bytes that are mapped now.
          */
-        pages_by_size(): Float64Array;
+        pages_of_size(lg2: number): number;
         /**
          * Whether a read would find something: 1 or 0, or −errno.
          */
@@ -137,9 +139,9 @@ declare namespace wasm_bindgen {
          */
         staging_free(offset: number, length: number): void;
         /**
-         * Open files, objects, pinned pages.
+         * What is in use now: open files, objects, pinned pages.
          */
-        usage(): Float64Array;
+        usage(count: number): number;
         /**
          * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
          */
@@ -148,55 +150,6 @@ declare namespace wasm_bindgen {
          * Writes `length` bytes of the process's memory. Returns their number or −errno.
          */
         write(fd: number, va: bigint, length: number): number;
-    }
-
-    /**
-     * A transfer that was refused. See `iommu::FaultRecord`.
-     */
-    export class Fault {
-        private constructor();
-        free(): void;
-        [Symbol.dispose](): void;
-        /**
-         * Number of the device.
-         */
-        device: number;
-        /**
-         * First byte that was refused.
-         */
-        iova: bigint;
-        /**
-         * What the program calls the device.
-         */
-        get label(): bigint | undefined;
-        /**
-         * What the program calls the device.
-         */
-        set label(value: bigint | null | undefined);
-        /**
-         * Bytes from there to the end of the transfer.
-         */
-        length: number;
-        /**
-         * PASID of the transfer.
-         */
-        get pasid(): number | undefined;
-        /**
-         * PASID of the transfer.
-         */
-        set pasid(value: number | null | undefined);
-        /**
-         * Why, as −reason.
-         */
-        reason: number;
-        /**
-         * Number of the fault since boot, from 0.
-         */
-        sequence: number;
-        /**
-         * Whether the device wanted to write.
-         */
-        write: boolean;
     }
 
     /**
@@ -213,23 +166,6 @@ declare type InitInput = RequestInfo | URL | Response | BufferSource | WebAssemb
 declare interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
-    readonly __wbg_fault_free: (a: number, b: number) => void;
-    readonly __wbg_get_fault_device: (a: number) => number;
-    readonly __wbg_get_fault_iova: (a: number) => bigint;
-    readonly __wbg_get_fault_label: (a: number) => [number, bigint];
-    readonly __wbg_get_fault_length: (a: number) => number;
-    readonly __wbg_get_fault_pasid: (a: number) => number;
-    readonly __wbg_get_fault_reason: (a: number) => number;
-    readonly __wbg_get_fault_sequence: (a: number) => number;
-    readonly __wbg_get_fault_write: (a: number) => number;
-    readonly __wbg_set_fault_device: (a: number, b: number) => void;
-    readonly __wbg_set_fault_iova: (a: number, b: bigint) => void;
-    readonly __wbg_set_fault_label: (a: number, b: number, c: bigint) => void;
-    readonly __wbg_set_fault_length: (a: number, b: number) => void;
-    readonly __wbg_set_fault_pasid: (a: number, b: number) => void;
-    readonly __wbg_set_fault_reason: (a: number, b: number) => void;
-    readonly __wbg_set_fault_sequence: (a: number, b: number) => void;
-    readonly __wbg_set_fault_write: (a: number, b: number) => void;
     readonly boot: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_add_device: (a: number, b: number, c: number, d: number) => number;
     readonly core_add_group: (a: number) => number;
@@ -239,14 +175,14 @@ declare interface InitOutput {
     readonly core_check: (a: number) => [number, number];
     readonly core_close: (a: number, b: number) => number;
     readonly core_device_of: (a: number, b: number) => number;
-    readonly core_device_statistics: (a: number, b: number) => [number, number];
+    readonly core_device_statistic: (a: number, b: number, c: number) => number;
     readonly core_dma_read: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
     readonly core_dma_write: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
     readonly core_eventfd: (a: number, b: number, c: number) => number;
-    readonly core_fault: (a: number, b: number) => number;
+    readonly core_fault: (a: number, b: number, c: number) => bigint;
     readonly core_faults_len: (a: number) => number;
     readonly core_faults_lost: (a: number) => number;
-    readonly core_global_statistics: (a: number) => [number, number];
+    readonly core_global_statistic: (a: number, b: number) => number;
     readonly core_ioctl: (a: number, b: number, c: number, d: bigint) => number;
     readonly core_irq_enabled: (a: number, b: number, c: number, d: number) => number;
     readonly core_lower: (a: number, b: number, c: number) => number;
@@ -255,14 +191,14 @@ declare interface InitOutput {
     readonly core_munmap: (a: number, b: bigint, c: number) => number;
     readonly core_open_device: (a: number, b: number) => number;
     readonly core_open_iommufd: (a: number) => number;
-    readonly core_pages_by_size: (a: number) => [number, number];
+    readonly core_pages_of_size: (a: number, b: number) => number;
     readonly core_poll: (a: number, b: number) => number;
     readonly core_raise: (a: number, b: number, c: number, d: number) => number;
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
-    readonly core_usage: (a: number) => [number, number];
+    readonly core_usage: (a: number, b: number) => number;
     readonly core_view: (a: number, b: bigint, c: number) => number;
     readonly core_write: (a: number, b: number, c: bigint, d: number) => number;
     readonly __wbindgen_externrefs: WebAssembly.Table;

@@ -86,20 +86,17 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * Violated invariants, a line each. Empty when all is well.
-         * @returns {string}
+         * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
+         * @returns {string | undefined}
          */
         check() {
-            let deferred1_0;
-            let deferred1_1;
-            try {
-                const ret = wasm.core_check(this.__wbg_ptr);
-                deferred1_0 = ret[0];
-                deferred1_1 = ret[1];
-                return getStringFromWasm0(ret[0], ret[1]);
-            } finally {
-                wasm.__wbindgen_free(deferred1_0, deferred1_1, 1);
+            const ret = wasm.core_check(this.__wbg_ptr);
+            let v1;
+            if (ret[0] !== 0) {
+                v1 = getStringFromWasm0(ret[0], ret[1]);
+                wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
             }
+            return v1;
         }
         /**
          * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
@@ -120,15 +117,14 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * Of a device since boot: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
          * @param {number} device
-         * @returns {Float64Array}
+         * @param {number} count
+         * @returns {number}
          */
-        device_statistics(device) {
-            const ret = wasm.core_device_statistics(this.__wbg_ptr, device);
-            var v1 = getArrayF64FromWasm0(ret[0], ret[1]).slice();
-            wasm.__wbindgen_free(ret[0], ret[1] * 8, 8);
-            return v1;
+        device_statistic(device, count) {
+            const ret = wasm.core_device_statistic(this.__wbg_ptr, device, count);
+            return ret;
         }
         /**
          * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
@@ -167,13 +163,16 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * A fault record; 0 is the oldest that is kept. The caller frees it.
+         * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
+         * label 2, has a PASID 4), label, PASID, first byte that was refused, bytes from there to the end of the transfer, reason. 0 for what
+         * is not there.
          * @param {number} index
-         * @returns {Fault | undefined}
+         * @param {number} field
+         * @returns {bigint}
          */
-        fault(index) {
-            const ret = wasm.core_fault(this.__wbg_ptr, index);
-            return ret === 0 ? undefined : Fault.__wrap(ret);
+        fault(index, field) {
+            const ret = wasm.core_fault(this.__wbg_ptr, index, field);
+            return BigInt.asUintN(64, ret);
         }
         /**
          * Fault records that are kept.
@@ -192,14 +191,13 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * Maps, unmaps and invalidations since boot, page tables now.
-         * @returns {Float64Array}
+         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
+         * @param {number} count
+         * @returns {number}
          */
-        global_statistics() {
-            const ret = wasm.core_global_statistics(this.__wbg_ptr);
-            var v1 = getArrayF64FromWasm0(ret[0], ret[1]).slice();
-            wasm.__wbindgen_free(ret[0], ret[1] * 8, 8);
-            return v1;
+        global_statistic(count) {
+            const ret = wasm.core_global_statistic(this.__wbg_ptr, count);
+            return ret;
         }
         /**
          * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
@@ -284,14 +282,13 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * Pages mapped now, by lg2 of their bytes.
-         * @returns {Float64Array}
+         * Pages of 2^`lg2` bytes that are mapped now.
+         * @param {number} lg2
+         * @returns {number}
          */
-        pages_by_size() {
-            const ret = wasm.core_pages_by_size(this.__wbg_ptr);
-            var v1 = getArrayF64FromWasm0(ret[0], ret[1]).slice();
-            wasm.__wbindgen_free(ret[0], ret[1] * 8, 8);
-            return v1;
+        pages_of_size(lg2) {
+            const ret = wasm.core_pages_of_size(this.__wbg_ptr, lg2);
+            return ret;
         }
         /**
          * Whether a read would find something: 1 or 0, or −errno.
@@ -352,14 +349,13 @@ let wasm_bindgen = (function(exports) {
             wasm.core_staging_free(this.__wbg_ptr, offset, length);
         }
         /**
-         * Open files, objects, pinned pages.
-         * @returns {Float64Array}
+         * What is in use now: open files, objects, pinned pages.
+         * @param {number} count
+         * @returns {number}
          */
-        usage() {
-            const ret = wasm.core_usage(this.__wbg_ptr);
-            var v1 = getArrayF64FromWasm0(ret[0], ret[1]).slice();
-            wasm.__wbindgen_free(ret[0], ret[1] * 8, 8);
-            return v1;
+        usage(count) {
+            const ret = wasm.core_usage(this.__wbg_ptr, count);
+            return ret;
         }
         /**
          * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
@@ -385,150 +381,6 @@ let wasm_bindgen = (function(exports) {
     }
     if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;
     exports.Core = Core;
-
-    /**
-     * A transfer that was refused. See `iommu::FaultRecord`.
-     */
-    class Fault {
-        static __wrap(ptr) {
-            const obj = Object.create(Fault.prototype);
-            obj.__wbg_ptr = ptr;
-            FaultFinalization.register(obj, obj.__wbg_ptr, obj);
-            return obj;
-        }
-        __destroy_into_raw() {
-            const ptr = this.__wbg_ptr;
-            this.__wbg_ptr = 0;
-            FaultFinalization.unregister(this);
-            return ptr;
-        }
-        free() {
-            const ptr = this.__destroy_into_raw();
-            wasm.__wbg_fault_free(ptr, 0);
-        }
-        /**
-         * Number of the device.
-         * @returns {number}
-         */
-        get device() {
-            const ret = wasm.__wbg_get_fault_device(this.__wbg_ptr);
-            return ret >>> 0;
-        }
-        /**
-         * First byte that was refused.
-         * @returns {bigint}
-         */
-        get iova() {
-            const ret = wasm.__wbg_get_fault_iova(this.__wbg_ptr);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * What the program calls the device.
-         * @returns {bigint | undefined}
-         */
-        get label() {
-            const ret = wasm.__wbg_get_fault_label(this.__wbg_ptr);
-            return ret[0] === 0 ? undefined : BigInt.asUintN(64, ret[1]);
-        }
-        /**
-         * Bytes from there to the end of the transfer.
-         * @returns {number}
-         */
-        get length() {
-            const ret = wasm.__wbg_get_fault_length(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * PASID of the transfer.
-         * @returns {number | undefined}
-         */
-        get pasid() {
-            const ret = wasm.__wbg_get_fault_pasid(this.__wbg_ptr);
-            return ret === Number.MAX_SAFE_INTEGER ? undefined : ret;
-        }
-        /**
-         * Why, as −reason.
-         * @returns {number}
-         */
-        get reason() {
-            const ret = wasm.__wbg_get_fault_reason(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Number of the fault since boot, from 0.
-         * @returns {number}
-         */
-        get sequence() {
-            const ret = wasm.__wbg_get_fault_sequence(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Whether the device wanted to write.
-         * @returns {boolean}
-         */
-        get write() {
-            const ret = wasm.__wbg_get_fault_write(this.__wbg_ptr);
-            return ret !== 0;
-        }
-        /**
-         * Number of the device.
-         * @param {number} arg0
-         */
-        set device(arg0) {
-            wasm.__wbg_set_fault_device(this.__wbg_ptr, arg0);
-        }
-        /**
-         * First byte that was refused.
-         * @param {bigint} arg0
-         */
-        set iova(arg0) {
-            wasm.__wbg_set_fault_iova(this.__wbg_ptr, arg0);
-        }
-        /**
-         * What the program calls the device.
-         * @param {bigint | null} [arg0]
-         */
-        set label(arg0) {
-            wasm.__wbg_set_fault_label(this.__wbg_ptr, !isLikeNone(arg0), isLikeNone(arg0) ? BigInt(0) : arg0);
-        }
-        /**
-         * Bytes from there to the end of the transfer.
-         * @param {number} arg0
-         */
-        set length(arg0) {
-            wasm.__wbg_set_fault_length(this.__wbg_ptr, arg0);
-        }
-        /**
-         * PASID of the transfer.
-         * @param {number | null} [arg0]
-         */
-        set pasid(arg0) {
-            wasm.__wbg_set_fault_pasid(this.__wbg_ptr, isLikeNone(arg0) ? Number.MAX_SAFE_INTEGER : (arg0) >>> 0);
-        }
-        /**
-         * Why, as −reason.
-         * @param {number} arg0
-         */
-        set reason(arg0) {
-            wasm.__wbg_set_fault_reason(this.__wbg_ptr, arg0);
-        }
-        /**
-         * Number of the fault since boot, from 0.
-         * @param {number} arg0
-         */
-        set sequence(arg0) {
-            wasm.__wbg_set_fault_sequence(this.__wbg_ptr, arg0);
-        }
-        /**
-         * Whether the device wanted to write.
-         * @param {boolean} arg0
-         */
-        set write(arg0) {
-            wasm.__wbg_set_fault_write(this.__wbg_ptr, arg0);
-        }
-    }
-    if (Symbol.dispose) Fault.prototype[Symbol.dispose] = Fault.prototype.free;
-    exports.Fault = Fault;
 
     /**
      * Lays out the memory and starts the kernel: once in an instance.
@@ -572,22 +424,6 @@ let wasm_bindgen = (function(exports) {
     const CoreFinalization = (typeof FinalizationRegistry === 'undefined')
         ? { register: () => {}, unregister: () => {} }
         : new FinalizationRegistry(ptr => wasm.__wbg_core_free(ptr, 1));
-    const FaultFinalization = (typeof FinalizationRegistry === 'undefined')
-        ? { register: () => {}, unregister: () => {} }
-        : new FinalizationRegistry(ptr => wasm.__wbg_fault_free(ptr, 1));
-
-    function getArrayF64FromWasm0(ptr, len) {
-        ptr = ptr >>> 0;
-        return getFloat64ArrayMemory0().subarray(ptr / 8, ptr / 8 + len);
-    }
-
-    let cachedFloat64ArrayMemory0 = null;
-    function getFloat64ArrayMemory0() {
-        if (cachedFloat64ArrayMemory0 === null || cachedFloat64ArrayMemory0.byteLength === 0) {
-            cachedFloat64ArrayMemory0 = new Float64Array(wasm.memory.buffer);
-        }
-        return cachedFloat64ArrayMemory0;
-    }
 
     function getStringFromWasm0(ptr, len) {
         ptr = ptr >>> 0;
@@ -602,10 +438,6 @@ let wasm_bindgen = (function(exports) {
         return cachedUint8ArrayMemory0;
     }
 
-    function isLikeNone(x) {
-        return x === undefined || x === null;
-    }
-
     let cachedTextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
     cachedTextDecoder.decode();
     function decodeText(bytes) {
@@ -617,7 +449,6 @@ let wasm_bindgen = (function(exports) {
         wasmInstance = instance;
         wasm = instance.exports;
         wasmModule = module;
-        cachedFloat64ArrayMemory0 = null;
         cachedUint8ArrayMemory0 = null;
         wasm.__wbindgen_start();
         return wasm;
