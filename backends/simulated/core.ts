@@ -54,32 +54,24 @@ export interface Core {
 
   faults_len(): number;
   faults_lost(): number;
-  fault(index: number): CoreFault | undefined;
+  /** A field of a fault record: one of {@linkcode FAULT}. */
+  fault(index: number, field: number): bigint;
   /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults. */
-  device_statistics(device: number): Float64Array;
+  device_statistic(device: number, count: number): number;
   /** maps, unmaps, invalidations, tables. */
-  global_statistics(): Float64Array;
-  /** Leaves by log2 of their bytes. */
-  pages_by_size(): Float64Array;
+  global_statistic(count: number): number;
+  /** Leaves of 2^`lg2` bytes. */
+  pages_of_size(lg2: number): number;
   /** open files, objects, pinned pages. */
-  usage(): Float64Array;
-  /** Violated invariants, a line each. */
-  check(): string;
+  usage(count: number): number;
+  /** Violated invariants, a line each; undefined where the core has no memory for finding out. */
+  check(): string | undefined;
 }
 
-/** A fault as the core records it. */
-export interface CoreFault {
-  readonly sequence: number;
-  readonly device: number;
-  readonly label: bigint | undefined;
-  readonly pasid: number | undefined;
-  readonly iova: bigint;
-  readonly length: number;
-  readonly write: boolean;
-  readonly reason: number;
-  /** Gives back the core's copy. */
-  free(): void;
-}
+/** The fields of a fault record, by the core's numbers. */
+export const FAULT = { sequence: 0, device: 1, flags: 2, label: 3, pasid: 4, iova: 5, length: 6, reason: 7 } as const;
+/** Bits of {@linkcode FAULT}'s flags. */
+export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n } as const;
 
 /** The core's codes of refused DMA, from −1 down. */
 const DMA_FAULTS: readonly DmaFault[] = ["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"];

@@ -7,7 +7,7 @@
  */
 import type { MachineParts } from "./assembly.ts";
 import type { DmaFault } from "./device.ts";
-import { dmaFaultOf } from "./core.ts";
+import { dmaFaultOf, FAULT, FAULT_FLAG } from "./core.ts";
 import { type GroupReason, short } from "./topology.ts";
 
 /** One DMA that the IOMMU refused. */
@@ -147,7 +147,7 @@ export class Inspection {
   /** The refused DMA that the fault log still holds, oldest first. The log has 256 entries. */
   get faults(): FaultRecord[] {
     const { core } = this.#machine;
-    return Array.from({ length: core.faults_len() }, (_, index) => this.#fault(index)).filter((fault) => fault !== undefined);
+    return Array.from({ length: core.faults_len() }, (_, index) => this.#fault(index));
   }
 
   /** Faults that fell out of the log. */
@@ -159,50 +159,73 @@ export class Inspection {
   device(address: string): DeviceStatistics {
     const device = this.#machine.devices.find(({ pci }) => pci.address === address);
     if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
-    const counts = this.#machine.core.device_statistics(device.index);
-    const [reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults] = counts;
-    return { reads, writes, bytes, tlbHits, tlbMisses, walkReads, faults, heldBack: device.bus.refusedByMaster } as DeviceStatistics;
+    const count = (number: number) => this.#machine.core.device_statistic(device.index, number);
+    return {
+      reads: count(0),
+      writes: count(1),
+      bytes: count(2),
+      tlbHits: count(3),
+      tlbMisses: count(4),
+      walkReads: count(5),
+      faults: count(6),
+      heldBack: device.bus.refusedByMaster,
+    };
   }
 
   /** What the machine did. */
   get statistics(): MachineStatistics {
     const { core, clock } = this.#machine;
-    const [maps, unmaps, invalidations, tables] = core.global_statistics();
     const pages = new Map<number, number>();
-    core.pages_by_size().forEach((count, lg2) => {
+    for (let lg2 = 0; lg2 < 64; lg2++) {
+      const count = core.pages_of_size(lg2);
       if (count > 0) pages.set(lg2, count);
-    });
-    return { maps, unmaps, invalidations, tables, pages, events: clock.executed, now: clock.now } as MachineStatistics;
+    }
+    return {
+      maps: core.global_statistic(0),
+      unmaps: core.global_statistic(1),
+      invalidations: core.global_statistic(2),
+      tables: core.global_statistic(3),
+      pages,
+      events: clock.executed,
+      now: clock.now,
+    };
   }
 
   /** What is in use. */
   get usage(): Usage {
-    const [files, objects, pinnedPages] = this.#machine.core.usage();
-    return { files, objects, pinnedPages, blocks: this.#host.blocks(), waits: this.#host.waits() } as Usage;
+    const { core } = this.#machine;
+    return {
+      files: core.usage(0),
+      objects: core.usage(1),
+      pinnedPages: core.usage(2),
+      blocks: this.#host.blocks(),
+      waits: this.#host.waits(),
+    };
   }
 
-  /** Invariants that do not hold, in words; empty when all is well. Costs time in proportion to what exists. */
+  /**
+   * Invariants that do not hold, in words; empty when all is well. Costs time in proportion to what exists, and some of the kernel's memory:
+   * where that is used up, one line says that nothing could be checked.
+   */
   check(): string[] {
     const text = this.#machine.core.check();
+    if (text === undefined) return ["the kernel's memory has no room for checking the invariants"];
     return text === "" ? [] : text.split("\n");
   }
 
-  #fault(index: number): FaultRecord | undefined {
-    const fault = this.#machine.core.fault(index);
-    if (fault === undefined) return undefined;
-    const { sequence, label, pasid, iova, length } = fault;
-    const address = this.#machine.devices[fault.device]!.pci.address;
-    const record = {
-      sequence,
-      address,
-      label,
-      pasid,
-      iova,
-      length,
-      access: fault.write ? "write" : "read",
-      reason: dmaFaultOf(fault.reason),
-    } as const;
-    fault.free();
-    return record;
+  #fault(index: number): FaultRecord {
+    const field = (number: number) => this.#machine.core.fault(index, number);
+    const flags = field(FAULT.flags);
+    const has = (flag: bigint) => (flags & flag) !== 0n;
+    return {
+      sequence: Number(field(FAULT.sequence)),
+      address: this.#machine.devices[Number(field(FAULT.device))]!.pci.address,
+      label: has(FAULT_FLAG.label) ? field(FAULT.label) : undefined,
+      pasid: has(FAULT_FLAG.pasid) ? Number(field(FAULT.pasid)) : undefined,
+      iova: field(FAULT.iova),
+      length: Number(field(FAULT.length)),
+      access: has(FAULT_FLAG.write) ? "write" : "read",
+      reason: dmaFaultOf(-Number(field(FAULT.reason))),
+    };
   }
 }

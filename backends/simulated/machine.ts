@@ -132,7 +132,7 @@ export interface Machine {
   readonly pci: readonly PciNode[];
   /** Default: VT-d with 4 levels. */
   readonly iommu?: IommuDescription;
-  /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 3 GiB: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
+  /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 2 GiB less a page: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
   readonly memory?: number;
   /** Bytes for the objects of the simulated kernel, a multiple of 65,536 from 1 MiB to 512 MiB. Default: 8 MiB. */
   readonly kernelMemory?: number;
@@ -228,7 +228,7 @@ export function readSettings(machine: Machine): MachineSettings {
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi"] as const);
   return {
     iommu: { kind, levels: checkOneOf<number>("iommu.levels", iommu.levels ?? 4, LEVELS[kind]) },
-    memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 3072 * MIB, 4096),
+    memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {
       singleOpen: checkBoolean("rules.singleOpen", rules.singleOpen, true),

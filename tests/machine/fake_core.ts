@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Core, CoreFault, Instance } from "../../backends/simulated/core.ts";
+import type { Core, Instance } from "../../backends/simulated/core.ts";
 import { HOST_RELEASE, HOST_RESET } from "../../backends/simulated/core.ts";
 import { assemble, planMachine } from "../../backends/simulated/assembly.ts";
 import { SimulatedKernel } from "../../backends/simulated/kernel.ts";
@@ -39,7 +39,8 @@ export class FakeCore implements Core {
   readonly allowed: { start: number; last: number; writable: boolean }[] = [];
   /** Eventfd by "device/index/vector". */
   readonly irqs: Map<string, number> = new Map<string, number>();
-  readonly faults: CoreFault[] = [];
+  /** Fields of each fault, in the core's order. */
+  readonly faults: bigint[][] = [];
   #nextFd = 3;
   #nextOffset = 1024;
   #devices = 0;
@@ -161,18 +162,9 @@ export class FakeCore implements Core {
       const range = this.allowed.find(({ start, last }) => start <= at && at + piece - 1 <= last);
       if (range === undefined || (write && !range.writable)) {
         const reason = range === undefined ? -2 : -4;
-        const sequence = this.faults.length;
-        this.faults.push({
-          sequence,
-          device,
-          label: undefined,
-          pasid: pasid < 0 ? undefined : pasid,
-          iova: BigInt(at),
-          length,
-          write,
-          reason,
-          free() {},
-        });
+        const flags = (write ? 1n : 0n) | (pasid < 0 ? 0n : 4n);
+        const numbers = [this.faults.length, device, Number(flags), 0, Math.max(pasid, 0), at, length, -reason];
+        this.faults.push(numbers.map(BigInt));
         return reason;
       }
       const local = new Uint8Array(this.memory.buffer, offset + done, piece);
@@ -205,20 +197,20 @@ export class FakeCore implements Core {
   faults_lost(): number {
     return 0;
   }
-  fault(index: number): CoreFault | undefined {
-    return this.faults[index];
+  fault(index: number, field: number): bigint {
+    return this.faults[index]![field]!;
   }
-  device_statistics(): Float64Array {
-    return new Float64Array([]);
+  device_statistic(): number {
+    return 0;
   }
-  global_statistics(): Float64Array {
-    return new Float64Array([]);
+  global_statistic(): number {
+    return 0;
   }
-  pages_by_size(): Float64Array {
-    return new Float64Array(0);
+  pages_of_size(): number {
+    return 0;
   }
-  usage(): Float64Array {
-    return new Float64Array([this.files.size]);
+  usage(count: number): number {
+    return count === 0 ? this.files.size : 0;
   }
   check(): string {
     return "";

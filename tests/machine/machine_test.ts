@@ -40,8 +40,8 @@ Deno.test("settings that cannot be are refused", () => {
   check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
-  check({ pci: [], memory: 2 ** 20 + 1 }, "memory is 1048577, wanted a multiple of 4096 from 1048576 to 3221225472");
-  check({ pci: [], memory: "1 GiB" }, `memory is "1 GiB", wanted a multiple of 4096 from 1048576 to 3221225472`);
+  check({ pci: [], memory: 2 ** 20 + 1 }, "memory is 1048577, wanted a multiple of 4096 from 1048576 to 2147479552");
+  check({ pci: [], memory: "1 GiB" }, `memory is "1 GiB", wanted a multiple of 4096 from 1048576 to 2147479552`);
   check({ pci: [], kernelMemory: 0 }, "kernelMemory is 0, wanted a multiple of 65536 from 1048576 to 536870912");
   check({ pci: [], seed: -1 }, "seed is -1, wanted a whole number from 0 to 9007199254740991");
   check({ pci: [], limits: { memlock: 0.5 } }, "limits.memlock is 0.5, wanted a whole number from 0 to 9007199254740991");

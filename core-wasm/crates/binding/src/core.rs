@@ -14,6 +14,9 @@ const GROUP_BY_REQUESTER: u32 = 4;
 /// `boot`: the process may choose whom pinned memory is charged to.
 const SYS_RESOURCE: u32 = 8;
 
+/// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
+const HANDLE_BYTES: usize = 64;
+
 /// The core of one machine.
 #[wasm_bindgen]
 pub struct Core {
@@ -36,8 +39,10 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
         limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };
-    let kernel = Kernel::new(config, Ram::new(ram).ok()?).ok()?;
-    Some(Core { kernel, ram_start })
+    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start };
+    // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.
+    Vec::<u8>::new().try_reserve_exact(size_of::<Core>() + HANDLE_BYTES).ok()?;
+    Some(core)
 }
 
 impl Core {

@@ -1,31 +1,18 @@
 //! A look into the machine: faults, counters, invariants. No program of the machine sees any of it.
+//!
+//! What is asked for here comes number by number, so that looking needs no memory: a machine whose heap is full can be looked at too.
 
 use crate::core::Core;
 use crate::text::Text;
 use core::fmt::Write;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// A transfer that was refused. See `iommu::FaultRecord`.
-#[wasm_bindgen]
-#[derive(Clone, Copy)]
-pub struct Fault {
-    /// Number of the fault since boot, from 0.
-    pub sequence: f64,
-    /// Number of the device.
-    pub device: u32,
-    /// What the program calls the device.
-    pub label: Option<u64>,
-    /// PASID of the transfer.
-    pub pasid: Option<u32>,
-    /// First byte that was refused.
-    pub iova: u64,
-    /// Bytes from there to the end of the transfer.
-    pub length: f64,
-    /// Whether the device wanted to write.
-    pub write: bool,
-    /// Why, as −reason.
-    pub reason: i32,
-}
+/// `fault`: the transfer was a write.
+const FAULT_WRITE: u64 = 1;
+/// `fault`: the device has a label.
+const FAULT_LABEL: u64 = 2;
+/// `fault`: the transfer carried a PASID.
+const FAULT_PASID: u64 = 4;
 
 #[wasm_bindgen]
 impl Core {
@@ -39,61 +26,71 @@ impl Core {
         self.kernel.faults_lost() as f64
     }
 
-    /// A fault record; 0 is the oldest that is kept. The caller frees it.
-    pub fn fault(&self, index: u32) -> Option<Fault> {
-        let record = self.kernel.fault(index as usize)?;
-        Some(Fault {
-            sequence: record.sequence as f64,
-            device: record.device,
-            label: record.label,
-            pasid: record.pasid,
-            iova: record.iova,
-            length: record.length as f64,
-            write: record.write,
-            reason: -i32::from(record.reason.code()),
-        })
+    /// A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
+    /// label 2, has a PASID 4), label, PASID, first byte that was refused, bytes from there to the end of the transfer, reason. 0 for what
+    /// is not there.
+    pub fn fault(&self, index: u32, field: u32) -> u64 {
+        let Some(record) = self.kernel.fault(index as usize) else { return 0 };
+        match field {
+            0 => record.sequence,
+            1 => u64::from(record.device),
+            2 => {
+                let write = if record.write { FAULT_WRITE } else { 0 };
+                let label = if record.label.is_some() { FAULT_LABEL } else { 0 };
+                let pasid = if record.pasid.is_some() { FAULT_PASID } else { 0 };
+                write | label | pasid
+            }
+            3 => record.label.unwrap_or(0),
+            4 => u64::from(record.pasid.unwrap_or(0)),
+            5 => record.iova,
+            6 => record.length,
+            7 => u64::from(record.reason.code()),
+            _ => 0,
+        }
     }
 
-    /// Of a device since boot: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
-    pub fn device_statistics(&self, device: u32) -> Vec<f64> {
+    /// A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+    pub fn device_statistic(&self, device: u32, count: u32) -> f64 {
         let counts = self.kernel.device_statistics(device);
-        list(&[counts.reads, counts.writes, counts.bytes, counts.tlb_hits, counts.tlb_misses, counts.walk_reads, counts.faults])
+        let all = [counts.reads, counts.writes, counts.bytes, counts.tlb_hits, counts.tlb_misses, counts.walk_reads, counts.faults];
+        one_of(&all, count)
     }
 
-    /// Maps, unmaps and invalidations since boot, page tables now.
-    pub fn global_statistics(&self) -> Vec<f64> {
+    /// A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
+    pub fn global_statistic(&self, count: u32) -> f64 {
         let counts = self.kernel.iommu_statistics();
-        list(&[counts.maps, counts.unmaps, counts.invalidations, counts.tables])
+        one_of(&[counts.maps, counts.unmaps, counts.invalidations, counts.tables], count)
     }
 
-    /// Pages mapped now, by lg2 of their bytes.
-    pub fn pages_by_size(&self) -> Vec<f64> {
-        list(&self.kernel.iommu_statistics().pages)
+    /// Pages of 2^`lg2` bytes that are mapped now.
+    pub fn pages_of_size(&self, lg2: u32) -> f64 {
+        one_of(&self.kernel.iommu_statistics().pages, lg2)
     }
 
-    /// Open files, objects, pinned pages.
-    pub fn usage(&self) -> Vec<f64> {
+    /// What is in use now: open files, objects, pinned pages.
+    pub fn usage(&self, count: u32) -> f64 {
         let usage = self.kernel.usage();
-        list(&[usage.files, usage.objects, usage.pinned_pages])
+        one_of(&[usage.files, usage.objects, usage.pinned_pages], count)
     }
 
-    /// Violated invariants, a line each. Empty when all is well.
-    pub fn check(&self) -> String {
-        let Some(mut text) = Text::new() else { return String::new() };
-        for violation in self.kernel.check_invariants() {
-            if writeln!(text, "{violation}").is_err() {
+    /// Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
+    pub fn check(&self) -> Option<String> {
+        let violations = self.kernel.find_violations().ok()?;
+        if violations.is_empty() {
+            return Some(String::new());
+        }
+        let mut text = Text::new()?;
+        for (index, violation) in violations.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            if write!(text, "{separator}{violation}").is_err() {
                 break;
             }
         }
-        text.into_string()
+        Some(text.into_string())
     }
 }
 
-/// Counts as numbers of JavaScript; empty if the heap has no room.
-fn list(counts: &[u64]) -> Vec<f64> {
-    let mut numbers = Vec::new();
-    if numbers.try_reserve_exact(counts.len()).is_ok() {
-        numbers.extend(counts.iter().map(|&count| count as f64));
-    }
-    numbers
+/// A count as a number of JavaScript; 0 for none of them.
+fn one_of(counts: &[u64], index: u32) -> f64 {
+    counts.get(index as usize).copied().unwrap_or(0) as f64
 }

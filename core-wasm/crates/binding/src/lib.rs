@@ -6,7 +6,7 @@
 //!
 //! Numbers cross the border: a result is 0 or more, or −errno (of a transfer: −reason). 64-bit addresses are bigints, offsets in the
 //! linear memory and in files are numbers. Nothing here panics or traps, whatever the arguments; what would need memory that is not there
-//! answers −ENOMEM, or is empty.
+//! answers −ENOMEM, or nothing.
 
 #![allow(unsafe_code)]
 
@@ -18,4 +18,3 @@ mod memory;
 mod text;
 
 pub use crate::core::{Core, boot};
-pub use crate::inspect::Fault;

@@ -64,9 +64,11 @@ mod wasm {
     static HEAP: KernelHeap = KernelHeap(TalcCell::new(Manual));
     static RESERVED: AtomicBool = AtomicBool::new(false);
 
-    /// Grows the linear memory to its final size and lays it out. `None` if the runtime does not give that much, if the heap is too
-    /// small for its own bookkeeping, or if the memory is laid out already.
+    /// Grows the linear memory to its final size and lays it out. `None` if the runtime does not give that much, if RAM is 2 GiB or more,
+    /// if the heap is too small for its own bookkeeping, or if the memory is laid out already.
     pub(crate) fn reserve(heap_bytes: usize, ram_bytes: usize) -> Option<Layout> {
+        // No slice of Rust may be longer.
+        isize::try_from(ram_bytes).ok()?;
         let heap_start = &raw const __heap_base as usize;
         let heap_start = heap_start.checked_next_multiple_of(ALIGN)?;
         let ram_start = heap_start.checked_add(heap_bytes)?.checked_next_multiple_of(PAGE)?;
@@ -78,8 +80,8 @@ mod wasm {
         // SAFETY: the range lies behind everything that the linker placed and inside the memory, is handed out once (see RESERVED), and
         // ends before RAM.
         unsafe { HEAP.0.claim(heap_start as *mut u8, ram_start - heap_start) }?;
-        // SAFETY: the range begins behind the heap, is aligned to a page, lies inside the memory, is zero since the memory grew by it, and
-        // is handed out once. JavaScript writes to it only between calls, as a device would.
+        // SAFETY: the range begins behind the heap, is aligned to a page, lies inside the memory, has less than 2^31 bytes, is zero since the
+        // memory grew by it, and is handed out once. JavaScript writes to it only between calls, as a device would.
         let ram = unsafe { slice::from_raw_parts_mut(ram_start as *mut u64, ram_bytes / 8) };
         Some(Layout { ram_start, ram })
     }

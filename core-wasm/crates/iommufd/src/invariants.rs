@@ -19,11 +19,22 @@ use uapi::{Errno, Result};
 impl Kernel {
     /// Checks all that holds between calls. Returns what does not, each in words; nothing when all is well.
     pub fn check_invariants(&self) -> Vec<Violation> {
-        let mut report = Report::default();
-        if self.check_all(&mut report).is_err() {
+        self.find_violations().unwrap_or_else(|_| {
+            let mut report = Report::default();
             report.add(format_args!("the heap has no room for checking the invariants"));
+            report.into_violations().unwrap_or_default()
+        })
+    }
+
+    /// As [`Kernel::check_invariants`]. ENOMEM where the heap has no room for finding out, so that nothing is known.
+    pub fn find_violations(&self) -> Result<Vec<Violation>> {
+        let mut report = Report::default();
+        let complete = self.check_all(&mut report);
+        let violations = report.into_violations()?;
+        if violations.is_empty() {
+            complete?;
         }
-        report.into_violations()
+        Ok(violations)
     }
 
     /// ENOMEM: the rest is not checked.

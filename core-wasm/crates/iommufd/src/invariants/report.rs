@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use uapi::{Errno, Result};
 
 /// A rule that does not hold, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,19 +19,23 @@ impl fmt::Display for Violation {
 #[derive(Default)]
 pub(super) struct Report {
     violations: Vec<Violation>,
+    /// There was something to report, and no room for it.
+    lost: bool,
 }
 
 impl Report {
-    pub(super) fn into_violations(self) -> Vec<Violation> {
-        self.violations
+    /// ENOMEM if there was something to report, and room for none of it.
+    pub(super) fn into_violations(self) -> Result<Vec<Violation>> {
+        if self.lost && self.violations.is_empty() { Err(Errno::ENOMEM) } else { Ok(self.violations) }
     }
 
-    /// Adds a violation. Without room on the heap its text is cut, or it is left out if it is not the first.
+    /// Adds a violation. Without room on the heap its text is cut, or it is left out.
     pub(super) fn add(&mut self, text: fmt::Arguments) {
         let mut line = Line(String::new());
         let _ = fmt::write(&mut line, text);
-        if self.violations.try_reserve(1).is_ok() {
-            self.violations.push(Violation(line.0));
+        match self.violations.try_reserve(1) {
+            Ok(()) => self.violations.push(Violation(line.0)),
+            Err(_) => self.lost = true,
         }
     }
 
@@ -73,7 +78,7 @@ mod tests {
         report.expect_count(3_u32, 3_u32, format_args!("never seen"));
         report.expect(false, format_args!("fd {} names nothing", 7));
         report.expect_count(3_u32, 4_u64, format_args!("users of object {}", 1));
-        let lines: Vec<String> = report.into_violations().iter().map(Violation::to_string).collect();
+        let lines: Vec<String> = report.into_violations().unwrap().iter().map(Violation::to_string).collect();
         assert_eq!(lines, ["fd 7 names nothing", "users of object 1: 3 are kept, 4 were counted"]);
     }
 }
