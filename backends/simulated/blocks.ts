@@ -11,37 +11,63 @@ const CHUNK_LENGTH = 65536;
 /** The smallest piece: a cache line, which also keeps u64 fields aligned. */
 const PIECE_LENGTH_MIN = 64;
 
+const PAGE = 4096;
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+
+/** Arrays over the same memory. */
+interface Views {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
 /** A piece of memory; arrays over it are made once for each length and kept, since making one costs more than a system call. */
 interface Piece {
   readonly address: bigint;
   readonly offset: number;
-  readonly views: Map<number, { readonly bytes: Uint8Array; readonly view: DataView }>;
+  readonly whole: Uint8Array;
+  readonly views: Map<number, Views>;
+}
+
+/** Addresses that blocks are cut from. */
+interface Chunk {
+  readonly start: bigint;
+  readonly end: bigint;
 }
 
 class PieceBlock implements Block {
   readonly address: bigint;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
+  bytes: Uint8Array;
+  view: DataView;
   #release: (() => void) | undefined;
 
-  constructor(address: bigint, memory: { readonly bytes: Uint8Array; readonly view: DataView }, release: () => void) {
+  constructor(address: bigint, memory: Views, release: () => void) {
     this.address = address;
     this.bytes = memory.bytes;
     this.view = memory.view;
     this.#release = release;
   }
 
+  /** The arrays become empty: who uses the block afterwards must not reach memory that is somebody else's by then, neither the program nor pread. */
   [Symbol.dispose](): void {
     this.#release?.();
     this.#release = undefined;
+    this.bytes = NO_BYTES;
+    this.view = NO_VIEW;
   }
 }
 
-/** Hands out blocks from chunks of mapped memory, by free lists of powers of two. */
+/**
+ * Hands out blocks from chunks of mapped memory, by free lists of powers of two.
+ *
+ * The memory of a chunk is kept mapped for as long as arrays over it are in use. A program that could unmap it would have those arrays over
+ * whatever is there next: memory of another mapping, or a page table.
+ */
 export class BlockAllocator {
   #core: Core;
   #memory: WebAssembly.Memory;
   #free = new Map<number, Piece[]>();
+  #chunks = new Set<Chunk>();
   #live = 0;
 
   /** Allocate from the memory that `core` maps, which lies in `memory`. */
@@ -53,6 +79,13 @@ export class BlockAllocator {
   /** Blocks that are not disposed. */
   get live(): number {
     return this.#live;
+  }
+
+  /** Whether some of `length` bytes at `at`, in whole pages, are memory for blocks, which may be neither unmapped nor replaced. */
+  touches(at: bigint, length: number): boolean {
+    const end = at + BigInt(Math.ceil(length / PAGE)) * BigInt(PAGE);
+    for (const chunk of this.#chunks) if (at < chunk.end && chunk.start < end) return true;
+    return false;
   }
 
   /** A block of `length` bytes, zeroed. @throws {RangeError} if `length` is no length, or no memory is left. */
@@ -73,38 +106,41 @@ export class BlockAllocator {
     const piece = free.pop()!;
     let views = piece.views.get(length);
     if (views === undefined) piece.views.set(length, views = this.#viewsOf(piece.offset, length));
-    else views.bytes.fill(0);
+    // All of the piece: a request or a device may have written behind the end of the block that it was.
+    piece.whole.fill(0);
     return new PieceBlock(piece.address, views, () => {
       this.#live--;
-      // Zeroed here too for the views of other lengths, which are handed out without clearing when new.
-      views.bytes.fill(0);
       free.push(piece);
     });
   }
 
   #cutChunk(size: number, free: Piece[]): void {
-    const { address, offset } = this.#map(CHUNK_LENGTH);
+    const { chunk, offset } = this.#map(CHUNK_LENGTH);
     for (let at = CHUNK_LENGTH - size; at >= 0; at -= size) {
-      free.push({ address: address + BigInt(at), offset: offset + at, views: new Map() });
+      const whole = new Uint8Array(this.#memory.buffer, offset + at, size);
+      free.push({ address: chunk.start + BigInt(at), offset: offset + at, whole, views: new Map() });
     }
   }
 
   #allocateLong(length: number): Block {
-    const { address, offset } = this.#map(length);
-    return new PieceBlock(address, this.#viewsOf(offset, length), () => {
+    const { chunk, offset } = this.#map(length);
+    return new PieceBlock(chunk.start, this.#viewsOf(offset, length), () => {
       this.#live--;
-      this.#core.munmap(address, length);
+      this.#chunks.delete(chunk);
+      this.#core.munmap(chunk.start, length);
     });
   }
 
-  #map(length: number): { address: bigint; offset: number } {
+  #map(length: number): { chunk: Chunk; offset: number } {
     const address = length > LENGTH_MAX ? -1n : this.#core.mmap(0n, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const offset = address < 0n ? -1 : this.#core.view(address, length);
     if (offset < 0) throw new RangeError(`Cannot allocate an argument block of ${length} bytes: the machine's memory is used up`);
-    return { address, offset };
+    const chunk = { start: address, end: address + BigInt(Math.ceil(length / PAGE)) * BigInt(PAGE) };
+    this.#chunks.add(chunk);
+    return { chunk, offset };
   }
 
-  #viewsOf(offset: number, length: number): { bytes: Uint8Array; view: DataView } {
+  #viewsOf(offset: number, length: number): Views {
     const { buffer } = this.#memory;
     return { bytes: new Uint8Array(buffer, offset, length), view: new DataView(buffer, offset, length) };
   }

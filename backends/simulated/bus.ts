@@ -11,6 +11,11 @@ import type { Bus, Clock, DeviceDescription, Dma, DmaFault } from "./device.ts";
 /** VFIO's index of the interrupt kinds of a PCI device. */
 export const IRQ = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
 
+/** PASIDs are 20 bits wide (PCI Express Base 5.0, 6.20). */
+const PASID_MAX = 2 ** 20 - 1;
+/** How the core is told of a transfer without one. */
+const NO_PASID = -1;
+
 /** What all buses of a machine share. */
 export interface BusHost {
   /** The core. */
@@ -55,8 +60,8 @@ export class DeviceBus implements Bus {
     this.#clock = host.clock.device();
     this.#random = random;
     this.dma = {
-      read: (iova, into, pasid) => this.#transfer(iova, into, pasid ?? -1, false),
-      write: (iova, from, pasid) => this.#transfer(iova, from, pasid ?? -1, true),
+      read: (iova, into, pasid) => this.#transfer(iova, into, pasid, false),
+      write: (iova, from, pasid) => this.#transfer(iova, from, pasid, true),
     };
   }
 
@@ -186,17 +191,19 @@ export class DeviceBus implements Bus {
     return interruptPin > 0 && enabled(IRQ.intx, 1) ? "intx" : "none";
   }
 
-  #transfer(iova: bigint, bytes: Uint8Array, pasid: number, write: boolean): DmaFault | undefined {
+  #transfer(iova: bigint, bytes: Uint8Array, pasid: number | undefined, write: boolean): DmaFault | undefined {
     const { core, memory } = this.#host;
     if (!this.#config().busMaster) {
       this.refusedByMaster++;
       return "bus-master-off";
     }
     this.#checkAddress(iova, bytes.length);
-    if (bytes.buffer !== memory.buffer) return this.#bounce(iova, bytes, pasid, write);
+    if (pasid !== undefined) checkPasid(pasid);
+    const tag = pasid ?? NO_PASID;
+    if (bytes.buffer !== memory.buffer) return this.#bounce(iova, bytes, tag, write);
     const code = write
-      ? core.dma_write(this.#device, pasid, iova, bytes.byteOffset, bytes.length)
-      : core.dma_read(this.#device, pasid, iova, bytes.byteOffset, bytes.length);
+      ? core.dma_write(this.#device, tag, iova, bytes.byteOffset, bytes.length)
+      : core.dma_read(this.#device, tag, iova, bytes.byteOffset, bytes.length);
     return code === 0 ? undefined : dmaFaultOf(code);
   }
 
@@ -225,4 +232,10 @@ export class DeviceBus implements Bus {
       throw new RangeError(`Cannot do DMA at 0x${iova.toString(16)}, ${length} bytes: the device has ${bits} address bits`);
     }
   }
+}
+
+/** A PASID that is none must not be cut to another one, and least of all to a transfer without. */
+function checkPasid(pasid: number): void {
+  if (Number.isSafeInteger(pasid) && pasid >= 0 && pasid <= PASID_MAX) return;
+  throw new RangeError(`Cannot do DMA with PASID ${pasid}: it must be a whole number from 0 to ${PASID_MAX}`);
 }

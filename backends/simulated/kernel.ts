@@ -5,7 +5,7 @@
  */
 import { DEVICE_SET_IRQS } from "../../uapi/codec.ts";
 import { ERRNO } from "../../uapi/errno.ts";
-import { type Block, type Kernel, UnsupportedKernel } from "../../uapi/kernel.ts";
+import { type Block, type Kernel, MAP_FIXED, MAP_FIXED_NOREPLACE, UnsupportedKernel } from "../../uapi/kernel.ts";
 import { BlockAllocator } from "./blocks.ts";
 import { HOST_RELEASE, HOST_RESET, LENGTH_MAX } from "./core.ts";
 import { Inspection } from "./inspect.ts";
@@ -16,8 +16,8 @@ import { Waiters } from "./waiters.ts";
 const SYSCALL_NANOSECONDS = 300;
 /** A region's index is above these bits of the offset of a device fd. */
 const REGION_SPAN = 2 ** 40;
-/** The end of a process's addresses on x86-64, exclusive. */
-const ADDRESS_END = 2n ** 47n;
+/** The end of a process's addresses on x86-64, exclusive: 47 bits without the last page. */
+const ADDRESS_END = 2n ** 47n - 4096n;
 /** Whole pages, below 2^32 bytes. */
 const UNMAP_PIECE = 2 ** 32 - 4096;
 const DEVICE_MASK = HOST_RELEASE - 1;
@@ -56,7 +56,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** As {@linkcode Kernel.close}. */
   override close(fd: number): number {
     this.#enter();
-    const result = this.#machine.core.close(fd);
+    const result = this.#machine.core.close(descriptor(fd));
     if (result < 0) return result;
     this.#waiters.closed(fd);
     return this.#settle(result);
@@ -67,56 +67,61 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     this.#enter();
     if (typeof argument === "number" && !Number.isSafeInteger(argument)) return -ERRNO.EINVAL;
     const value = typeof argument === "number" ? BigInt.asUintN(64, BigInt(argument)) : argument.address;
-    const result = this.#settle(this.#machine.core.ioctl(fd, request >>> 0, value));
+    const file = descriptor(fd);
+    // A request is 32 bits; Linux does not see more of it either.
+    const number = request >>> 0;
+    const result = this.#settle(this.#machine.core.ioctl(file, number, value));
     // What the device thought to be enabled is out of date.
-    if (request === DEVICE_SET_IRQS) this.#machine.devices[this.#machine.core.device_of(fd)]?.bus.interruptsChanged();
+    if (number === DEVICE_SET_IRQS) this.#machine.devices[this.#machine.core.device_of(file)]?.bus.interruptsChanged();
     return result;
   }
 
   /** As {@linkcode Kernel.read}. */
   override read(fd: number, into: Block, length: number): number {
     this.#enter();
-    return fits(into, length) ? this.#machine.core.read(fd, into.address, length) : -ERRNO.EFAULT;
+    return fits(into, length) ? this.#machine.core.read(descriptor(fd), into.address, length) : -ERRNO.EFAULT;
   }
 
   /** As {@linkcode Kernel.write}. */
   override write(fd: number, from: Block, length: number): number {
     this.#enter();
-    return fits(from, length) ? this.#machine.core.write(fd, from.address, length) : -ERRNO.EFAULT;
+    return fits(from, length) ? this.#machine.core.write(descriptor(fd), from.address, length) : -ERRNO.EFAULT;
   }
 
   /** As {@linkcode Kernel.pread}. */
   override pread(fd: number, into: Block, length: number, offset: number): number {
     this.#enter();
-    const device = this.#machine.core.device_of(fd);
+    const device = this.#machine.core.device_of(descriptor(fd));
     if (device < 0 || length === 0) return Math.min(device, 0);
     if (!fits(into, length)) return -ERRNO.EFAULT;
-    const region = regionOf(offset);
+    const region = isLength(offset) ? regionOf(offset) : -1;
     return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.read(region, offset - region * REGION_SPAN, into.view, length);
   }
 
   /** As {@linkcode Kernel.pwrite}. */
   override pwrite(fd: number, from: Block, length: number, offset: number): number {
     this.#enter();
-    const device = this.#machine.core.device_of(fd);
+    const device = this.#machine.core.device_of(descriptor(fd));
     if (device < 0 || length === 0) return Math.min(device, 0);
     if (!fits(from, length)) return -ERRNO.EFAULT;
-    const region = regionOf(offset);
+    const region = isLength(offset) ? regionOf(offset) : -1;
     return region < 0 ? -ERRNO.EINVAL : this.#machine.devices[device]!.write(region, offset - region * REGION_SPAN, from.view, length);
   }
 
-  /** As {@linkcode Kernel.mmap}. */
+  /** As {@linkcode Kernel.mmap}. EPERM for `MAP_FIXED` over memory of blocks, which is sealed as by Linux's mseal. */
   override mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint {
     this.#enter();
     if (!isLength(length) || !isLength(offset) || at < 0n || at >= 2n ** 64n) return BigInt(-ERRNO.EINVAL);
     if (length > LENGTH_MAX) return BigInt(-ERRNO.ENOMEM);
-    return this.#machine.core.mmap(at, length, prot, flags, fd, offset);
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === MAP_FIXED && this.#blocks.touches(at, length)) return BigInt(-ERRNO.EPERM);
+    return this.#machine.core.mmap(at, length, prot, flags, descriptor(fd), offset);
   }
 
-  /** As {@linkcode Kernel.munmap}. */
+  /** As {@linkcode Kernel.munmap}. EPERM, and nothing is unmapped, where memory of blocks is in the range. */
   override munmap(at: bigint, length: number): number {
     this.#enter();
     if (!isLength(length) || at < 0n || at + BigInt(length) > ADDRESS_END) return -ERRNO.EINVAL;
+    if (this.#blocks.touches(at, length)) return -ERRNO.EPERM;
     // The core takes 32-bit lengths; a range to unmap may be longer, since it may have holes.
     for (let done = 0;;) {
       const piece = Math.min(length - done, UNMAP_PIECE);
@@ -129,7 +134,8 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** As {@linkcode Kernel.view}. */
   override view(at: bigint, length: number): Uint8Array {
     const { core, memory } = this.#machine;
-    const offset = isLength(length) && 0 < length && length <= LENGTH_MAX ? core.view(at, length) : -1;
+    const inRange = isLength(length) && 0 < length && length <= LENGTH_MAX && 0n <= at && at < ADDRESS_END;
+    const offset = inRange ? core.view(at, length) : -1;
     return offset < 0 ? new Uint8Array(0) : new Uint8Array(memory.buffer, offset, length);
   }
 
@@ -141,6 +147,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** As {@linkcode Kernel.eventfd}. */
   override eventfd(initial: number, flags: number): number {
     this.#enter();
+    if (!isLength(initial) || initial > LENGTH_MAX || !isLength(flags) || flags > LENGTH_MAX) return -ERRNO.EINVAL;
     return this.#machine.core.eventfd(initial, flags);
   }
 
@@ -157,7 +164,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
    */
   override wait(fd: number, signal?: AbortSignal): Promise<number> {
     this.#enter();
-    return this.#waiters.wait(fd, signal);
+    return this.#waiters.wait(descriptor(fd), signal);
   }
 
   /** As {@linkcode Kernel.relax}: runs the next event of the machine. */
@@ -205,12 +212,17 @@ function isLength(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
+/** The fd for the core, which takes 32 bits: a number that is none must not be cut to one that is. */
+function descriptor(fd: number): number {
+  return (fd | 0) === fd ? fd : -1;
+}
+
 function fits(block: Block, length: number): boolean {
-  return isLength(length) && length <= block.bytes.length;
+  return isLength(length) && length <= block.bytes.length && length <= block.view.byteLength;
 }
 
 /** The region of an offset, −1 where there is none. */
 function regionOf(offset: number): number {
   const region = Math.floor(offset / REGION_SPAN);
-  return region >= 0 && region <= 7 ? region : -1;
+  return region <= 7 ? region : -1;
 }
