@@ -195,7 +195,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** Each system call takes time, in which devices run; and those who wait may find something to do afterwards. */
   #enter(): void {
     this.#machine.clock.spend(SYSCALL_NANOSECONDS);
-    if (this.#waiters.length > 0) this.#waiters.wake();
+    this.#waiters.entered();
   }
 
   /** Do what the core asks of the host beside its answer. */

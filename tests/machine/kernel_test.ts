@@ -99,6 +99,71 @@ Deno.test("an endless run of events lets timers and abort signals of the program
   ok(kernel.inspect.statistics.events > 1024);
 });
 
+/** Let as many microtasks go by as deep async functions take between two system calls. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await undefined;
+}
+
+Deno.test("while a program does what a wait was for, time passes by its system calls alone", async () => {
+  const { kernel, core, eventfd, bus } = machineWithSignal();
+  const ran: string[] = [];
+  bus.clock.after(1_000, () => bus.raise(0));
+  bus.clock.after(50_000, () => ran.push("much later"));
+  core.route(0, 0, 0, eventfd);
+  const other = kernel.wait(kernel.eventfd(0, 0));
+  strictEqual(await kernel.wait(eventfd), 0);
+  const start = kernel.inspect.now;
+  for (let call = 0; call < 20; call++) {
+    await turns(20);
+    kernel.close(999);
+  }
+  strictEqual(kernel.inspect.now, start + 20 * 300);
+  deepStrictEqual(ran, []);
+  // Once the program does nothing any more, its other wait goes on.
+  await turns(100);
+  deepStrictEqual(ran, ["much later"]);
+  kernel[Symbol.dispose]();
+  strictEqual(await other, -ERRNO.EBADF);
+});
+
+Deno.test("a wait that begins at once leaves the rest of the program its turn", async () => {
+  const { kernel, eventfd, bus } = machineWithSignal();
+  using block = kernel.block(8);
+  const ran: string[] = [];
+  bus.clock.after(1_000, () => bus.raise(0));
+  bus.clock.after(50_000, () => ran.push("much later"));
+  const rest = async () => {
+    await turns(20);
+    ran.push("rest");
+  };
+  strictEqual(await kernel.wait(eventfd), 0);
+  kernel.read(eventfd, block, 8);
+  const resting = rest();
+  const again = kernel.wait(eventfd);
+  await resting;
+  await turns(100);
+  deepStrictEqual(ran, ["rest", "much later"]);
+  kernel.close(eventfd);
+  strictEqual(await again, -ERRNO.EBADF);
+});
+
+Deno.test("a part of the program that never rests does not keep another one waiting", async () => {
+  const { kernel, eventfd, bus } = machineWithSignal();
+  bus.clock.after(20_000, () => bus.raise(0));
+  let isWoken = false;
+  const waiting = kernel.wait(eventfd).then((result) => {
+    isWoken = true;
+    return result;
+  });
+  let calls = 0;
+  for (; !isWoken && calls < 1_000; calls++) {
+    await undefined;
+    kernel.close(999);
+  }
+  ok(60 < calls && calls < 80, String(calls));
+  strictEqual(await waiting, 0);
+});
+
 Deno.test("relax runs the next event, however far it is", () => {
   const { kernel, bus } = machineWithSignal();
   let ran = 0;
