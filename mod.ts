@@ -9,7 +9,8 @@
  * using kernel = await simulated({ pci: [{ slot: "04.0", model: () => new EduDevice() }] });
  * using iommu = IommuFd.open(kernel);
  * using ioas = iommu.createIoas();
- * using device = DeviceFd.open(kernel, "0000:00:04.0").bind(iommu, { label: 1n });
+ * using file = DeviceFd.open(kernel, "0000:00:04.0");
+ * using device = file.bind(iommu, { label: 1n });
  * device.attach(ioas);
  * using buffer = ioas.createDmaBuffer(4096);
  * console.log(`The device may use I/O address 0x${buffer.iova.toString(16)}`);

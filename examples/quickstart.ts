@@ -12,7 +12,8 @@ export async function quickstart(): Promise<string> {
 
   using iommu = IommuFd.open(kernel); // /dev/iommu
   using ioas = iommu.createIoas(); // an I/O address space: what devices attached to it see
-  using device = DeviceFd.open(kernel, "0000:00:04.0").bind(iommu, { label: 0xed0n }); // the label names the device in faults
+  using file = DeviceFd.open(kernel, "0000:00:04.0"); // the only one of this device; it cannot do a thing yet
+  using device = file.bind(iommu, { label: 0xed0n }); // now it can be driven; the label names it in faults
   device.attach(ioas); // before this, the IOMMU refuses every DMA of the device
 
   using source = ioas.createDmaBuffer(4096); // memory at an I/O address: `iova` for the device, `bytes` for us
