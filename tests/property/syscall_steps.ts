@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileKind } from "../../uapi/schema/types.ts";
-import { IOAS_MAP, type IoasMap, putIoasMap } from "../../uapi/codec.ts";
+import { IOAS_MAP, IOAS_UNMAP, type IoasMap, putIoasMap, putIoasUnmap } from "../../uapi/codec.ts";
 import { check, equal } from "../check.ts";
 import { drawRequest, learn } from "./syscall_requests.ts";
 import { Draw, PAGE, SECRET } from "./syscall_values.ts";
@@ -69,11 +69,16 @@ function open(world: World, draw: Draw): void {
   else opened(world, "device", world.kernel.open(device, 2));
 }
 
-function close(world: World, draw: Draw): void {
+async function close(world: World, draw: Draw): Promise<void> {
   const fd = draw.fd(draw.of([undefined, "iommufd", "device", "eventfd", "eventfd", "memfd"] as const));
   const known = world.live.files.has(fd);
+  const waits = [...world.waiting].filter(([, other]) => known && other === fd).map(([number]) => number);
   equal(world.result(`close(${fd})`, world.kernel.close(fd)), known ? 0 : -9, `close(${fd})`);
   world.live.closed(fd);
+  // The number may be another file's at once.
+  if (draw.once(2)) makeEventfd(world, draw);
+  for (let turn = 0; turn < 4; turn++) await undefined;
+  check(!waits.some((number) => world.waiting.has(number)), `a wait for fd ${fd} goes on behind its end`);
 }
 
 function map(world: World, draw: Draw): void {
@@ -202,9 +207,10 @@ function wait(world: World, draw: Draw): void {
   const number = ++world.waits;
   if (draw.once(10)) controller.abort();
   if (draw.once(2)) world.controllers.push(controller);
+  world.waiting.set(number, fd);
   world.kernel.wait(fd, controller.signal).then((result) => {
     world.result("wait", result);
-    world.woken.push(`${number}: ${result}`);
+    check(world.waiting.delete(number), "a wait ended twice");
     world.log.push(`wait ${number} of fd ${fd} ended with ${result}`);
   });
 }
@@ -262,9 +268,32 @@ function exhaust(world: World, draw: Draw): void {
   }
 }
 
-/** As much memory as there is, given back at once, in the state in which a careless program leaves it. */
-function dirty(world: World): void {
+/** Unmap everything while devices remember where it was; what they still reach is somebody else's by then. */
+function recycle(world: World, draw: Draw): void {
+  const { kernel, live } = world;
+  const iovas = [0x1000n, ...live.areas.map(({ iova }) => iova)].filter((iova) => iova < 2n ** 63n);
+  const readAll = () => {
+    for (const { bus } of world.puppets) {
+      for (const iova of iovas) {
+        const bytes = new Uint8Array(8);
+        bus.dma.read(iova, bytes);
+        world.isNoSecret(bytes, `a read at 0x${iova.toString(16)}`);
+      }
+    }
+  };
+  readAll();
+  const block = world.blocks.find(({ disposed, block }) => !disposed && block.bytes.length >= 24)?.block;
+  if (block === undefined) return;
+  for (const [iommufd, ids] of live.ids) {
+    for (const ioasId of ids.get("ioas") ?? []) {
+      putIoasUnmap(block.view, 0, { ioasId, iova: 0n, length: 2n ** 64n - 1n });
+      world.result("ioctl", kernel.ioctl(iommufd, IOAS_UNMAP, block));
+    }
+  }
+  for (const { at, length } of live.mapped.splice(0)) world.result("munmap", kernel.munmap(at, length));
   world.dirty();
+  readAll();
+  for (let mapping = 0; mapping < 3; mapping++) map(world, draw);
 }
 
 function makeEventfd(world: World, draw: Draw): void {
@@ -297,7 +326,8 @@ export const STEPS: Readonly<Record<string, Kind>> = {
   interrupt: { weight: 8, run: interrupt },
   look: { weight: 4, run: look },
   exhaust: { weight: 1, run: exhaust },
-  dirty: { weight: 2, run: dirty },
+  dirty: { weight: 2, run: (world) => world.dirty() },
+  recycle: { weight: 2, run: recycle },
   turn: { weight: 4, run: () => Promise.resolve() },
   task: { weight: 1, run: turns },
 };

@@ -40,8 +40,8 @@ export class World {
   readonly live: Live = new Live();
   /** Blocks, some of them disposed. */
   readonly blocks: { readonly block: Block; disposed: boolean }[] = [];
-  /** What each wait came to, as they ended. */
-  readonly woken: string[] = [];
+  /** Waits that go on, by their numbers: the fds. */
+  readonly waiting: Map<number, number> = new Map();
   /** Of waits that can be aborted. */
   readonly controllers: AbortController[] = [];
   /** What the program saw, beside the calls that strace shows. */
@@ -93,6 +93,13 @@ export class World {
     const { buffer } = this.simulated.view(SECRET.start, 1);
     check(this.#buffer.byteLength === this.#bytes, "the machine's memory grew or was detached");
     check(buffer === this.#buffer || buffer.byteLength === 0, "the machine's memory is another");
+    for (const { block: { address, bytes }, disposed } of this.blocks) {
+      const seen = disposed ? bytes : this.simulated.view(address, bytes.length);
+      check(
+        bytes.length === (disposed ? 0 : seen.length) && seen.byteOffset === bytes.byteOffset,
+        "a block is over other memory than its own",
+      );
+    }
     const secret = this.simulated.view(SECRET.start, Number(SECRET.end - SECRET.start));
     check(secret.every((byte, at) => byte === PATTERN[at % PATTERN.length]), "the secret memory was written");
     equal(this.simulated.inspect.check().filter((line) => line !== NO_ROOM), []);
@@ -104,7 +111,7 @@ export class World {
     for (const one of this.blocks) one.block[Symbol.dispose]();
     for (let fd = 0; fd < this.openFiles; fd++) this.result("close", this.kernel.close(fd));
     await turns();
-    equal(this.woken.length, this.waits, "waits that ended");
+    equal([...this.waiting], [], "waits that go on");
     const { files, objects, pinnedPages, blocks, waits } = this.simulated.inspect.usage;
     equal({ files, objects, pinnedPages, blocks, waits }, { files: 0, objects: 0, pinnedPages: 0, blocks: 0, waits: 0 });
     const { tables, pages } = this.simulated.inspect.statistics;

@@ -50,7 +50,7 @@ async function run(shape: Shape, program: readonly Step[]): Promise<string[]> {
 /** Seconds to look for more than the suite has time for, and where to begin: set by whoever searches. */
 const SECONDS = Number(Deno.env.get("SYSCALLS_SECONDS") ?? 0);
 const SEED = Number(Deno.env.get("SYSCALLS_SEED") ?? 20_240_731);
-const LIMIT = SECONDS > 0 ? { numRuns: 1_000_000, interruptAfterTimeLimit: 1000 * SECONDS } : { numRuns: 100 };
+const LIMIT = SECONDS > 0 ? { numRuns: 1_000_000, interruptAfterTimeLimit: 1000 * SECONDS } : { numRuns: 150 };
 
 Deno.test("any calls with any arguments leave a machine whose invariants hold, and nothing behind", async () => {
   await fc.assert(fc.asyncProperty(shapes, programs, async (shape, program) => void await run(shape, program)), { seed: SEED, ...LIMIT });
@@ -59,6 +59,6 @@ Deno.test("any calls with any arguments leave a machine whose invariants hold, a
 Deno.test("the same calls give the same run, call by call", async () => {
   await fc.assert(
     fc.asyncProperty(shapes, programs, async (shape, program) => equal(await run(shape, program), await run(shape, program))),
-    { seed: SEED + 1, ...LIMIT, ...(SECONDS > 0 ? {} : { numRuns: 20 }) },
+    { seed: SEED + 1, ...LIMIT, ...(SECONDS > 0 ? {} : { numRuns: 30 }) },
   );
 });
