@@ -84,7 +84,14 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   const modelErrors: unknown[] = [];
   const report = (error: unknown) => {
     if (modelErrors.length < MODEL_ERRORS_MAX) modelErrors.push(error);
-    onModelError(error);
+    try {
+      onModelError(error);
+    } catch (failure) {
+      // The caller's mistake, and not one of the system call during which the model failed: those do not throw.
+      queueMicrotask(() => {
+        throw failure;
+      });
+    }
   };
   let wake = () => {};
   const clock = new VirtualClock(report);

@@ -147,12 +147,18 @@ export class VirtualClock {
     return true;
   }
 
-  /** For {@linkcode DeviceClock}: queue an event. Times are at least 1 ns ahead, so that an event that re-arms itself cannot stop time. */
+  /**
+   * For {@linkcode DeviceClock}: queue an event. Times are at least 1 ns ahead, so that an event that re-arms itself cannot stop time; for that
+   * they end where numbers are no longer exact, after 104 days.
+   */
   schedule(nanoseconds: number, callback: () => void, scope: DeviceClock): Entry {
-    if (!(nanoseconds >= 0 && nanoseconds <= Number.MAX_SAFE_INTEGER)) {
-      throw new RangeError(`Cannot schedule an event in ${nanoseconds} ns: the delay must be from 0 to 2^53 - 1`);
+    const time = this.#now + Math.max(1, Math.ceil(nanoseconds));
+    if (!(nanoseconds >= 0 && time <= Number.MAX_SAFE_INTEGER)) {
+      throw new RangeError(
+        `Cannot schedule an event in ${nanoseconds} ns: the delay must be 0 or more and end by 2^53 - 1 ns of machine time`,
+      );
     }
-    const entry = new Entry(this.#now + Math.max(1, Math.ceil(nanoseconds)), this.#order++, callback, scope);
+    const entry = new Entry(time, this.#order++, callback, scope);
     this.#heap.push(entry);
     return entry;
   }

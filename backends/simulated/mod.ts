@@ -42,7 +42,7 @@ export interface SimulatedOptions {
   readonly module?: WebAssembly.Module;
   /**
    * Told of each exception that a device model throws, which is a mistake in the model: the access gets EIO, the event ends.
-   * Default: `console.error`.
+   * Default: `console.error`. What it throws itself is uncaught, since system calls do not throw.
    */
   readonly onModelError?: (error: unknown) => void;
 }

@@ -44,7 +44,8 @@ Deno.test("an event sees the time it was due, and what it schedules runs in the 
 });
 
 Deno.test("an event that re-arms itself at once does not stop time", () => {
-  const clock = newClock();
+  const errors: unknown[] = [];
+  const clock = new VirtualClock((error) => void errors.push(error));
   const device = clock.device();
   let runs = 0;
   const again = () => {
@@ -99,6 +100,26 @@ Deno.test("an exception in an event reaches the owner of the clock, and time goe
 Deno.test("delays that are no delays are refused", () => {
   const device = newClock().device();
   for (const delay of [-1, NaN, Infinity]) throws(() => device.after(delay, () => {}), RangeError);
+});
+
+Deno.test("time ends where numbers are no longer exact, and no event can go round there for ever", () => {
+  const errors: unknown[] = [];
+  const clock = new VirtualClock((error) => void errors.push(error));
+  const device = clock.device();
+  let runs = 0;
+  const again = () => {
+    runs++;
+    device.after(0, again);
+  };
+  device.after(Number.MAX_SAFE_INTEGER - 2, again);
+  throws(() => device.after(Number.MAX_SAFE_INTEGER + 1, () => {}), RangeError);
+  while (clock.step());
+  strictEqual(clock.now, Number.MAX_SAFE_INTEGER);
+  strictEqual(runs, 3);
+  ok(errors.length === 1 && errors[0] instanceof RangeError);
+  throws(() => device.after(1, () => {}), RangeError);
+  clock.spend(300);
+  strictEqual(clock.length, 0);
 });
 
 Deno.test("a seed gives one sequence, and another seed or stream another", () => {

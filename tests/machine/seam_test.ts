@@ -265,3 +265,31 @@ Deno.test("a machine whose memory for the kernel is just too small is a RangeErr
   }
   for (let frames = enough - 4; frames < enough + 24; frames++) strictEqual(await boots(frames), frames <= enough);
 });
+
+Deno.test("a model that throws, and a handler of its errors that throws, make no system call throw", async () => {
+  const broken = new Puppet();
+  broken.read = () => {
+    throw new Error("the model is broken");
+  };
+  const caught: string[] = [];
+  const listen = (event: ErrorEvent) => {
+    event.preventDefault();
+    caught.push(event.message);
+  };
+  addEventListener("error", listen);
+  try {
+    const onModelError = (error: unknown) => {
+      throw new Error("so is the handler", { cause: error });
+    };
+    using kernel = await simulated({ pci: [{ slot: "04.0", model: broken }] }, { onModelError });
+    using iommu = IommuFd.open(kernel);
+    using device = DeviceFd.open(kernel, "00:04.0").bind(iommu);
+    throws(() => device.bar(0).read32(0), { code: "EIO" });
+    await undefined;
+    strictEqual(kernel.inspect.modelErrors.length, 1);
+    strictEqual(caught.length, 1);
+    ok(caught[0]!.includes("so is the handler"), caught[0]);
+  } finally {
+    removeEventListener("error", listen);
+  }
+});
