@@ -43,7 +43,7 @@ const NEITHER = "Set read, write or both.";
 
 /** Mapping is refused for the same reasons, whatever is mapped. */
 const MAPPING = {
-  EINVAL: "Length, addresses or access do not suit the IOAS: see its ranges and alignment.",
+  EINVAL: "Length, addresses or access do not suit the IOAS: see its ranges and alignment, and set read, write or both.",
   EEXIST: "Something is mapped there: unmap it, take another IOVA, or leave iova out for a free one.",
   EOVERFLOW: OVERFLOW,
   ENOENT: IOAS_GONE,

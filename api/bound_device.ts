@@ -60,7 +60,7 @@ export class BoundDevice implements Disposable {
   #state: DeviceState;
   #session: Session;
   #attachedTo: Ioas | Hwpt | undefined;
-  #regions = new Map<number, Region>();
+  #config: Region | undefined;
 
   /** Made by {@linkcode DeviceFd.bind}. */
   constructor({ deviceFd, iommu, id, label, state }: BoundDeviceParts) {
@@ -121,13 +121,11 @@ export class BoundDevice implements Disposable {
     return { regions: numRegions, irqs: numIrqs, canReset: has(uapi.DEVICE_FLAGS_RESET), isPci: has(uapi.DEVICE_FLAGS_PCI) };
   }
 
-  /** A region of its registers. @param index as VFIO counts: BARs 0 to 5, 6 expansion ROM, 7 configuration space. @throws {IommuError} EINVAL */
+  /** A region of its registers: a handle of its own each time. @param index as VFIO counts: BARs 0 to 5, 6 expansion ROM, 7 configuration space. @throws {IommuError} EINVAL */
   region(index: number): Region {
     checkCount(index, "a region", 0, 0xffff_ffff);
     this.#state.begin("DEVICE_GET_REGION_INFO");
-    let region = this.#regions.get(index);
-    if (region === undefined) this.#regions.set(index, region = new Region(this.#state, index));
-    return region;
+    return new Region(this.#state, index);
   }
 
   /** A base address register. @param index 0 to 5. A BAR that the device lacks has size 0. */
@@ -135,9 +133,11 @@ export class BoundDevice implements Disposable {
     return this.region(checkCount(index, "a BAR", 0, 5));
   }
 
-  /** Configuration space. */
+  /** Configuration space: the same handle each time, until it is disposed. */
   get config(): Region {
-    return this.region(uapi.PCI_CONFIG_REGION_INDEX);
+    this.#state.begin("DEVICE_GET_REGION_INFO");
+    if (!this.#config?.isOpen) this.#config = this.region(uapi.PCI_CONFIG_REGION_INDEX);
+    return this.#config;
   }
 
   /** Its interrupts of one kind. */

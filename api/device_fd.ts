@@ -88,7 +88,13 @@ export class DeviceFd implements Disposable {
   bind(iommu: IommuFd, { label }: BindOptions = {}): BoundDevice {
     if (label !== undefined) checkU64(label, "a label");
     const state = this.#state;
-    sessionOf(iommu).begin("DEVICE_BIND_IOMMUFD");
+    const session = sessionOf(iommu);
+    session.begin("DEVICE_BIND_IOMMUFD");
+    // Another kernel may have another file of that number.
+    if (session.kernel !== this.kernel) {
+      const values = { device: state.name, iommufd: iommu.fd };
+      throw failed("bind", -ERRNO.EBADFD, values, "The iommu_fd belongs to another kernel than the device_fd.");
+    }
     const view = state.begin("DEVICE_BIND_IOMMUFD");
     uapi.putDeviceBindIommufd(view, 0, { flags: 0, iommufd: iommu.fd, tokenUuidPtr: 0n });
     const result = state.send(uapi.DEVICE_BIND_IOMMUFD);

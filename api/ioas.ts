@@ -125,6 +125,10 @@ export class Ioas implements Disposable {
     const view = this.#begin("IOAS_MAP_FILE");
     // The number of a closed file may be that of another one by now.
     if (!file.isOpen) throw closed("MemFd", "IOAS_MAP_FILE");
+    if (file.kernel !== this.#session.kernel) {
+      const values = { length, start, fd: file.fd, ...fixed(options), ioas: this.id };
+      throw failed("ioasMapFile", -ERRNO.EBADF, values, "The file belongs to another kernel than the IOAS.");
+    }
     const { flags, iova } = mapping(options);
     uapi.putIoasMapFile(view, 0, { flags, ioasId: this.id, fd: file.fd, start, length, iova });
     const result = this.#session.send(uapi.IOAS_MAP_FILE);

@@ -21,9 +21,13 @@ export interface RegionFlags {
 /**
  * A BAR or configuration space. Made by {@linkcode BoundDevice.region}.
  *
- * Each call is one access of that width, in little-endian byte order as PCI has it. Offsets are in bytes from the start of the region.
+ * Each call is one read or write of that width in little-endian byte order, as PCI has it. Offsets are in bytes from the start of the region.
+ * The kernel makes one access of it where the offset is a multiple of the width, and several smaller ones where it is not; 64 bits of
+ * configuration space are two of 32.
+ *
+ * It holds nothing that must be given back. Disposing it ends its use, for drivers that hand it on.
  */
-export class Region {
+export class Region implements Disposable {
   /** As VFIO counts: BARs 0 to 5, 6 expansion ROM, 7 configuration space. */
   readonly index: number;
   /** Bytes; 0: the device has no such region. */
@@ -33,6 +37,7 @@ export class Region {
   #state: DeviceState;
   /** Of the region in the file. */
   #offset: number;
+  #isOpen = true;
 
   /** Made by {@linkcode BoundDevice.region}. @throws {IommuError} EINVAL if the device has no region of that index. */
   constructor(state: DeviceState, index: number) {
@@ -51,6 +56,16 @@ export class Region {
     };
     this.#state = state;
     this.#offset = Number(offset);
+  }
+
+  /** False once it was disposed, or its device_fd was. */
+  get isOpen(): boolean {
+    return this.#isOpen && this.#state.life.isOpen;
+  }
+
+  /** Use it no more. The device stays as it is. */
+  [Symbol.dispose](): void {
+    this.#isOpen = false;
   }
 
   /** Read 8 bits. @throws {RangeError} behind the end. @throws {IommuError} EIO if the device does not answer. */
@@ -100,6 +115,7 @@ export class Region {
   #begin(key: "pread" | "pwrite", offset: number, width: number): DataView {
     const { life, argument } = this.#state;
     if (!life.isOpen) throw closed("DeviceFd", key);
+    if (!this.#isOpen) throw closed("Region", key);
     if (Number.isSafeInteger(offset) && offset >= 0 && offset + width <= this.size) return argument.view;
     const end = this.size === 0 ? "the device has no such region" : `the region has ${this.size} bytes`;
     throw new RangeError(`Cannot access ${width} bytes at offset ${offset} of region ${this.index} of ${this.#state.name}: ${end}`);

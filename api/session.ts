@@ -62,6 +62,8 @@ export class Session {
 
   /** An object was made. `forget` is called once the kernel has it no more, by whatever request: it gives back what the program held. */
   add(id: number, handle: object, forget: () => void): void {
+    // The kernel gives an id again once its object is gone, which a raw request may have done: then the old handle is of no object.
+    this.#forget(id);
     this.#objects.set(id, { handle, forget });
   }
 

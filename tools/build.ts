@@ -12,8 +12,8 @@ import { gzipSync } from "node:zlib";
 
 const ROOT = join(import.meta.dirname!, "..");
 
-/** Bundle `entry` into one ES module that names nothing of Deno. `external` names modules that stay imports. */
-export async function bundle(entry: string, outfile: string, options: { minify?: boolean; external?: string[] } = {}): Promise<void> {
+/** Bundle `entry` into one ES module that names nothing of Deno. */
+export async function bundle(entry: string, outfile: string, options: { minify?: boolean } = {}): Promise<void> {
   await esbuild.build({
     entryPoints: [join(ROOT, entry)],
     outfile,
@@ -22,7 +22,6 @@ export async function bundle(entry: string, outfile: string, options: { minify?:
     // Node 20 and today's browsers: `using` is lowered, bigint and top-level await stay.
     target: "es2022",
     platform: "neutral",
-    external: options.external ?? [],
     minify: options.minify ?? false,
     sourcemap: options.minify ? false : "inline",
     logLevel: "error",

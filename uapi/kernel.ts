@@ -61,7 +61,7 @@ export interface Block extends Disposable {
 /**
  * The system calls that iommufd and VFIO need.
  *
- * Every call answers a result of 0 or more, or −errno, and never throws. All but {@linkcode Kernel.wait} are synchronous: between writing a
+ * Every call answers a result of 0 or more, or −errno, and never throws; {@linkcode Kernel.block} alone throws. All but {@linkcode Kernel.wait} are synchronous: between writing a
  * block and reading its answer nothing else runs, so that blocks can be reused. Offsets and lengths are numbers up to 2^53 − 1; addresses
  * are bigints.
  */

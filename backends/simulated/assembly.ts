@@ -11,7 +11,8 @@ import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
 import { type Core, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
 import type { FileTree } from "./file_tree.ts";
-import { type Machine, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
+import type { DeviceModel } from "./device.ts";
+import { type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
 import { describeMachine, platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { placeBars } from "./resources.ts";
@@ -62,7 +63,24 @@ const BOUNCE_LENGTH = 65536;
 export function planMachine(machine: Machine): Plan {
   const settings = readSettings(machine);
   const functions = enumerate(machine);
+  for (const pci of functions) checkDevice(pci, settings);
   return { settings, groups: computeGroups(functions), bars: placeBars(functions) };
+}
+
+/** Models that belong to a machine already: a model has one bus. */
+const CONNECTED = new WeakSet<DeviceModel>();
+
+/** What can be checked of a device only once the machine around it is known. @throws {MachineError} */
+function checkDevice({ address, device }: PciFunction, settings: MachineSettings): void {
+  if (device === undefined) return;
+  if (CONNECTED.has(device.model)) {
+    throw new MachineError(`model of ${address}`, device.model, "one that no other machine has: pass a function that makes one");
+  }
+  for (const { start, last } of device.node.reserved ?? []) {
+    const other = platformReserved(settings).find((range) => start <= range.last && range.start <= last);
+    if (other === undefined) continue;
+    throw new MachineError(`reserved of ${address}`, start, `no overlap with 0x${other.start.toString(16)}, which the platform reserves`);
+  }
 }
 
 /** The core's settings for a machine. */
@@ -149,6 +167,7 @@ function addDevice(
   const index = told(core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
+  CONNECTED.add(pci.device!.model);
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report);
   addRegions(core, device);
   addInterrupts(core, device);

@@ -26,6 +26,7 @@ export class Waiters {
   #waiters = new Set<Waiter>();
   #changed = false;
   #active = false;
+  #isOver = false;
   #quiet = 0;
   #budget = EVENTS_PER_TURN;
   #refill: ReturnType<typeof setTimeout> | undefined;
@@ -43,6 +44,7 @@ export class Waiters {
 
   /** As the seam's `wait`. */
   wait(fd: number, signal?: AbortSignal): Promise<number> {
+    if (this.#isOver) return Promise.resolve(-ERRNO.EBADF);
     if (signal?.aborted) return Promise.resolve(-ERRNO.EINTR);
     const ready = this.#poll(fd);
     if (ready !== 0) return Promise.resolve(Math.min(ready, 0));
@@ -80,8 +82,9 @@ export class Waiters {
     if (this.#waiters.size > 0) this.wake();
   }
 
-  /** The kernel goes away: all waits end with −EBADF. */
+  /** The kernel goes away: all waits end with −EBADF, those to come too. */
   cancel(): void {
+    this.#isOver = true;
     for (const waiter of this.#waiters) waiter.finish(-ERRNO.EBADF);
   }
 

@@ -140,7 +140,7 @@ Deno.test("regions are those that the device says it has", async () => {
   for (let index = 0; index < 8; index++) equal(device.region(index).index, index);
   // 8 is the VGA region, which other devices lack.
   for (const index of [8, regions]) equal(failure(() => device.region(index), "EINVAL").values.region, index);
-  check(device.region(0) === device.bar(0) && device.config === device.region(7), "a region is described once");
+  check(device.config === device.config && device.region(0) !== device.bar(0), "configuration space is described once, a region each time");
   for (const index of [-1, 6, 0.5]) equal(nameOf(() => device.bar(index)), "RangeError");
   equal([nameOf(() => device.region(-1)), nameOf(() => device.region("0" as never))], ["RangeError", "TypeError"]);
 });
