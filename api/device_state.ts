@@ -4,7 +4,7 @@
  * @module
  */
 import type { Block, Kernel } from "../uapi/kernel.ts";
-import { allocateBlock, closed, failed } from "./error.ts";
+import { allocateBlock, closed, closeFile } from "./error.ts";
 import { type Life, takeAll } from "./handle.ts";
 
 /** Bytes of the longest struct of a request without a list. */
@@ -57,10 +57,7 @@ export class DeviceState {
     if (!this.life.isOpen) return;
     this.life.end();
     takeAll([
-      () => {
-        const result = this.kernel.close(this.fd);
-        if (result < 0) throw failed("close", result, { what: this.name });
-      },
+      () => closeFile(this.kernel, this.fd, this.name),
       ...this.#parts,
       () => this.argument[Symbol.dispose](),
     ]);

@@ -94,6 +94,18 @@ function fill(template: string, values: FailedValues): string {
   return put(optional);
 }
 
+/** Close a file. `what` it is, for the error. @throws {IommuError} */
+export function closeFile(kernel: Kernel, fd: number, what: string): void {
+  const result = kernel.close(fd);
+  if (result < 0) throw failed("close", result, { what });
+}
+
+/** Give memory of the process back. @throws {IommuError} */
+export function unmapMemory(kernel: Kernel, address: bigint, length: number): void {
+  const result = kernel.munmap(address, length);
+  if (result < 0) throw failed("munmap", result, { length, address });
+}
+
 /** Argument memory, zeroed. @throws {IommuError} ENOMEM if the kernel has none left. */
 export function allocateBlock(kernel: Kernel, length: number): Block {
   try {

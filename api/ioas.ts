@@ -11,7 +11,7 @@ import type { BoundDevice } from "./bound_device.ts";
 import { BufferTable } from "./buffer_table.ts";
 import { DmaBuffer } from "./dma_buffer.ts";
 import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
-import { allocateBlock, closed, failed, IommuError } from "./error.ts";
+import { allocateBlock, closed, failed, IommuError, unmapMemory } from "./error.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { Hwpt, type HwptOptions } from "./hwpt.ts";
 import type { IommuFd } from "./iommu_fd.ts";
@@ -366,10 +366,7 @@ export class Ioas implements Disposable {
     this.#buffers.delete(buffer);
     takeAll([
       () => this.#isUnmapped || this.#unmap(buffer.iova, BigInt(whole)),
-      () => {
-        const result = kernel.munmap(buffer.address, whole);
-        if (result < 0) throw failed("munmap", result, { length: whole, address: buffer.address });
-      },
+      () => unmapMemory(kernel, buffer.address, whole),
     ]);
   }
 

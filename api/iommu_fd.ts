@@ -6,7 +6,7 @@
 import * as uapi from "../uapi/codec.ts";
 import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
 import { checkCount } from "./arguments.ts";
-import { failed } from "./error.ts";
+import { closeFile, failed } from "./error.ts";
 import { takeAll, track } from "./handle.ts";
 import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
@@ -117,10 +117,7 @@ export class IommuFd implements Disposable {
       ...[...this.#spaces].map((ioas) => () => ioas[Symbol.dispose]()),
       () => life.end(),
       () => argument[Symbol.dispose](),
-      () => {
-        const result = kernel.close(fd);
-        if (result < 0) throw failed("close", result, { what: PATH });
-      },
+      () => closeFile(kernel, fd, PATH),
       () => this.#session.forgetAll(),
     ]);
   }

@@ -5,7 +5,7 @@
  */
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
-import { allocateBlock, failed } from "./error.ts";
+import { allocateBlock, closeFile, failed } from "./error.ts";
 
 /** Bytes of an eventfd's count. */
 const COUNT_LENGTH = 8;
@@ -93,7 +93,6 @@ export class IrqVector implements AsyncIterable<bigint> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#count[Symbol.dispose]();
-    const result = this.#kernel.close(this.fd);
-    if (result < 0) throw failed("close", result, { what: `the eventfd of vector ${this.index}` });
+    closeFile(this.#kernel, this.fd, `the eventfd of vector ${this.index}`);
   }
 }

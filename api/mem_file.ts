@@ -6,7 +6,7 @@
 import { type Kernel, MAP_SHARED, PROT_READ, PROT_WRITE } from "../uapi/kernel.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import { checkCount, PAGE, roundUp } from "./arguments.ts";
-import { failed } from "./error.ts";
+import { closeFile, failed, unmapMemory } from "./error.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 
 /** An anonymous file in memory: memfd_create(2). */
@@ -60,14 +60,8 @@ export class MemFd implements Disposable {
     this.#life.end();
     const whole = roundUp(this.length, PAGE);
     takeAll([
-      () => {
-        const result = this.kernel.munmap(this.address, whole);
-        if (result < 0) throw failed("munmap", result, { length: whole, address: this.address });
-      },
-      () => {
-        const result = this.kernel.close(this.fd);
-        if (result < 0) throw failed("close", result, { what: "a memory file" });
-      },
+      () => unmapMemory(this.kernel, this.address, whole),
+      () => closeFile(this.kernel, this.fd, "a memory file"),
     ]);
   }
 }

@@ -5,17 +5,6 @@ mod common;
 use common::*;
 use iommufd::FaultReason;
 
-const IOVA: u64 = 0x10_0000;
-
-/// An IOAS with a page at [`IOVA`] that says who it is.
-fn tagged(m: &mut Machine, iommu: u32, tag: &[u8]) -> u32 {
-    let ioas = m.ioas(iommu);
-    let va = m.memory(PAGE);
-    m.kernel.poke(va, tag).unwrap();
-    m.map_at(iommu, ioas, va, PAGE, IOVA).unwrap();
-    ioas
-}
-
 #[test]
 fn an_ioas_gets_one_automatic_page_table_for_all_its_devices() {
     let mut m = Machine::new();
@@ -25,10 +14,10 @@ fn an_ioas_gets_one_automatic_page_table_for_all_its_devices() {
     let (second, _) = m.bound(NIC, iommu);
     assert_eq!(m.attach(first, ioas), Ok(4));
     assert_eq!(m.attach(second, ioas), Ok(4));
-    assert_eq!(m.read(NIC, IOVA, 6).unwrap(), b"shared");
+    assert_eq!(m.read(NIC, TAGGED, 6).unwrap(), b"shared");
     m.detach(first);
-    assert_eq!(m.read(EDU, IOVA, 6), Err(FaultReason::Blocked));
-    assert_eq!(m.read(NIC, IOVA, 6).unwrap(), b"shared");
+    assert_eq!(m.read(EDU, TAGGED, 6), Err(FaultReason::Blocked));
+    assert_eq!(m.read(NIC, TAGGED, 6).unwrap(), b"shared");
     assert_eq!(m.kernel.usage().objects, 4);
     m.detach(second);
     assert_eq!((m.kernel.usage().objects, m.charged()), (3, (0, 0)));
@@ -60,9 +49,9 @@ fn attaching_again_replaces_without_a_moment_between() {
     let (one, two) = (tagged(&mut m, iommu, b"one"), tagged(&mut m, iommu, b"two"));
     let (fd, _) = m.bound(EDU, iommu);
     let first = m.attach(fd, one).unwrap();
-    assert_eq!(m.read(EDU, IOVA, 3).unwrap(), b"one");
+    assert_eq!(m.read(EDU, TAGGED, 3).unwrap(), b"one");
     let second = m.attach(fd, two).unwrap();
-    assert_eq!(m.read(EDU, IOVA, 3).unwrap(), b"two");
+    assert_eq!(m.read(EDU, TAGGED, 3).unwrap(), b"two");
     assert_ne!(first, second);
     // By what it is attached to, either way of saying it: no change.
     assert_eq!(m.attach(fd, two), Ok(second));
@@ -81,7 +70,7 @@ fn a_replacement_that_fails_keeps_what_was_there() {
     let (fd, _) = m.bound(PICKY, iommu);
     let other = m.ioas(iommu);
     assert_eq!(m.attach(fd, ioas), Err(Errno::EADDRINUSE));
-    m.unmap(iommu, ioas, IOVA, PAGE).unwrap();
+    m.unmap(iommu, ioas, TAGGED, PAGE).unwrap();
     let va = m.memory(4 * PAGE);
     m.kernel.poke(va, b"kept").unwrap();
     m.map_at(iommu, ioas, va, PAGE, PAGE).unwrap();

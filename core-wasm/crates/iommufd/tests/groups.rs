@@ -5,17 +5,6 @@ mod common;
 use common::*;
 use iommufd::FaultReason;
 
-const IOVA: u64 = 0x10_0000;
-
-/// An IOAS with a page at [`IOVA`] that says who it is.
-fn tagged(m: &mut Machine, iommu: u32, tag: &[u8]) -> u32 {
-    let ioas = m.ioas(iommu);
-    let va = m.memory(PAGE);
-    m.kernel.poke(va, tag).unwrap();
-    m.map_at(iommu, ioas, va, PAGE, IOVA).unwrap();
-    ioas
-}
-
 #[test]
 fn the_first_bind_takes_the_group_and_the_last_close_frees_it() {
     for setup in [Setup::default(), Setup::ours()] {
@@ -78,17 +67,17 @@ fn linux_moves_a_group_as_one() {
     let (second, _) = m.bound(FUNCTION_1, iommu);
     let hwpt = m.attach(first, one).unwrap();
     // The sibling reaches the same memory, attached itself or not: the IOMMU has one page table for the group.
-    assert_eq!(m.read(FUNCTION_1, IOVA, 3).unwrap(), b"one");
+    assert_eq!(m.read(FUNCTION_1, TAGGED, 3).unwrap(), b"one");
     assert_eq!(m.attach(second, two), Err(Errno::EINVAL));
     assert_eq!(m.attach(second, one), Ok(hwpt));
     m.attach(second, two).unwrap();
-    assert_eq!(m.read(FUNCTION_0, IOVA, 3).unwrap(), b"two");
-    assert_eq!(m.read(FUNCTION_1, IOVA, 3).unwrap(), b"two");
+    assert_eq!(m.read(FUNCTION_0, TAGGED, 3).unwrap(), b"two");
+    assert_eq!(m.read(FUNCTION_1, TAGGED, 3).unwrap(), b"two");
     m.detach(first);
-    assert_eq!(m.read(FUNCTION_0, IOVA, 3).unwrap(), b"two");
+    assert_eq!(m.read(FUNCTION_0, TAGGED, 3).unwrap(), b"two");
     m.detach(second);
     for device in [FUNCTION_0, FUNCTION_1] {
-        assert_eq!(m.read(device, IOVA, 3), Err(FaultReason::Blocked));
+        assert_eq!(m.read(device, TAGGED, 3), Err(FaultReason::Blocked));
     }
     m.finish();
 }
@@ -101,13 +90,13 @@ fn requesters_that_can_be_told_apart_may_use_different_page_tables() {
     let (first, _) = m.bound(FUNCTION_0, iommu);
     let (second, _) = m.bound(FUNCTION_1, iommu);
     m.attach(first, one).unwrap();
-    assert_eq!(m.read(FUNCTION_1, IOVA, 3), Err(FaultReason::Blocked));
+    assert_eq!(m.read(FUNCTION_1, TAGGED, 3), Err(FaultReason::Blocked));
     m.attach(second, two).unwrap();
-    assert_eq!(m.read(FUNCTION_0, IOVA, 3).unwrap(), b"one");
-    assert_eq!(m.read(FUNCTION_1, IOVA, 3).unwrap(), b"two");
+    assert_eq!(m.read(FUNCTION_0, TAGGED, 3).unwrap(), b"one");
+    assert_eq!(m.read(FUNCTION_1, TAGGED, 3).unwrap(), b"two");
     m.detach(first);
-    assert_eq!(m.read(FUNCTION_0, IOVA, 3), Err(FaultReason::Blocked));
-    assert_eq!(m.read(FUNCTION_1, IOVA, 3).unwrap(), b"two");
+    assert_eq!(m.read(FUNCTION_0, TAGGED, 3), Err(FaultReason::Blocked));
+    assert_eq!(m.read(FUNCTION_1, TAGGED, 3).unwrap(), b"two");
     m.finish();
 }
 
@@ -123,7 +112,7 @@ fn devices_with_one_requester_id_share_a_page_table_by_any_rule() {
         assert_eq!(m.attach(second, two), Err(Errno::EINVAL));
         let hwpt = m.attach(second, one).unwrap();
         m.close_bound(first, BRIDGED_0);
-        assert_eq!(m.read(BRIDGED_1, IOVA, 3).unwrap(), b"one");
+        assert_eq!(m.read(BRIDGED_1, TAGGED, 3).unwrap(), b"one");
         assert_eq!(m.attach(second, hwpt), Ok(hwpt));
         m.finish();
     }
@@ -140,7 +129,7 @@ fn a_replacement_must_suit_every_device_that_is_attached() {
     let hwpt = m.attach(first, empty).unwrap();
     m.attach(second, empty).unwrap();
     let before = m.kernel.usage();
-    // The area at IOVA is in the way of the second device, also where the first one asks.
+    // The area at TAGGED is in the way of the second device, also where the first one asks.
     assert_eq!(m.attach(first, full), Err(Errno::EADDRINUSE));
     assert_eq!(m.kernel.usage(), before);
     assert_eq!(m.usable(iommu, full, 1).ranges, [iova::Range::ALL]);

@@ -93,6 +93,18 @@ pub struct Machine {
     staging: Pa,
 }
 
+/// Where [`tagged`] maps its page.
+pub const TAGGED: u64 = 0x10_0000;
+
+/// An IOAS with a page at [`TAGGED`] that says who it is.
+pub fn tagged(m: &mut Machine, iommu: u32, tag: &[u8]) -> u32 {
+    let ioas = m.ioas(iommu);
+    let va = m.memory(PAGE);
+    m.kernel.poke(va, tag).unwrap();
+    m.map_at(iommu, ioas, va, PAGE, TAGGED).unwrap();
+    ioas
+}
+
 /// A device that is attached to an IOAS.
 #[derive(Clone, Copy, Debug)]
 pub struct Attached {
