@@ -252,8 +252,12 @@ export function checkKeys(path: string, value: object, known: readonly string[])
   }
 }
 
-/** Check the reserved ranges of a device: whole pages, and no overlap with one another or with the platform's. */
-export function checkReserved(path: string, ranges: readonly ReservedRegion[]): readonly ReservedRegion[] {
+/** Check the reserved ranges of a device: whole pages, and no overlap with one another or with those of the platform. */
+export function checkReserved(
+  path: string,
+  ranges: readonly ReservedRegion[],
+  platform: readonly ReservedRegion[],
+): readonly ReservedRegion[] {
   ranges.forEach((range, index) => {
     const at = `${path}[${index}]`;
     checkKeys(at, range, ["start", "last", "kind"]);
@@ -265,7 +269,7 @@ export function checkReserved(path: string, ranges: readonly ReservedRegion[]): 
     if (!inRange(range.last) || range.last % 4096n !== 4095n || range.last < range.start) {
       throw new MachineError(`${at}.last`, range.last, "the inclusive end of a page at or after start");
     }
-    for (const other of [MSI_WINDOW, ...ranges.slice(0, index)]) {
+    for (const other of [...platform, ...ranges.slice(0, index)]) {
       if (range.start <= other.last && other.start <= range.last) {
         throw new MachineError(at, range.start, `no overlap with 0x${other.start.toString(16)}`);
       }

@@ -14,8 +14,9 @@ import {
   type DeviceNode,
   type DownstreamPort,
   MachineError,
+  MSI_WINDOW,
 } from "./machine.ts";
-import type { Machine, PciNode, RootPort, Switch } from "./machine.ts";
+import type { Machine, PciNode, ReservedRegion, RootPort, Switch } from "./machine.ts";
 
 /** What a function is to the topology. */
 export type FunctionKind = "device" | "root-port" | "upstream-port" | "downstream-port" | "pcie-to-pci" | "pci-to-pci";
@@ -75,12 +76,13 @@ const KEYS: Record<string, readonly string[]> = {
 /**
  * Check the PCI tree, give each function its address, and make the device models.
  *
+ * @param platform what no device may reserve. Default: the interrupt window, which every platform has.
  * @returns the functions in Linux's order of discovery: all of a bus, then what is below its bridges, one after the other.
  * @throws {MachineError} naming the node that is wrong.
  */
-export function enumerate(machine: Machine): PciFunction[] {
+export function enumerate(machine: Machine, platform: readonly ReservedRegion[] = [MSI_WINDOW]): PciFunction[] {
   if (!Array.isArray(machine.pci)) throw new MachineError("pci", machine.pci, "a list of PCI nodes");
-  const state: Enumeration = { functions: [], lastBus: 0, models: new Set() };
+  const state: Enumeration = { functions: [], lastBus: 0, models: new Set(), platform };
   scanBus(state, "pci", machine.pci, { kind: "root", bus: 0, parent: undefined });
   return state.functions;
 }
@@ -89,6 +91,8 @@ interface Enumeration {
   functions: PciFunction[];
   lastBus: number;
   models: Set<DeviceModel>;
+  /** Ranges that no device may reserve, since the platform does. */
+  platform: readonly ReservedRegion[];
 }
 
 interface Bus {
@@ -222,7 +226,7 @@ function makeDevice(state: Enumeration, path: string, node: DeviceNode): { node:
   if (state.models.has(model)) throw new MachineError(`${path}.model`, model, "an instance of its own: this one is in another slot too");
   state.models.add(model);
   checkDescription(`${path}.model.description`, model.description);
-  checkReserved(`${path}.reserved`, node.reserved ?? []);
+  checkReserved(`${path}.reserved`, node.reserved ?? [], state.platform);
   checkNumber(`${path}.numaNode`, node.numaNode ?? -1, -1, 1023);
   return { node, model };
 }
