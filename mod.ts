@@ -27,7 +27,7 @@ export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
 export { type HwInfo } from "./api/hw_info.ts";
 export { Hwpt, type HwptOptions } from "./api/hwpt.ts";
 export { Ioas } from "./api/ioas.ts";
-export type { CopyOptions, IovaRange, IovaRanges, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
+export type { BufferOptions, CopyOptions, IovaRange, IovaRanges, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
 export { IommuFd } from "./api/iommu_fd.ts";
 export { Irq, type IrqFlags, type IrqKind } from "./api/irq.ts";
 export { IrqVector } from "./api/irq_vector.ts";

@@ -28,6 +28,7 @@ export const GENERIC: Readonly<Partial<Record<ErrnoName, string>>> = {
   EFAULT: "An address is not mapped in this process.",
   EBUSY: "Something still uses it: release that first.",
   EINVAL: "The kernel takes no such value here.",
+  E2BIG: "This kernel is older and does not know a part of the request that was set.",
   EMFILE: "Dispose files that are no longer needed, or raise the limit (ulimit -n).",
   ENFILE: "The whole system has too many open files.",
   ENOTTY: "This kernel does not know the request: it is older, or the file is of another kind.",

@@ -8,7 +8,10 @@ import { ERRNO } from "../uapi/errno.ts";
 import { checkCount } from "./arguments.ts";
 import type { DeviceFd } from "./device_fd.ts";
 import type { DeviceState } from "./device_state.ts";
-import { failed } from "./error.ts";
+import { failed, type FailedValues } from "./error.ts";
+import { explainAttach } from "./explain/attach.ts";
+import { addressOf } from "./explain/group.ts";
+import { spaceFacts } from "./explain/space.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { type HwInfo, readHwInfo } from "./hw_info.ts";
 import type { Ioas } from "./ioas.ts";
@@ -77,6 +80,17 @@ export class BoundDevice implements Disposable {
     });
   }
 
+  /** What errors call it: its PCI address if known. */
+  get name(): string {
+    return this.#state.name;
+  }
+
+  /** Its PCI address; undefined: not known. */
+  get address(): string | undefined {
+    const { address, node } = this.#state.device;
+    return address ?? (node === undefined ? undefined : addressOf(this.#state.kernel, node));
+  }
+
   /** What it is attached to; undefined: nothing, so that it reaches no memory. */
   get attachedTo(): Ioas | Hwpt | undefined {
     return this.#attachedTo;
@@ -90,16 +104,25 @@ export class BoundDevice implements Disposable {
    */
   attach(target: Ioas | Hwpt): number {
     const view = this.#state.begin("DEVICE_ATTACH_IOMMUFD_PT");
-    const values = { device: this.#state.name, target: `${"ioas" in target ? "page table" : "IOAS"} ${target.id}` };
+    const values = { device: this.#state.name, target: describe(target) };
     // Another iommufd may have an object of the same id.
     if (!this.#session.owns(target.id, target)) {
       throw failed("attach", -ERRNO.ENOENT, values, "The target was disposed, or belongs to another iommu_fd than the device.");
     }
     uapi.putDeviceAttachIommufdPt(view, 0, { flags: 0, ptId: target.id, pasid: 0 });
     const result = this.#state.send(uapi.DEVICE_ATTACH_IOMMUFD_PT);
-    if (result < 0) throw failed("attach", result, values);
+    if (result < 0) throw this.#notAttached(result, target, values);
     this.#attachedTo = target;
     return uapi.getDeviceAttachIommufdPtPtId(view, 0);
+  }
+
+  #notAttached(result: number, target: Ioas | Hwpt, values: FailedValues): Error {
+    const others = [...this.#session.members].map(({ address, attachedTo }) => ({
+      address,
+      target: attachedTo === undefined ? undefined : describe(attachedTo as Ioas | Hwpt),
+    }));
+    const facts = spaceFacts("ioas" in target ? target.ioas : target);
+    return failed("attach", result, values, facts && explainAttach(result, facts, this.address, describe(target), others));
   }
 
   /** Attach it to nothing: DEVICE_DETACH_IOMMUFD_PT. That it is attached to nothing already is no error. */
@@ -162,4 +185,9 @@ export class BoundDevice implements Disposable {
   [Symbol.dispose](): void {
     this.deviceFd[Symbol.dispose]();
   }
+}
+
+/** What an error calls a target. */
+function describe(target: Ioas | Hwpt): string {
+  return `${"ioas" in target ? "page table" : "IOAS"} ${target.id}`;
 }

@@ -10,6 +10,8 @@ import { checkU64 } from "./arguments.ts";
 import { BoundDevice } from "./bound_device.ts";
 import { DeviceState } from "./device_state.ts";
 import { failed } from "./error.ts";
+import { explainBind } from "./explain/bind.ts";
+import { explainOpenDevice } from "./explain/open.ts";
 import { track } from "./handle.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import { findNode } from "./pci/node.ts";
@@ -42,7 +44,7 @@ export class DeviceFd implements Disposable {
     this.address = address;
     const life = track(this, kernel, "DeviceFd");
     try {
-      this.#state = new DeviceState(kernel, fd, address ?? node, life);
+      this.#state = new DeviceState(kernel, { fd, node, address, boundTo: undefined }, life);
     } catch (error) {
       life.end();
       throw error;
@@ -58,7 +60,10 @@ export class DeviceFd implements Disposable {
   static open(kernel: Kernel, device: string): DeviceFd {
     const { node, address } = findNode(kernel, device);
     const fd = kernel.open(node, O_RDWR | O_CLOEXEC);
-    if (fd < 0) throw failed("openDevice", fd, { path: node, ...(address === undefined ? {} : { device: address }) });
+    if (fd < 0) {
+      const values = { path: node, ...(address === undefined ? {} : { device: address }) };
+      throw failed("openDevice", fd, values, explainOpenDevice(kernel, fd, node));
+    }
     try {
       return new DeviceFd(kernel, fd, node, address);
     } catch (error) {
@@ -98,7 +103,10 @@ export class DeviceFd implements Disposable {
     const view = state.begin("DEVICE_BIND_IOMMUFD");
     uapi.putDeviceBindIommufd(view, 0, { flags: 0, iommufd: iommu.fd, tokenUuidPtr: 0n });
     const result = state.send(uapi.DEVICE_BIND_IOMMUFD);
-    if (result < 0) throw failed("bind", result, { device: state.name, iommufd: iommu.fd });
+    if (result < 0) {
+      throw failed("bind", result, { device: state.name, iommufd: iommu.fd }, explainBind(this.kernel, result, state.device));
+    }
+    state.device.boundTo = iommu.fd;
     const id = uapi.getDeviceBindIommufdOutDevid(view, 0);
     if (label !== undefined) this.#tellLabel(label);
     return new BoundDevice({ deviceFd: this, iommu, id, label, state });

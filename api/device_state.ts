@@ -6,6 +6,7 @@
 import type { Block, Kernel } from "../uapi/kernel.ts";
 import { allocateBlock, closed, closeFile } from "./error.ts";
 import { type Life, takeAll } from "./handle.ts";
+import { deviceOpened, type OpenDevice } from "./open_devices.ts";
 
 /** Bytes of the longest struct of a request without a list. */
 const ARGUMENT_LENGTH = 64;
@@ -16,7 +17,9 @@ export class DeviceState {
   readonly kernel: Kernel;
   /** The file. */
   readonly fd: number;
-  /** What errors call it: its PCI address if known, else its node. */
+  /** What errors tell of it. */
+  readonly device: OpenDevice;
+  /** What errors call it: its PCI address if known, else its node, else its number. */
   readonly name: string;
   /** Of the handle. */
   readonly life: Life;
@@ -27,12 +30,14 @@ export class DeviceState {
   #parts = new Set<() => void>();
 
   /** For an open file. @throws {IommuError} ENOMEM if the kernel has no memory for arguments. */
-  constructor(kernel: Kernel, fd: number, name: string, life: Life) {
+  constructor(kernel: Kernel, device: OpenDevice, life: Life) {
     this.kernel = kernel;
-    this.fd = fd;
-    this.name = name;
+    this.fd = device.fd;
+    this.device = device;
+    this.name = device.address ?? device.node ?? `fd ${device.fd}`;
     this.life = life;
     this.argument = allocateBlock(kernel, ARGUMENT_LENGTH);
+    this.onClose(deviceOpened(kernel, device));
   }
 
   /** The argument's view, if the file is open. @throws {IommuError} EBADF */

@@ -16,6 +16,8 @@ export interface DmaBufferParts {
   readonly address: bigint;
   /** Its memory. */
   readonly bytes: Uint8Array;
+  /** Bytes that are mapped for it. */
+  readonly mappedLength: number;
   /** Takes the memory out of the address space and gives it back. */
   readonly release: (buffer: DmaBuffer) => void;
 }
@@ -35,6 +37,8 @@ export class DmaBuffer implements Disposable {
   readonly address: bigint;
   /** Length in bytes, as asked for. */
   readonly length: number;
+  /** Bytes that are mapped, in the program and for devices: `length` in whole pages. */
+  readonly mappedLength: number;
   /** The memory. */
   readonly bytes: Uint8Array;
   /** The memory, for fields of 16, 32 and 64 bits. */
@@ -43,11 +47,12 @@ export class DmaBuffer implements Disposable {
   #release: DmaBufferParts["release"];
 
   /** Made by {@linkcode Ioas.createDmaBuffer}. */
-  constructor({ ioas, iova, address, bytes, release }: DmaBufferParts) {
+  constructor({ ioas, iova, address, bytes, mappedLength, release }: DmaBufferParts) {
     this.ioas = ioas;
     this.iova = iova;
     this.address = address;
     this.length = bytes.length;
+    this.mappedLength = mappedLength;
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#release = release;

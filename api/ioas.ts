@@ -5,15 +5,22 @@
  */
 import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../uapi/kernel.ts";
+import { MAP_ANONYMOUS, MAP_HUGETLB, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../uapi/kernel.ts";
 import { checkCount, checkLength, checkU64, PAGE, roundUp, U64_LAST } from "./arguments.ts";
 import type { BoundDevice } from "./bound_device.ts";
 import { BufferTable } from "./buffer_table.ts";
 import { DmaBuffer } from "./dma_buffer.ts";
 import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
 import { allocateBlock, closed, failed, IommuError, unmapMemory } from "./error.ts";
+import { explainFilling } from "./explain/attach.ts";
+import { explainUnsupported } from "./explain/hwpt.ts";
+import { explainAllow, explainMap, explainUnmap, type MapRequest } from "./explain/mapping.ts";
+import { explainMmap } from "./explain/memory.ts";
+import type { SpaceFacts } from "./explain/ranges.ts";
+import { setSpaceFacts } from "./explain/space.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { Hwpt, type HwptOptions } from "./hwpt.ts";
+import { readHwInfo } from "./hw_info.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import type { MemFd } from "./mem_file.ts";
 import { type Session, sessionOf } from "./session.ts";
@@ -29,6 +36,15 @@ export interface MapOptions {
   readonly read?: boolean;
   /** Whether devices may write it. Default: true. */
   readonly write?: boolean;
+}
+
+/** How {@linkcode Ioas.createDmaBuffer} maps, and from what memory. */
+export interface BufferOptions extends MapOptions {
+  /**
+   * Bytes of the pages that the memory has: 4 KiB, or huge pages of 2 MiB or 1 GiB from the kernel's pool (nr_hugepages), of which whole ones are
+   * taken. Fewer pages are faster to pin and to translate. A simulated machine has no pool, and needs none. Default: 4,096.
+   */
+  readonly pageSize?: number;
 }
 
 /** Memory of the process. A {@linkcode DmaBuffer} is such. */
@@ -63,6 +79,10 @@ export interface IovaRanges {
   readonly alignment: bigint;
 }
 
+/** Page sizes that {@linkcode BufferOptions} has. */
+const PAGE_SIZES: readonly number[] = [PAGE, 2 ** 21, 2 ** 30];
+/** The binary logarithm of a huge page's size is above these bits of the flags of mmap. */
+const MAP_HUGE_SHIFT = 26;
 /** Ranges that the first try of IOVA_RANGES has room for. */
 const RANGES_EXPECTED = 16;
 
@@ -82,6 +102,9 @@ export class Ioas implements Disposable {
   #tables = new Set<Hwpt>();
   /** Whether the buffers that are being disposed are unmapped already. */
   #isUnmapped = false;
+  #facts: SpaceFacts;
+  /** What {@linkcode Ioas.allow} allowed last, for explanations. */
+  #allowed: readonly IovaRange[] = [];
 
   /** Made by {@linkcode IommuFd.createIoas}. */
   constructor(iommu: IommuFd, id: number, gone: () => void) {
@@ -94,6 +117,8 @@ export class Ioas implements Disposable {
       gone();
       this.#forgetBuffers(this.#buffers.within(0n, U64_LAST));
     });
+    this.#facts = this.#makeFacts();
+    setSpaceFacts(this, this.#facts);
   }
 
   /**
@@ -110,7 +135,10 @@ export class Ioas implements Disposable {
     const { flags, iova } = mapping(options);
     uapi.putIoasMap(view, 0, { flags, ioasId: this.id, userVa: address, length: bytes, iova });
     const result = this.#session.send(uapi.IOAS_MAP);
-    if (result < 0) throw failed("ioasMap", result, { length: bytes, address, ...fixed(options), ioas: this.id });
+    if (result < 0) {
+      const values = { length: bytes, address, ...fixed(options), ioas: this.id };
+      throw failed("ioasMap", result, values, this.#explain(result, bytes, options, { address }));
+    }
     return uapi.getIoasMapIova(view, 0);
   }
 
@@ -132,7 +160,10 @@ export class Ioas implements Disposable {
     const { flags, iova } = mapping(options);
     uapi.putIoasMapFile(view, 0, { flags, ioasId: this.id, fd: file.fd, start, length, iova });
     const result = this.#session.send(uapi.IOAS_MAP_FILE);
-    if (result < 0) throw failed("ioasMapFile", result, { length, start, fd: file.fd, ...fixed(options), ioas: this.id });
+    if (result < 0) {
+      const values = { length, start, fd: file.fd, ...fixed(options), ioas: this.id };
+      throw failed("ioasMapFile", result, values, this.#explain(result, length, options, { file: { start, length: file.length } }));
+    }
     return uapi.getIoasMapFileIova(view, 0);
   }
 
@@ -153,7 +184,10 @@ export class Ioas implements Disposable {
     }
     uapi.putIoasCopy(view, 0, { flags, dstIoasId: this.id, srcIoasId: source.id, length, dstIova: iova, srcIova: sourceIova });
     const result = this.#session.send(uapi.IOAS_COPY);
-    if (result < 0) throw failed("ioasCopy", result, values);
+    if (result < 0) {
+      const from = { iova: sourceIova, facts: source.#facts };
+      throw failed("ioasCopy", result, values, this.#explain(result, length, options, { source: from }));
+    }
     return uapi.getIoasCopyDstIova(view, 0);
   }
 
@@ -171,7 +205,8 @@ export class Ioas implements Disposable {
     const last = bytes === U64_LAST ? U64_LAST : iova + bytes - 1n;
     const buffers = this.#buffers.within(iova, last);
     if (buffers[0] !== undefined && lastOf(buffers[0]) > last) {
-      throw failed("ioasUnmap", -ERRNO.ENOENT, { length: bytes, iova, ioas: this.id });
+      const advice = explainUnmap(-ERRNO.ENOENT, this.#facts, iova, bytes);
+      throw failed("ioasUnmap", -ERRNO.ENOENT, { length: bytes, iova, ioas: this.id }, advice);
     }
     try {
       const unmapped = this.#unmap(iova, bytes);
@@ -227,7 +262,10 @@ export class Ioas implements Disposable {
     uapi.putIoasAllowIovas(block.view, 0, { ioasId: this.id, numIovas: ranges.length, allowedIovas });
     ranges.forEach((range, index) => uapi.putIovaRange(block.view, uapi.IoasAllowIovasSize + index * uapi.IovaRangeSize, range));
     const result = this.#session.kernel.ioctl(this.#session.fd, uapi.IOAS_ALLOW_IOVAS, block);
-    if (result < 0) throw failed("ioasAllow", result, { count: ranges.length, ioas: this.id });
+    if (result < 0) {
+      throw failed("ioasAllow", result, { count: ranges.length, ioas: this.id }, explainAllow(result, this.#facts, ranges));
+    }
+    this.#allowed = ranges.map(({ start, last }) => ({ start, last }));
   }
 
   /**
@@ -249,7 +287,8 @@ export class Ioas implements Disposable {
    *
    * @throws {IommuError} EOPNOTSUPP if the IOMMU lacks an ability, ENOMEM, EFAULT
    */
-  createHwpt(device: BoundDevice, { nestParent, dirtyTracking, pasid }: HwptOptions = {}): Hwpt {
+  createHwpt(device: BoundDevice, options: HwptOptions = {}): Hwpt {
+    const { nestParent, dirtyTracking, pasid } = options;
     const view = this.#begin("HWPT_ALLOC");
     const flags = (nestParent ? uapi.HWPT_ALLOC_NEST_PARENT : 0) | (dirtyTracking ? uapi.HWPT_ALLOC_DIRTY_TRACKING : 0) |
       (pasid ? uapi.HWPT_ALLOC_PASID : 0);
@@ -260,7 +299,10 @@ export class Ioas implements Disposable {
     const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: 0 };
     uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
     const result = this.#session.send(uapi.HWPT_ALLOC);
-    if (result < 0) throw failed("hwptAlloc", result, values);
+    if (result < 0) {
+      const unsupported = explainUnsupported(result, () => readHwInfo(this.#session, device.id), options);
+      throw failed("hwptAlloc", result, values, unsupported ?? explainFilling(result, this.#facts, device.address));
+    }
     const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), () => this.#tables.delete(hwpt));
     this.#tables.add(hwpt);
     return hwpt;
@@ -270,27 +312,34 @@ export class Ioas implements Disposable {
    * Allocate zeroed memory of `length` bytes and map it. Whole pages are mapped.
    *
    * @param options `iova` must be a multiple of 4,096.
+   * @throws {RangeError} if `pageSize` is none of a page.
    * @throws {IommuError} ENOMEM; and as {@linkcode Ioas.map}: nothing is left then.
    */
-  createDmaBuffer(length: number, options: MapOptions = {}): DmaBuffer {
-    checkCount(length, "the length of a buffer", 1, Number.MAX_SAFE_INTEGER - PAGE);
+  createDmaBuffer(length: number, options: BufferOptions = {}): DmaBuffer {
+    const { pageSize = PAGE } = options;
+    if (!PAGE_SIZES.includes(pageSize)) throw new RangeError(`Cannot use ${pageSize} as a page size: it is ${PAGE_SIZES.join(", ")}`);
+    checkCount(length, "the length of a buffer", 1, Number.MAX_SAFE_INTEGER - pageSize);
     if (options.iova !== undefined && checkU64(options.iova, "an I/O address") % BigInt(PAGE) !== 0n) {
       throw new RangeError(`Cannot use 0x${options.iova.toString(16)} as the I/O address of a buffer: a multiple of ${PAGE} is needed`);
     }
     this.#begin("IOAS_MAP");
     const { kernel } = this.#session;
-    const whole = roundUp(length, PAGE);
-    const address = kernel.mmap(0n, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (address < 0n) throw failed("mmap", address, { length: whole });
+    const mappedLength = roundUp(length, pageSize);
+    const huge = pageSize === PAGE ? 0 : MAP_HUGETLB | Math.log2(pageSize) << MAP_HUGE_SHIFT;
+    const address = kernel.mmap(0n, mappedLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | huge, -1, 0);
+    if (address < 0n) {
+      const advice = explainMmap(kernel, address, mappedLength, huge === 0 ? undefined : pageSize);
+      throw failed("mmap", address, { length: mappedLength }, advice);
+    }
     try {
       const bytes = kernel.view(address, length);
       if (bytes.length !== length) throw failed("mmap", -ERRNO.EFAULT, { length }, "The kernel shows no memory of the process.");
-      const iova = this.map({ address, length: whole }, options);
-      const buffer = new DmaBuffer({ ioas: this, iova, address, bytes, release: (buffer) => this.#release(buffer) });
+      const iova = this.map({ address, length: mappedLength }, options);
+      const buffer = new DmaBuffer({ ioas: this, iova, address, bytes, mappedLength, release: (buffer) => this.#release(buffer) });
       this.#buffers.add(buffer);
       return buffer;
     } catch (error) {
-      kernel.munmap(address, whole);
+      kernel.munmap(address, mappedLength);
       throw error;
     }
   }
@@ -336,7 +385,9 @@ export class Ioas implements Disposable {
     const view = this.#begin("IOAS_UNMAP");
     uapi.putIoasUnmap(view, 0, { ioasId: this.id, iova, length });
     const result = this.#session.send(uapi.IOAS_UNMAP);
-    if (result < 0) throw failed("ioasUnmap", result, { length, iova, ioas: this.id });
+    if (result < 0) {
+      throw failed("ioasUnmap", result, { length, iova, ioas: this.id }, explainUnmap(result, this.#facts, iova, length));
+    }
     return uapi.getIoasUnmapLength(view, 0);
   }
 
@@ -361,13 +412,37 @@ export class Ioas implements Disposable {
   }
 
   #release(buffer: DmaBuffer): void {
-    const whole = roundUp(buffer.length, PAGE);
     const { kernel } = this.#session;
     this.#buffers.delete(buffer);
     takeAll([
-      () => this.#isUnmapped || this.#unmap(buffer.iova, BigInt(whole)),
-      () => unmapMemory(kernel, buffer.address, whole),
+      () => this.#isUnmapped || this.#unmap(buffer.iova, BigInt(buffer.mappedLength)),
+      () => unmapMemory(kernel, buffer.address, buffer.mappedLength),
     ]);
+  }
+
+  /** What the machine says of a mapping that the kernel refused. */
+  #explain(result: number, length: bigint, { iova, read = true, write = true }: MapOptions, what: Partial<MapRequest>): string | undefined {
+    return explainMap(result, this.#facts, { length, iova, hasAccess: read || write, ...what });
+  }
+
+  #makeFacts(): SpaceFacts {
+    const allowed = () => this.#allowed;
+    return {
+      kernel: this.#session.kernel,
+      ranges: () => this.ranges,
+      devices: () => {
+        const attached = this.#session.attachedTo((target) => target === this || this.#tables.has(target as Hwpt));
+        return attached.flatMap(({ address }) => address ?? []);
+      },
+      buffers: ({ start, last }) => {
+        const first = this.#buffers.at(start);
+        const found = this.#buffers.within(start, last).filter((buffer) => buffer !== first);
+        return [...first === undefined ? [] : [first], ...found].map((buffer) => ({ start: buffer.iova, last: lastOf(buffer) }));
+      },
+      get allowed() {
+        return allowed();
+      },
+    };
   }
 
   #option(op: number, value: bigint): bigint {
@@ -381,8 +456,8 @@ export class Ioas implements Disposable {
 }
 
 /** The last I/O address that is mapped for a buffer. */
-function lastOf({ iova, length }: DmaBuffer): bigint {
-  return iova + BigInt(roundUp(length, PAGE) - 1);
+function lastOf({ iova, mappedLength }: DmaBuffer): bigint {
+  return iova + BigInt(mappedLength - 1);
 }
 
 /** Flags and address of a request that maps. */

@@ -7,6 +7,7 @@ import * as uapi from "../uapi/codec.ts";
 import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
 import { checkCount } from "./arguments.ts";
 import { closeFile, failed } from "./error.ts";
+import { explainOpenIommu } from "./explain/open.ts";
 import { takeAll, track } from "./handle.ts";
 import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
@@ -39,7 +40,7 @@ export class IommuFd implements Disposable {
   /** Open /dev/iommu. @throws {IommuError} ENOENT where the kernel has none, EACCES, EMFILE, ENOMEM. */
   static open(kernel: Kernel): IommuFd {
     const fd = kernel.open(PATH, O_RDWR | O_CLOEXEC);
-    if (fd < 0) throw failed("openIommu", fd, { path: PATH });
+    if (fd < 0) throw failed("openIommu", fd, { path: PATH }, explainOpenIommu(kernel, fd, PATH));
     try {
       return new IommuFd(kernel, fd);
     } catch (error) {

@@ -9,6 +9,7 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from "../uapi/kernel.ts";
 import { checkCount } from "./arguments.ts";
 import type { DeviceState } from "./device_state.ts";
 import { allocateBlock, closed, failed, type FailedValues } from "./error.ts";
+import { explainNewFile } from "./explain/open.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { IrqVector } from "./irq_vector.ts";
 
@@ -166,7 +167,7 @@ export class Irq implements AsyncIterable<bigint>, Disposable {
   #openVector(index: number): IrqVector {
     const { kernel } = this.#state;
     const fd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (fd < 0) throw failed("eventfd", fd, { vector: index });
+    if (fd < 0) throw failed("eventfd", fd, { vector: index }, explainNewFile(kernel, fd));
     return new IrqVector(kernel, fd, index);
   }
 

@@ -7,6 +7,7 @@ import { type Kernel, MAP_SHARED, PROT_READ, PROT_WRITE } from "../uapi/kernel.t
 import { ERRNO } from "../uapi/errno.ts";
 import { checkCount, PAGE, roundUp } from "./arguments.ts";
 import { closeFile, failed, unmapMemory } from "./error.ts";
+import { explainNewFile } from "./explain/open.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 
 /** An anonymous file in memory: memfd_create(2). */
@@ -36,7 +37,7 @@ export class MemFd implements Disposable {
   static create(kernel: Kernel, name: string, length: number): MemFd {
     checkCount(length, "the length of a file", 1, Number.MAX_SAFE_INTEGER - PAGE);
     const fd = kernel.memfd(name, length);
-    if (fd < 0) throw failed("memfd", fd, { name, length });
+    if (fd < 0) throw failed("memfd", fd, { name, length }, explainNewFile(kernel, fd));
     const address = kernel.mmap(0n, roundUp(length, PAGE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (address < 0n) {
       kernel.close(fd);

@@ -7,6 +7,7 @@ import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import type { DeviceState } from "./device_state.ts";
 import { closed, failed } from "./error.ts";
+import { explainAccess } from "./explain/access.ts";
 
 /** What can be done with a region. */
 export interface RegionFlags {
@@ -137,7 +138,10 @@ export class Region implements Disposable {
 
   /** A part of a register is no success. */
   #fail(key: "pread" | "pwrite", result: number, offset: number, width: number): never {
-    throw failed(key, result < 0 ? result : -ERRNO.EIO, { width, offset, region: this.index, device: this.#state.name });
+    const { kernel, fd, name } = this.#state;
+    const errno = result < 0 ? result : -ERRNO.EIO;
+    const values = { width, offset, region: this.index, device: name };
+    throw failed(key, errno, values, explainAccess(kernel, errno, fd, this.index));
   }
 }
 

@@ -7,6 +7,7 @@ import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
+import { explainDestroy } from "./explain/users.ts";
 import { type Life, takeAll } from "./handle.ts";
 
 /** The handle of an object with an id. */
@@ -18,6 +19,12 @@ interface Owned {
 
 /** A bound device, as the iommufd sees it. */
 export interface Member extends Disposable {
+  /** Its id in the iommufd. */
+  readonly id: number;
+  /** What errors call it. */
+  readonly name: string;
+  /** PCI address; undefined: not known. */
+  readonly address: string | undefined;
   /** What it is attached to. */
   readonly attachedTo: object | undefined;
   /** Attach it to nothing. */
@@ -72,11 +79,17 @@ export class Session {
     return this.#objects.get(id)?.handle === handle;
   }
 
+  /** The ids of the page tables of an IOAS that have handles. */
+  tablesOf(id: number): number[] {
+    const handle = this.#objects.get(id)?.handle;
+    return [...this.#objects].filter(([, owned]) => "ioas" in owned.handle && owned.handle.ioas === handle).map(([table]) => table);
+  }
+
   /** Destroy an object, whoever made it. @throws {IommuError} ENOENT, EBUSY: nothing is changed then. */
   destroy(id: number): void {
     uapi.putDestroy(this.begin("DESTROY"), 0, { id });
     const result = this.send(uapi.DESTROY);
-    if (result < 0) throw failed("destroy", result, { id });
+    if (result < 0) throw failed("destroy", result, { id }, explainDestroy(result, this, id));
     this.#forget(id);
   }
 
@@ -84,14 +97,18 @@ export class Session {
   dispose(id: number): void {
     uapi.putDestroy(this.begin("DESTROY"), 0, { id });
     const result = this.send(uapi.DESTROY);
-    if (result < 0 && result !== -ERRNO.ENOENT) throw failed("destroy", result, { id });
+    if (result < 0 && result !== -ERRNO.ENOENT) throw failed("destroy", result, { id }, explainDestroy(result, this, id));
     this.#forget(id);
   }
 
-  /** Detach the devices that are attached to one of these. */
+  /** Devices that are attached to one of these. */
+  attachedTo(isTarget: (attachedTo: object) => boolean): Member[] {
+    return [...this.members].filter(({ attachedTo }) => attachedTo !== undefined && isTarget(attachedTo));
+  }
+
+  /** How to detach the devices that are attached to one of these. */
   detachFrom(isTarget: (attachedTo: object) => boolean): (() => void)[] {
-    const attached = [...this.members].filter(({ attachedTo }) => attachedTo !== undefined && isTarget(attachedTo));
-    return attached.map((member) => () => member.detach());
+    return this.attachedTo(isTarget).map((member) => () => member.detach());
   }
 
   /** The file is closed, and with it the kernel has dropped every object: so does the program, whatever failed before. */

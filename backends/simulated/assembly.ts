@@ -13,6 +13,7 @@ import { type Core, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance,
 import type { FileTree } from "./file_tree.ts";
 import type { DeviceModel } from "./device.ts";
 import { type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
+import { addProcessFiles } from "./process_files.ts";
 import { describeMachine, platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { placeBars } from "./resources.ts";
@@ -113,6 +114,8 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   for (const { pci } of devices) if (pci.driver === "vfio-pci") vfio.set(pci, vfio.size);
   const byFunction = new Map(devices.map((device) => [device.pci, device]));
   const sources = { bars: plan.bars, vfio, config: (pci: PciFunction) => byFunction.get(pci)!.config.snapshot() };
+  const files = renderSysfs(describeMachine(settings, groups, sources));
+  addProcessFiles(files, settings, () => core.usage(2));
   return {
     settings,
     core,
@@ -121,7 +124,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
     groups,
     devices,
     nodes: new Map([...vfio].map(([pci, number]) => [`/dev/vfio/devices/vfio${number}`, byFunction.get(pci)!])),
-    files: renderSysfs(describeMachine(settings, groups, sources)),
+    files,
     modelErrors,
     onWake: (callback) => void (wake = callback),
   };

@@ -12,6 +12,21 @@ import { ADDRESSES, boot } from "./machine.ts";
 
 const USER = { address: 4096n, length: 4096 };
 
+/** Operations whose errors are explained by what the machine says of itself. */
+const EXPLAINED = new Set<OperationKey>([
+  "openIommu",
+  "openDevice",
+  "bind",
+  "destroy",
+  "ioasMap",
+  "ioasMapFile",
+  "ioasCopy",
+  "ioasUnmap",
+  "ioasAllow",
+  "hwptAlloc",
+  "attach",
+]);
+
 interface Trial {
   readonly call: FaultCall;
   readonly request?: string;
@@ -99,7 +114,10 @@ for (const [key, { call, request, run, beginning = beginningOf(key) }] of Object
       const errors = outcomes.map(({ error }) => error).filter((error) => error instanceof IommuError);
       const found = errors.find((error) => error.operation === operation && error.message.startsWith(beginning));
       check(found !== undefined, `${errno} leads to an error of ${key}: ${outcomes.map(({ error }) => error).join("; ")}`);
-      equal([found.code, found.errno, found.advice], [errno, ERRNO[errno], advice[errno] ?? GENERIC[errno]]);
+      equal([found.code, found.errno], [errno, ERRNO[errno]]);
+      // What the machine says of itself is better than the table: explain_test.ts has what that must be.
+      if (!EXPLAINED.has(key)) equal(found.advice, advice[errno] ?? GENERIC[errno]);
+      check(found.advice !== "", `${errno} of ${key} has advice`);
       check(found.message.endsWith(`. ${found.advice}`), found.message);
       check(!/undefined|[{}[\]]/.test(found.message), found.message);
       for (const value of Object.values(found.values)) check(["number", "bigint", "string"].includes(typeof value), "values are simple");

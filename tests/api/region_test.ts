@@ -126,7 +126,7 @@ Deno.test("a BAR without memory decoding answers EIO, with what to do", async ()
   device.config.write16(4, 0);
   for (const access of [() => bar.read32(0), () => bar.write32(4, 1)]) {
     const error = failure(access, "EIO");
-    check(error.advice.includes("switch memory on in its command register"), error.message);
+    check(error.advice.includes("switch memory on (bit 1)"), error.message);
     equal([error.values.region, error.values.device, error.values.width], [0, "0000:00:04.0", 4]);
   }
 });
