@@ -1,6 +1,6 @@
 /**
  * A userspace IOMMU toolkit: open an iommufd and devices, map memory for DMA, drive a device. The same program runs on a simulated machine, in
- * any JavaScript runtime, and later on real hardware.
+ * any JavaScript runtime, and on the devices of the Linux below it, in Deno.
  *
  * @example
  * ```ts
@@ -37,6 +37,7 @@ export { listDevices, type PciDevice, type ReservedRange } from "./api/pci/devic
 export { type PollOptions, pollUntil } from "./api/poll.ts";
 export * as raw from "./api/raw.ts";
 export { Region, type RegionFlags } from "./api/region.ts";
+export * from "./backends/linux/mod.ts";
 export * from "./backends/simulated/mod.ts";
 export * from "./backends/simulated/devices/nvme/mod.ts";
 export { ERRNO, type ErrnoName } from "./uapi/errno.ts";

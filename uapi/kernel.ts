@@ -34,6 +34,12 @@ export const MAP_NORESERVE = 0x4000;
 export const MAP_POPULATE = 0x8000;
 /** `mmap`: from the pool of huge pages. */
 export const MAP_HUGETLB = 0x40000;
+/** `mmap`: above these bits of the flags is the binary logarithm of the length of huge pages; 0: the kernel's default length. */
+export const MAP_HUGE_SHIFT = 26;
+/** `mmap`: huge pages of 2 MiB, with {@linkcode MAP_HUGETLB}. */
+export const MAP_HUGE_2MB = 0x5400_0000;
+/** `mmap`: huge pages of 1 GiB, with {@linkcode MAP_HUGETLB}. */
+export const MAP_HUGE_1GB = 0x7800_0000;
 /** `mmap`: exactly at the address given, EEXIST where something is there. */
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
@@ -89,7 +95,8 @@ export interface Kernel extends Disposable {
   /**
    * The memory at an address that `mmap` or `block` gave. The array stays valid while that mapping lives.
    *
-   * Answers an empty array where the range is not mapped.
+   * Answers an empty array where the range is not mapped, or an access to it could end the process: memory that may not be read and written,
+   * the part of a mapping behind the end of its file.
    */
   view(at: bigint, length: number): Uint8Array;
   /** Argument memory of `length` bytes, zeroed. @throws {RangeError} if the process has none left. */
@@ -106,11 +113,11 @@ export interface Kernel extends Disposable {
   wait(fd: number, signal?: AbortSignal): Promise<number>;
   /** A hint that the caller spins: a simulated machine lets its devices run; on hardware nothing happens. */
   relax(): void;
-  /** The names in a directory below /sys or /dev. */
+  /** The names in a directory below /sys, /dev or /proc. */
   list(path: string): string[] | number;
-  /** The target of a symbolic link below /sys. */
+  /** The target of a symbolic link below /sys, /dev or /proc. */
   readlink(path: string): string | number;
-  /** The content of a file below /sys. */
+  /** The content of a file below /sys or /proc. */
   readFile(path: string): Uint8Array | number;
 }
 
