@@ -59,6 +59,8 @@ const MAPPING = {
 export type OperationKey =
   | "block"
   | "openIommu"
+  | "adoptIommu"
+  | "adoptDevice"
   | "destroy"
   | "ioasAlloc"
   | "option"
@@ -106,6 +108,25 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       ENOENT: "This kernel has no iommufd: it needs Linux 6.2 or later with CONFIG_IOMMUFD, and the module loaded (modprobe iommufd).",
       ENODEV: "The module is not loaded: modprobe iommufd.",
       EACCES: "Give the user access to /dev/iommu, for example by a udev rule.",
+    },
+  },
+  adoptIommu: {
+    operation: "adopt",
+    action: "take over fd {#fd} as an iommufd",
+    advice: {
+      EBADF: "No file of this process has the number.",
+      EBADFD: "It is open, but no iommufd: what was passed in must be an open /dev/iommu.",
+      EBUSY: "An IommuFd of this program has it already.",
+    },
+  },
+  adoptDevice: {
+    operation: "adopt",
+    action: "take over fd {#fd} as a device[ ({device})]",
+    advice: {
+      EBADF: "No file of this process has the number.",
+      EBADFD: "It is open, but no device: what was passed in must be an open /dev/vfio/devices/vfioN.",
+      EBUSY: "The device is open elsewhere: who passed an fd in must not keep one of its own open that was opened anew.",
+      EINVAL: "It is bound to an iommufd already, under an id that only who bound it knows: pass in an fd that is not bound.",
     },
   },
   destroy: {

@@ -6,21 +6,30 @@
 import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
+import { checkFd, nodeOfFd, probeDevice, takeOver } from "./adopt.ts";
 import { checkU64 } from "./arguments.ts";
 import { BoundDevice } from "./bound_device.ts";
 import { DeviceState } from "./device_state.ts";
 import { failed } from "./error.ts";
 import { explainBind } from "./explain/bind.ts";
-import { explainOpenDevice } from "./explain/open.ts";
+import { addressOf } from "./explain/group.ts";
+import { explainAdopt, explainOpenDevice } from "./explain/open.ts";
 import { track } from "./handle.ts";
 import type { IommuFd } from "./iommu_fd.ts";
-import { findNode } from "./pci/node.ts";
+import { openDevices } from "./open_devices.ts";
+import { findNode, normalizeAddress } from "./pci/node.ts";
 import { sessionOf } from "./session.ts";
 
 /** How {@linkcode DeviceFd.bind} binds. */
 export interface BindOptions {
   /** What the program calls the device: 64 bits, for faults and events. Default: none. */
   readonly label?: bigint;
+}
+
+/** How {@linkcode DeviceFd.adopt} takes a file over. */
+export interface AdoptOptions {
+  /** The PCI address ("0000:00:04.0") or the path of the node: what errors call the device. Default: what the kernel says of the fd. */
+  readonly device?: string;
 }
 
 /**
@@ -32,13 +41,13 @@ export interface BindOptions {
 export class DeviceFd implements Disposable {
   /** The kernel that it is a file of. */
   readonly kernel: Kernel;
-  /** Path of the node. */
-  readonly node: string;
-  /** The PCI address, if it was opened by that. */
+  /** Path of the node; undefined: not known, for a file that was taken over. */
+  readonly node: string | undefined;
+  /** The PCI address, if it was opened by that; of a file that was taken over, if it is known. */
   readonly address: string | undefined;
   #state: DeviceState;
 
-  private constructor(kernel: Kernel, fd: number, node: string, address: string | undefined) {
+  private constructor(kernel: Kernel, fd: number, node: string | undefined, address: string | undefined) {
     this.kernel = kernel;
     this.node = node;
     this.address = address;
@@ -70,6 +79,31 @@ export class DeviceFd implements Disposable {
       kernel.close(fd);
       throw error;
     }
+  }
+
+  /**
+   * Take over an open device, in place of opening one: an fd that a privileged helper passed in, as containers get theirs. It is closed when the
+   * `DeviceFd` is disposed. It must not be bound yet: the device's id in the iommufd is known to who bound it alone.
+   *
+   * @param options `device` is what errors call it, by PCI address or node. Default: what the kernel says of the fd.
+   * @throws {TypeError} if `device` is neither. @throws {IommuError} EBADF if no file has the number, EBADFD if it is no device, EINVAL if it is
+   * bound, EBUSY if a `DeviceFd` has it or the device is open elsewhere: the fd stays open and whose it was.
+   */
+  static adopt(kernel: Kernel, fd: number, { device }: AdoptOptions = {}): DeviceFd {
+    const named = device === undefined ? undefined : device.startsWith("/") ? device : normalizeAddress(device);
+    if (device !== undefined && named === undefined) {
+      throw new TypeError(`Cannot call a device "${device}": a PCI address ("0000:00:04.0") or the path of a node is needed`);
+    }
+    const values = { fd: checkFd(fd), ...(named === undefined ? {} : { device: named }) };
+    const own = [...openDevices(kernel)].find((device) => device.fd === fd);
+    if (own !== undefined) throw failed("adoptDevice", -ERRNO.EBUSY, values, "A DeviceFd of this program has it already.");
+    const node = named?.startsWith("/") ? named : nodeOfFd(kernel, fd);
+    const address = named?.startsWith("/") ? undefined : named;
+    return takeOver(kernel, fd, {
+      probe: probeDevice,
+      make: () => new DeviceFd(kernel, fd, node, address ?? (node && addressOf(kernel, node))),
+      fail: (result) => failed("adoptDevice", result, values, explainAdopt(kernel, result, fd)),
+    });
   }
 
   /** The file descriptor, for raw requests. */

@@ -5,9 +5,11 @@
  */
 import * as uapi from "../uapi/codec.ts";
 import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
+import { ERRNO } from "../uapi/errno.ts";
+import { checkFd, iommuFds, probeIommu, takeOver } from "./adopt.ts";
 import { checkCount } from "./arguments.ts";
 import { closeFile, failed } from "./error.ts";
-import { explainOpenIommu } from "./explain/open.ts";
+import { explainAdopt, explainOpenIommu } from "./explain/open.ts";
 import { takeAll, track } from "./handle.ts";
 import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
@@ -34,6 +36,7 @@ export class IommuFd implements Disposable {
       life.end();
       throw error;
     }
+    iommuFds(kernel).add(fd);
     setSession(this, this.#session);
   }
 
@@ -47,6 +50,22 @@ export class IommuFd implements Disposable {
       kernel.close(fd);
       throw error;
     }
+  }
+
+  /**
+   * Take over an open /dev/iommu, in place of opening one: an fd that a privileged helper passed in, as containers get theirs. It is closed
+   * when the `IommuFd` is disposed. What it holds already, objects that others made, is destroyed by their ids.
+   *
+   * @throws {IommuError} EBADF if no file has the number, EBADFD if it is no iommufd, EBUSY if an `IommuFd` has it: the fd stays open and whose
+   * it was.
+   */
+  static adopt(kernel: Kernel, fd: number): IommuFd {
+    if (iommuFds(kernel).has(checkFd(fd))) throw failed("adoptIommu", -ERRNO.EBUSY, { fd });
+    return takeOver(kernel, fd, {
+      probe: probeIommu,
+      make: () => new IommuFd(kernel, fd),
+      fail: (result) => failed("adoptIommu", result, { fd }, explainAdopt(kernel, result, fd)),
+    });
   }
 
   /** The kernel that it is a file of. */
@@ -118,6 +137,7 @@ export class IommuFd implements Disposable {
       ...[...this.#spaces].map((ioas) => () => ioas[Symbol.dispose]()),
       () => life.end(),
       () => argument[Symbol.dispose](),
+      () => iommuFds(kernel).delete(fd),
       () => closeFile(kernel, fd, PATH),
       () => this.#session.forgetAll(),
     ]);

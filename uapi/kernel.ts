@@ -78,6 +78,13 @@ export interface Kernel extends Disposable {
   open(path: string, flags: number): number;
   /** Close a file descriptor. */
   close(fd: number): number;
+  /**
+   * Take over a file that another part of the program opened, or that another process passed in: it is as if the kernel object had opened it.
+   * −EBADF if there is none, −EBUSY for a device that is open elsewhere. Left out by a backend that knows all files of its process.
+   */
+  adopt?(fd: number): number;
+  /** Give up a file that was taken over by {@linkcode Kernel.adopt}: it stays open, and is whose it was before. −EBADF if it was not. */
+  disown?(fd: number): number;
   /** One request to a file. `argument` is the block with the request's struct, or the plain number of a request that takes one. */
   ioctl(fd: number, request: number, argument: Block | number): number;
   /** Read from an event queue or an eventfd. Returns the bytes read. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
-import { linkName, listNames, readText } from "./facts.ts";
+import { linkName, listNames, readLink, readText } from "./facts.ts";
 
 const PCI_DEVICES = "/sys/bus/pci/devices";
 /** Drivers that leave DMA alone, so that a group with them can be handed to a program. */
@@ -42,7 +42,8 @@ export interface Reserved {
 
 /** The PCI address of a device by its node; undefined if it cannot be told. */
 export function addressOf(kernel: Kernel, node: string): string | undefined {
-  return linkName(kernel, `/sys/class/vfio-dev/${node.split("/").at(-1)}/device`);
+  // …/0000:00:04.0/vfio-dev/vfio0
+  return readLink(kernel, `/sys/class/vfio-dev/${node.split("/").at(-1)}`)?.split("/").at(-3);
 }
 
 /** The group of a device; undefined if it has none. */

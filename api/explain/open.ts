@@ -33,6 +33,13 @@ export function explainNewFile(kernel: Kernel, result: number): string | undefin
   return result === -ERRNO.EMFILE ? guess(() => tooManyFiles(kernel)) : undefined;
 }
 
+/** What to say of an fd that could not be taken over: what it is instead. */
+export function explainAdopt(kernel: Kernel, result: number, fd: number): string | undefined {
+  if (result !== -ERRNO.EBADFD) return undefined;
+  const path = guess(() => readLink(kernel, `/proc/self/fd/${fd}`));
+  return path && `It is open, but of another kind: ${path.replace(/[^\x20-\x7e]|[{}[\]]/g, "?")}.`;
+}
+
 function tooManyFiles(kernel: Kernel): string | undefined {
   const limit = readLimit(kernel, "Max open files");
   if (limit === undefined) return undefined;

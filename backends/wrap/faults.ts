@@ -99,6 +99,14 @@ class Faults implements FaultyKernel {
     return this.#due("close") || this.#inner.close(fd);
   }
 
+  adopt(fd: number): number {
+    return this.#inner.adopt?.(fd) ?? -ERRNO.EBADF;
+  }
+
+  disown(fd: number): number {
+    return this.#inner.disown?.(fd) ?? -ERRNO.EBADF;
+  }
+
   ioctl(fd: number, request: number, argument: Block | number): number {
     return this.#due("ioctl", request) || this.#inner.ioctl(fd, request, argument);
   }

@@ -123,6 +123,14 @@ class Replay implements ReplayKernel {
     return result;
   }
 
+  adopt(fd: number): number {
+    return this.#answer("adopt", { fd });
+  }
+
+  disown(fd: number): number {
+    return this.#answer("disown", { fd });
+  }
+
   ioctl(fd: number, request: number, argument: Block | number): number {
     const { args, bytes, pointed } = ioctlCall(this.#look, fd, request, argument);
     const entry = this.#take("ioctl", args);

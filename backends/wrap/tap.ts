@@ -62,6 +62,14 @@ export class TappedKernel implements Kernel {
     return this.#numbered("close", { fd }, this.#inner.close(fd));
   }
 
+  adopt(fd: number): number {
+    return this.#numbered("adopt", { fd }, this.#inner.adopt?.(fd) ?? -ERRNO.EBADF);
+  }
+
+  disown(fd: number): number {
+    return this.#numbered("disown", { fd }, this.#inner.disown?.(fd) ?? -ERRNO.EBADF);
+  }
+
   ioctl(fd: number, request: number, argument: Block | number): number {
     const call = ioctlCall(this.#look, fd, request, argument);
     const result = this.#inner.ioctl(fd, request, argument);

@@ -36,6 +36,8 @@ export interface TraceHeader {
 export type CallName =
   | "open"
   | "close"
+  | "adopt"
+  | "disown"
   | "ioctl"
   | "read"
   | "write"

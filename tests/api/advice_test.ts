@@ -35,8 +35,11 @@ interface Trial {
   readonly beginning?: string;
 }
 
-/** How a program comes to each operation. Those that no answer of a kernel leads to are elsewhere: tests of pools, polling and devices. */
-const TRIALS: Record<Exclude<OperationKey, "pool" | "poll" | "findDevice">, Trial> = {
+/** Operations that no answer of a kernel leads to, or that make of it another: tests of pools, polling, devices and files of others have them. */
+type Elsewhere = "pool" | "poll" | "findDevice" | "adoptIommu" | "adoptDevice";
+
+/** How a program comes to each operation. */
+const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   block: { call: "block", run: ({ ioas }) => ioas.ranges },
   openIommu: { call: "open", run: () => {}, beginning: "Cannot open /dev/iommu:" },
   destroy: { call: "ioctl", request: "DESTROY", run: ({ iommu }) => iommu.destroy(77) },

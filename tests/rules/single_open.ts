@@ -17,7 +17,7 @@ export const SINGLE_OPEN: Suite<Worlds> = {
       async run(worlds) {
         const { kernel, alone } = await worlds.boot();
         using device = DeviceFd.open(kernel, alone.address);
-        for (const name of [alone.address, alone.address.slice(5), device.node]) {
+        for (const name of [alone.address, alone.address.slice(5), device.node!]) {
           equal(codeOf(() => DeviceFd.open(kernel, name)), "EBUSY");
         }
       },
