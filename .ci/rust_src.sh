@@ -3,6 +3,7 @@
 # rustup users have them as the component rust-src; on Debian the package of the compiler's own version is unpacked without installing it,
 # from the machine's own package source, suite trixie-backports.
 set -euo pipefail
+. "$(dirname "$0")/../tools/apt_suite.sh"
 
 version=$(rustc --version | cut -d' ' -f2)
 library=$(rustc --print sysroot)/lib/rustlib/src/rust
@@ -10,24 +11,14 @@ if [ -e "$library/library/std/Cargo.toml" ]; then exit 0; fi
 if rustup component add rust-src 2>/dev/null && [ -e "$library/library/std/Cargo.toml" ]; then exit 0; fi
 
 work=${XDG_CACHE_HOME:-$HOME/.cache}/iommufd-rust-src
-mkdir -p "$work"/{parts,lists/partial,cache/archives/partial}
-base=$(grep -l '^Suites:.*bookworm' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1 || true)
-if [ -n "$base" ]; then
-  # The first stanza that names the distribution, with another suite.
-  awk 'BEGIN { RS = ""; ORS = "\n\n" } /bookworm-updates|Suites: bookworm/ { print; exit }' "$base" |
-    sed 's/^Suites:.*/Suites: trixie-backports/' >"$work/parts/backports.sources"
-else
-  line=$(grep -hE '^deb .* bookworm main' /etc/apt/sources.list | head -n 1)
-  echo "$line" | sed 's/ bookworm main.*/ trixie-backports main/' >"$work/parts/backports.list"
-fi
-options=(-o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$work/parts" -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache")
-apt-get "${options[@]}" update -qq
-wanted=$(apt-cache "${options[@]}" madison rust-src | awk -F' *[|] *' -v v="$version" 'index($2, v) == 1 { print $2; exit }')
+apt_suite trixie-backports "$work"
+apt-get "${apt_options[@]}" update -qq
+wanted=$(apt-cache "${apt_options[@]}" madison rust-src | awk -F' *[|] *' -v v="$version" 'index($2, v) == 1 { print $2; exit }')
 if [ -z "$wanted" ]; then
   echo "Cannot find the package rust-src $version in trixie-backports" >&2
   exit 1
 fi
-(cd "$work" && apt-get "${options[@]}" download -qq "rust-src=$wanted" && dpkg -x rust-src_"$version"*.deb unpacked)
+(cd "$work" && apt-get "${apt_options[@]}" download -qq "rust-src=$wanted" && dpkg -x rust-src_"$version"*.deb unpacked)
 mkdir -p "$(dirname "$library")"
 ln -sfn "$work/unpacked/usr/src/rustc-$version" "$library"
 test -e "$library/library/std/Cargo.toml"

@@ -1,0 +1,173 @@
+/**
+ * Boots the virtual machine and runs one command in it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { deviceOptions } from "./devices.ts";
+import { makeDisk } from "./disk.ts";
+
+const ROOT = join(import.meta.dirname!, "../..");
+
+/** What to run, and on what. */
+export interface BootOptions {
+  /** The kernel's image. */
+  readonly kernel: string;
+  /** The guest's file system. */
+  readonly initramfs: string;
+  /** Added to the kernel's command line. */
+  readonly append: string;
+  /** Name of the variant, for the guest. */
+  readonly variant: string;
+  /** What the guest's shell runs, in the repository. Absent: a shell for a person. */
+  readonly command?: string;
+  /** Files to put into the guest's /share, by name: paths of this machine. */
+  readonly files?: ReadonlyMap<string, string>;
+  /** Variables for the command. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Seconds without a word from the command after which the guest counts as hung. */
+  readonly quietMax: number;
+  /** Seconds from power-on after which it is killed in any case. */
+  readonly secondsMax: number;
+  /** How QEMU executes the guest: "tcg" works everywhere. */
+  readonly accelerator: "tcg" | "kvm";
+  /** QEMU's trace events to log into the guest's /share/trace.log. */
+  readonly trace?: readonly string[];
+  /** Gets the command's output as it comes. */
+  readonly onOutput: (bytes: Uint8Array) => void;
+}
+
+/** What came of it. */
+export interface BootResult {
+  /** The command's exit status; undefined: the guest ended or was killed without one. */
+  readonly status: number | undefined;
+  /** From power-on to power-off. */
+  readonly seconds: number;
+  /** Why it was killed; undefined: it was not. */
+  readonly killed: string | undefined;
+  /** What the kernel printed last. */
+  readonly console: string;
+}
+
+/** Lines of the console that a failure shows. */
+const CONSOLE_LINES = 40;
+
+/** Where Deno keeps packages. */
+async function denoFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+function qemuArguments(options: BootOptions, share: string, deno: string): string[] {
+  const { command, kernel, initramfs, append, accelerator, trace = [] } = options;
+  const folder = (tag: string, path: string, access: string) => [
+    "-virtfs",
+    `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${access}`,
+  ];
+  const port = (name: string) => ["-device", `virtserialport,chardev=${name},name=${name}`];
+  const terminal = command === undefined;
+  return [
+    ...["-accel", accelerator === "tcg" ? "tcg,thread=multi" : "kvm"],
+    ...["-M", "q35,kernel-irqchip=split", "-cpu", "max", "-smp", "2", "-m", "4G"],
+    ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none", "-net", "none"],
+    ...["-serial", `file:${join(share, "console.log")}`],
+    ...deviceOptions(join(share, "disk.img")),
+    ...["-chardev", `stdio,id=output,signal=${terminal ? "off" : "on"}`],
+    ...(terminal ? ["-device", "virtconsole,chardev=output"] : port("output")),
+    ...["-chardev", `file,id=status,path=${join(share, "status")}`],
+    ...port("status"),
+    ...folder("repo", ROOT, ",readonly=on"),
+    ...folder("share", share, ""),
+    ...folder("deno", deno, ",readonly=on"),
+    ...["-kernel", kernel, "-initrd", initramfs],
+    ...["-append", `console=ttyS0 panic=-1 oops=panic quiet loglevel=4 hugepages=64 hugepagesz=1G hugepages=1 ${append}`],
+    ...(trace.length === 0 ? [] : ["-D", join(share, "trace.log"), ...trace.flatMap((event) => ["-trace", event])]),
+  ];
+}
+
+/** A word for the guest's shell. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+async function fillShare(share: string, options: BootOptions): Promise<void> {
+  const { variant, command, files = new Map<string, string>(), env = {} } = options;
+  const disk = await makeDisk(join(share, "disk.img"));
+  const variables = { ...env, VM_VARIANT: variant, VM_DISK_SHA256: disk };
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
+  await Deno.writeTextFile(join(share, "environment.sh"), exports);
+  if (command === undefined) {
+    await Deno.writeTextFile(join(share, "shell"), `A shell in the guest (${variant}). The repository is /repo; "exit" ends it.\n`);
+  } else await Deno.writeTextFile(join(share, "run.sh"), `${exports}${command}\n`);
+  for (const [name, path] of files) {
+    await Deno.copyFile(path, join(share, name));
+    await Deno.chmod(join(share, name), 0o755);
+  }
+}
+
+/** Boot, run, power off. @throws {Error} if QEMU itself cannot run. */
+export async function boot(options: BootOptions): Promise<BootResult> {
+  const share = await Deno.makeTempDir({ prefix: "iommufd-vm-" });
+  try {
+    await fillShare(share, options);
+    return await watch(options, qemuArguments(options, share, await denoFolder()), share);
+  } finally {
+    await Deno.remove(share, { recursive: true });
+  }
+}
+
+async function watch(options: BootOptions, args: string[], share: string): Promise<BootResult> {
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1000;
+  const terminal = options.command === undefined;
+  const qemu = spawnQemu(args, terminal);
+  let heard = 0;
+  let killed: string | undefined;
+  const kill = (why: string) => {
+    killed ??= why;
+    try {
+      qemu.kill("SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  };
+  const timer = terminal ? undefined : setInterval(() => {
+    if (seconds() > options.secondsMax) kill(`it ran for ${options.secondsMax} s`);
+    else if (seconds() - heard > options.quietMax) kill(`nothing came from it for ${options.quietMax} s`);
+  }, 1000);
+  try {
+    if (!terminal) {
+      for await (const bytes of qemu.stdout) {
+        heard = seconds();
+        options.onOutput(bytes);
+      }
+    }
+    await qemu.status;
+  } finally {
+    clearInterval(timer);
+    kill("the harness ended");
+    await qemu.status;
+  }
+  const text = async (name: string) => await Deno.readTextFile(join(share, name)).catch(() => "");
+  const status = (await text("status")).trim();
+  const lines = (await text("console.log")).trimEnd().split("\n").slice(-CONSOLE_LINES);
+  return {
+    status: status === "" ? undefined : Number(status),
+    seconds: seconds(),
+    killed: killed === "the harness ended" ? undefined : killed,
+    console: lines.join("\n"),
+  };
+}
+
+function spawnQemu(args: string[], terminal: boolean): Deno.ChildProcess {
+  try {
+    return new Deno.Command("qemu-system-x86_64", {
+      args,
+      stdin: terminal ? "inherit" : "null",
+      stdout: terminal ? "inherit" : "piped",
+      stderr: "inherit",
+    }).spawn();
+  } catch (cause) {
+    throw new Error("Cannot run qemu-system-x86_64: tests/vm/install.sh installs it", { cause });
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The PCI devices of the virtual machine: what QEMU gets, and where the guest finds them.
+ *
+ * The addresses are those of the simulated machine of tests/conformance/simulated.ts, so that a case names the same device on both.
+ *
+ * @module
+ */
+import type { TestDevices } from "../conformance/setup.ts";
+
+/** Where the guest has its devices. Virtio-serial, which carries the tests' output, is what keeps `taken` from programs. */
+export const DEVICES: TestDevices = {
+  alone: "0000:00:04.0",
+  other: "0000:00:03.0",
+  siblings: ["0000:00:05.0", "0000:00:05.1"],
+  aliases: ["0000:01:01.0", "0000:01:02.0"],
+  messages: "0000:00:07.0",
+  taken: "0000:00:08.0",
+};
+
+/** QEMU's options for them. @param disk the NVMe controller's medium, a file. */
+export function deviceOptions(disk: string): string[] {
+  const devices = [
+    "intel-iommu,intremap=on,x-scalable-mode=on,aw-bits=48",
+    "edu,addr=03.0",
+    "edu,addr=04.0",
+    "edu,addr=05.0,multifunction=on",
+    "edu,addr=05.1",
+    "pcie-pci-bridge,id=bridge,addr=06.0",
+    "edu,bus=bridge,addr=01.0",
+    "edu,bus=bridge,addr=02.0",
+    "nvme,addr=07.0,serial=iommufd,drive=disk",
+    "edu,addr=08.0,multifunction=on",
+    "virtio-serial-pci,addr=08.1",
+  ];
+  return ["-drive", `file=${disk},if=none,id=disk,format=raw`, ...devices.flatMap((device) => ["-device", device])];
+}
