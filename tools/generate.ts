@@ -6,7 +6,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import { FAMILIES } from "../uapi/schema/layout.ts";
+import { DESCRIBED, FAMILIES } from "../uapi/schema/layout.ts";
 import { codec } from "./generate/codec.ts";
 import { requestsPage } from "./generate/requests_page.ts";
 import { errnoModule, familyModule, requestsModule } from "./generate/rust.ts";
@@ -50,9 +50,10 @@ async function formatted(text: string, extension: string): Promise<string> {
 async function outputs(): Promise<Map<string, string>> {
   const note = `GENERATED from uapi/schema by \`deno task generate\`, do not edit. Source hash: ${await sourceHash()}`;
   const files = new Map<string, string>();
-  files.set("uapi/codec.ts", await formatted(`// ${note}\n${codec(FAMILIES)}`, "ts"));
-  files.set("docs/requests.md", await formatted(`<!-- ${note} -->\n\n${requestsPage(FAMILIES)}`, "md"));
+  files.set("uapi/codec.ts", await formatted(`// ${note}\n${codec(DESCRIBED)}`, "ts"));
+  files.set("docs/requests.md", await formatted(`<!-- ${note} -->\n\n${requestsPage(DESCRIBED)}`, "md"));
   files.set(`${CRATE}/errno.rs`, `// ${note}\n${errnoModule()}`);
+  // The core speaks to programs, which see no groups and containers.
   for (const family of FAMILIES) files.set(`${CRATE}/${family.name}.rs`, `// ${note}\n${familyModule(family)}`);
   files.set(`${CRATE}/requests.rs`, `// ${note}\n${requestsModule(FAMILIES)}`);
   return files;

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { FAMILIES, fieldBytes, minimumBytes, placed, structBytes, structOf } from "../uapi/schema/layout.ts";
+import { DESCRIBED, fieldBytes, minimumBytes, placed, structBytes, structOf } from "../uapi/schema/layout.ts";
 import type { Family, Request, Struct } from "../uapi/schema/types.ts";
 
 function assertion(condition: string): string {
@@ -54,7 +54,7 @@ function familyAssertions(family: Family): string[] {
 }
 
 if (import.meta.main) {
-  const described = FAMILIES.filter(({ header }) => header !== "");
+  const described = DESCRIBED.filter(({ header }) => header !== "");
   console.log(
     ["#include <stddef.h>", ...described.map(({ header }) => `#include <${header}>`), ...described.flatMap(familyAssertions)].join("\n"),
   );

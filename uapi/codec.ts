@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 632d139921949832
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -2575,4 +2575,396 @@ export function getSimulatedDeviceSetLabel(view: DataView, at: number): Simulate
     flags: view.getUint32(at + 4, true),
     label: view.getBigUint64(at + 8, true),
   };
+}
+
+/** Request: Answers 0, the version of the interface. */
+export const GET_API_VERSION = 0x3b64;
+/** Request: Whether the kernel has an extension, whose number is the argument. */
+export const CHECK_EXTENSION = 0x3b65;
+/** Request: Choose the IOMMU interface, whose number is the argument. A group must be in the container. */
+export const SET_IOMMU = 0x3b66;
+/** Request: Whether the group can be used. */
+export const GROUP_GET_STATUS = 0x3b67;
+/** Request: Put the group into a container. */
+export const GROUP_SET_CONTAINER = 0x3b68;
+/** Request: Take the group out of its container. */
+export const GROUP_UNSET_CONTAINER = 0x3b69;
+/** Request: Open a device of the group. The argument is the address of its name, a PCI address with a zero byte behind; the answer is the fd. */
+export const GROUP_GET_DEVICE_FD = 0x3b6a;
+/** Request: What can be mapped. */
+export const IOMMU_GET_INFO = 0x3b70;
+/** Request: Map memory. */
+export const IOMMU_MAP_DMA = 0x3b71;
+/** Request: Unmap memory. */
+export const IOMMU_UNMAP_DMA = 0x3b72;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const TYPE1_IOMMU = 1;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const SPAPR_TCE_IOMMU = 2;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const TYPE1v2_IOMMU = 3;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const DMA_CC_IOMMU = 4;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const NOIOMMU_IOMMU = 8;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const UNMAP_ALL = 9;
+/** What CHECK_EXTENSION asks for; the first four are also what SET_IOMMU takes. */
+export const UPDATE_VADDR = 0xa;
+/** State of a group. */
+export const GROUP_FLAGS_VIABLE = 1;
+/** State of a group. */
+export const GROUP_FLAGS_CONTAINER_SET = 2;
+/** Which parts of the answer of IOMMU_GET_INFO are there. */
+export const IOMMU_INFO_PGSIZES = 1;
+/** Which parts of the answer of IOMMU_GET_INFO are there. */
+export const IOMMU_INFO_CAPS = 2;
+/** Ids of the capabilities that follow the answer of IOMMU_GET_INFO. */
+export const IOMMU_TYPE1_INFO_CAP_IOVA_RANGE = 1;
+/** Ids of the capabilities that follow the answer of IOMMU_GET_INFO. */
+export const IOMMU_TYPE1_INFO_CAP_MIGRATION = 2;
+/** Ids of the capabilities that follow the answer of IOMMU_GET_INFO. */
+export const IOMMU_TYPE1_INFO_DMA_AVAIL = 3;
+/** What devices may do with a mapping. */
+export const DMA_MAP_FLAG_READ = 1;
+/** What devices may do with a mapping. */
+export const DMA_MAP_FLAG_WRITE = 2;
+/** What devices may do with a mapping. */
+export const DMA_MAP_FLAG_VADDR = 4;
+/** Options of IOMMU_UNMAP_DMA. */
+export const DMA_UNMAP_FLAG_GET_DIRTY_BITMAP = 1;
+/** Options of IOMMU_UNMAP_DMA. */
+export const DMA_UNMAP_FLAG_ALL = 2;
+/** Options of IOMMU_UNMAP_DMA. */
+export const DMA_UNMAP_FLAG_VADDR = 4;
+
+/** Whether a group can be used. (`struct vfio_group_status`) */
+export interface GroupStatus {
+  /** State of the group. */
+  flags: number;
+}
+
+/** Bytes of `vfio_group_status`.  */
+export const GroupStatusSize = 8;
+
+/** Write a {@linkcode GroupStatus}. */
+export function putGroupStatus(view: DataView, at: number, value: Put<GroupStatus, "flags">): void {
+  view.setUint32(at, GroupStatusSize, true);
+  view.setUint32(at + 4, value.flags ?? 0, true);
+}
+
+/** Read a {@linkcode GroupStatus}. */
+export function getGroupStatus(view: DataView, at: number): GroupStatus {
+  return {
+    flags: view.getUint32(at + 4, true),
+  };
+}
+
+/** Read `flags` of a {@linkcode GroupStatus}. */
+export function getGroupStatusFlags(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** The container of a group: a number alone. */
+export interface GroupContainer {
+  /** The container. */
+  container: number;
+}
+
+/** Bytes of `GroupContainer`.  */
+export const GroupContainerSize = 4;
+
+/** Write a {@linkcode GroupContainer}. */
+export function putGroupContainer(view: DataView, at: number, value: GroupContainer): void {
+  view.setInt32(at, value.container, true);
+}
+
+/** Read a {@linkcode GroupContainer}. */
+export function getGroupContainer(view: DataView, at: number): GroupContainer {
+  return {
+    container: view.getInt32(at, true),
+  };
+}
+
+/** What the IOMMU of a container can map. (`struct vfio_iommu_type1_info`) */
+export interface IommuType1Info {
+  /** Which parts of the answer are there. */
+  flags: number;
+  /** Page sizes, bit n for 2^n bytes. */
+  iovaPgsizes: bigint;
+  /** Offset of the first capability in the answer, 0 without one. */
+  capOffset: number;
+  /** Fills the struct up to 64 bits. */
+  pad: number;
+}
+
+/** Bytes of `vfio_iommu_type1_info`.  */
+export const IommuType1InfoSize = 24;
+
+/** Write a {@linkcode IommuType1Info}. The last argument is the size with what follows the struct. */
+export function putIommuType1Info(
+  view: DataView,
+  at: number,
+  value: Put<IommuType1Info, "flags" | "iovaPgsizes" | "capOffset" | "pad">,
+  argsz: number = IommuType1InfoSize,
+): void {
+  view.setUint32(at, argsz, true);
+  view.setUint32(at + 4, value.flags ?? 0, true);
+  view.setBigUint64(at + 8, value.iovaPgsizes ?? 0n, true);
+  view.setUint32(at + 16, value.capOffset ?? 0, true);
+  view.setUint32(at + 20, value.pad ?? 0, true);
+}
+
+/** Read a {@linkcode IommuType1Info}. */
+export function getIommuType1Info(view: DataView, at: number): IommuType1Info {
+  return {
+    flags: view.getUint32(at + 4, true),
+    iovaPgsizes: view.getBigUint64(at + 8, true),
+    capOffset: view.getUint32(at + 16, true),
+    pad: view.getUint32(at + 20, true),
+  };
+}
+
+/** Read `argsz` of a {@linkcode IommuType1Info}. */
+export function getIommuType1InfoArgsz(view: DataView, at: number): number {
+  return view.getUint32(at, true);
+}
+
+/** Read `flags` of a {@linkcode IommuType1Info}. */
+export function getIommuType1InfoFlags(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** Read `iova_pgsizes` of a {@linkcode IommuType1Info}. */
+export function getIommuType1InfoIovaPgsizes(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 8, true);
+}
+
+/** Read `cap_offset` of a {@linkcode IommuType1Info}. */
+export function getIommuType1InfoCapOffset(view: DataView, at: number): number {
+  return view.getUint32(at + 16, true);
+}
+
+/** Read `pad` of a {@linkcode IommuType1Info}. */
+export function getIommuType1InfoPad(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Addresses that can be mapped. (`struct vfio_iova_range`) */
+export interface VfioIovaRange {
+  /** The first. */
+  start: bigint;
+  /** The last: inclusive, whatever its name says. */
+  end: bigint;
+}
+
+/** Bytes of `vfio_iova_range`.  */
+export const VfioIovaRangeSize = 16;
+
+/** Write a {@linkcode VfioIovaRange}. */
+export function putVfioIovaRange(view: DataView, at: number, value: Put<VfioIovaRange, "start" | "end">): void {
+  view.setBigUint64(at, value.start ?? 0n, true);
+  view.setBigUint64(at + 8, value.end ?? 0n, true);
+}
+
+/** Read a {@linkcode VfioIovaRange}. */
+export function getVfioIovaRange(view: DataView, at: number): VfioIovaRange {
+  return {
+    start: view.getBigUint64(at, true),
+    end: view.getBigUint64(at + 8, true),
+  };
+}
+
+/** Read `start` of a {@linkcode VfioIovaRange}. */
+export function getVfioIovaRangeStart(view: DataView, at: number): bigint {
+  return view.getBigUint64(at, true);
+}
+
+/** Read `end` of a {@linkcode VfioIovaRange}. */
+export function getVfioIovaRangeEnd(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 8, true);
+}
+
+/** Capability of a container: the addresses that can be mapped, without those that its devices reserve. (`struct vfio_iommu_type1_info_cap_iova_range`) */
+export interface IommuType1InfoCapIovaRange {
+  /** Which capability this is. */
+  id: number;
+  /** Version of this capability's layout. */
+  version: number;
+  /** Offset of the next capability from the start of the answer, 0 for the last. */
+  next: number;
+  /** Number of ranges that follow. */
+  nrIovas: number;
+}
+
+/** Bytes of `vfio_iommu_type1_info_cap_iova_range` without what follows it.  */
+export const IommuType1InfoCapIovaRangeSize = 16;
+
+/** Write a {@linkcode IommuType1InfoCapIovaRange}. */
+export function putIommuType1InfoCapIovaRange(
+  view: DataView,
+  at: number,
+  value: Put<IommuType1InfoCapIovaRange, "id" | "version" | "next" | "nrIovas">,
+): void {
+  view.setUint16(at, value.id ?? 0, true);
+  view.setUint16(at + 2, value.version ?? 0, true);
+  view.setUint32(at + 4, value.next ?? 0, true);
+  view.setUint32(at + 8, value.nrIovas ?? 0, true);
+  view.setUint32(at + 12, 0, true);
+}
+
+/** Read a {@linkcode IommuType1InfoCapIovaRange}. */
+export function getIommuType1InfoCapIovaRange(view: DataView, at: number): IommuType1InfoCapIovaRange {
+  return {
+    id: view.getUint16(at, true),
+    version: view.getUint16(at + 2, true),
+    next: view.getUint32(at + 4, true),
+    nrIovas: view.getUint32(at + 8, true),
+  };
+}
+
+/** Read `id` of a {@linkcode IommuType1InfoCapIovaRange}. */
+export function getIommuType1InfoCapIovaRangeId(view: DataView, at: number): number {
+  return view.getUint16(at, true);
+}
+
+/** Read `version` of a {@linkcode IommuType1InfoCapIovaRange}. */
+export function getIommuType1InfoCapIovaRangeVersion(view: DataView, at: number): number {
+  return view.getUint16(at + 2, true);
+}
+
+/** Read `next` of a {@linkcode IommuType1InfoCapIovaRange}. */
+export function getIommuType1InfoCapIovaRangeNext(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** Read `nr_iovas` of a {@linkcode IommuType1InfoCapIovaRange}. */
+export function getIommuType1InfoCapIovaRangeNrIovas(view: DataView, at: number): number {
+  return view.getUint32(at + 8, true);
+}
+
+/** Capability of a container: how many mappings it still takes. (`struct vfio_iommu_type1_info_dma_avail`) */
+export interface IommuType1InfoDmaAvail {
+  /** Which capability this is. */
+  id: number;
+  /** Version of this capability's layout. */
+  version: number;
+  /** Offset of the next capability from the start of the answer, 0 for the last. */
+  next: number;
+  /** Mappings that can be added. */
+  avail: number;
+}
+
+/** Bytes of `vfio_iommu_type1_info_dma_avail`.  */
+export const IommuType1InfoDmaAvailSize = 12;
+
+/** Write a {@linkcode IommuType1InfoDmaAvail}. */
+export function putIommuType1InfoDmaAvail(
+  view: DataView,
+  at: number,
+  value: Put<IommuType1InfoDmaAvail, "id" | "version" | "next" | "avail">,
+): void {
+  view.setUint16(at, value.id ?? 0, true);
+  view.setUint16(at + 2, value.version ?? 0, true);
+  view.setUint32(at + 4, value.next ?? 0, true);
+  view.setUint32(at + 8, value.avail ?? 0, true);
+}
+
+/** Read a {@linkcode IommuType1InfoDmaAvail}. */
+export function getIommuType1InfoDmaAvail(view: DataView, at: number): IommuType1InfoDmaAvail {
+  return {
+    id: view.getUint16(at, true),
+    version: view.getUint16(at + 2, true),
+    next: view.getUint32(at + 4, true),
+    avail: view.getUint32(at + 8, true),
+  };
+}
+
+/** Read `id` of a {@linkcode IommuType1InfoDmaAvail}. */
+export function getIommuType1InfoDmaAvailId(view: DataView, at: number): number {
+  return view.getUint16(at, true);
+}
+
+/** Read `version` of a {@linkcode IommuType1InfoDmaAvail}. */
+export function getIommuType1InfoDmaAvailVersion(view: DataView, at: number): number {
+  return view.getUint16(at + 2, true);
+}
+
+/** Read `next` of a {@linkcode IommuType1InfoDmaAvail}. */
+export function getIommuType1InfoDmaAvailNext(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** Read `avail` of a {@linkcode IommuType1InfoDmaAvail}. */
+export function getIommuType1InfoDmaAvailAvail(view: DataView, at: number): number {
+  return view.getUint32(at + 8, true);
+}
+
+/** Maps memory of the process for all devices of the container's groups, and pins it. (`struct vfio_iommu_type1_dma_map`) */
+export interface IommuType1DmaMap {
+  /** What devices may do. */
+  flags: number;
+  /** Address of the memory in the process. */
+  vaddr: bigint;
+  /** Where to map it. */
+  iova: bigint;
+  /** Bytes. */
+  size: bigint;
+}
+
+/** Bytes of `vfio_iommu_type1_dma_map`.  */
+export const IommuType1DmaMapSize = 32;
+
+/** Write a {@linkcode IommuType1DmaMap}. */
+export function putIommuType1DmaMap(view: DataView, at: number, value: IommuType1DmaMap): void {
+  view.setUint32(at, IommuType1DmaMapSize, true);
+  view.setUint32(at + 4, value.flags, true);
+  view.setBigUint64(at + 8, value.vaddr, true);
+  view.setBigUint64(at + 16, value.iova, true);
+  view.setBigUint64(at + 24, value.size, true);
+}
+
+/** Read a {@linkcode IommuType1DmaMap}. */
+export function getIommuType1DmaMap(view: DataView, at: number): IommuType1DmaMap {
+  return {
+    flags: view.getUint32(at + 4, true),
+    vaddr: view.getBigUint64(at + 8, true),
+    iova: view.getBigUint64(at + 16, true),
+    size: view.getBigUint64(at + 24, true),
+  };
+}
+
+/** Removes mappings that lie wholly in a range. (`struct vfio_iommu_type1_dma_unmap`) */
+export interface IommuType1DmaUnmap {
+  /** Options. */
+  flags: number;
+  /** Where the range begins. */
+  iova: bigint;
+  /** Bytes of the range; the answer is how many were unmapped. */
+  size: bigint;
+}
+
+/** Bytes of `vfio_iommu_type1_dma_unmap`.  */
+export const IommuType1DmaUnmapSize = 24;
+
+/** Write a {@linkcode IommuType1DmaUnmap}. */
+export function putIommuType1DmaUnmap(view: DataView, at: number, value: IommuType1DmaUnmap): void {
+  view.setUint32(at, IommuType1DmaUnmapSize, true);
+  view.setUint32(at + 4, value.flags, true);
+  view.setBigUint64(at + 8, value.iova, true);
+  view.setBigUint64(at + 16, value.size, true);
+}
+
+/** Read a {@linkcode IommuType1DmaUnmap}. */
+export function getIommuType1DmaUnmap(view: DataView, at: number): IommuType1DmaUnmap {
+  return {
+    flags: view.getUint32(at + 4, true),
+    iova: view.getBigUint64(at + 8, true),
+    size: view.getBigUint64(at + 16, true),
+  };
+}
+
+/** Read `size` of a {@linkcode IommuType1DmaUnmap}. */
+export function getIommuType1DmaUnmapSize(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 16, true);
 }

@@ -131,6 +131,10 @@ declare namespace wasm_bindgen {
          */
         set_driver_blocks(device: number, blocks: boolean): number;
         /**
+         * Says how far a remote IOMMU translates, for page tables that are made from now on.
+         */
+        set_remote_aperture(last: bigint): void;
+        /**
          * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
          */
         staging_alloc(length: number): number;
@@ -155,7 +159,7 @@ declare namespace wasm_bindgen {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8. `memlock` is in bytes; infinite: no limit. Returns nothing if
+     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16. `memlock` is in bytes; infinite: no limit. Returns nothing if
      * memory is short: then the instance is of no use.
      */
     export function boot(heap_bytes: number, ram_bytes: number, flags: number, levels: number, memlock: number, open_files: number): Core | undefined;
@@ -196,6 +200,7 @@ declare interface InitOutput {
     readonly core_raise: (a: number, b: number, c: number, d: number) => number;
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
+    readonly core_set_remote_aperture: (a: number, b: bigint) => void;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
     readonly core_usage: (a: number, b: number) => number;

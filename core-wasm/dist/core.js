@@ -332,6 +332,13 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Says how far a remote IOMMU translates, for page tables that are made from now on.
+         * @param {bigint} last
+         */
+        set_remote_aperture(last) {
+            wasm.core_set_remote_aperture(this.__wbg_ptr, last);
+        }
+        /**
          * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
          * @param {number} length
          * @returns {number}
@@ -385,7 +392,7 @@ let wasm_bindgen = (function(exports) {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8. `memlock` is in bytes; infinite: no limit. Returns nothing if
+     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16. `memlock` is in bytes; infinite: no limit. Returns nothing if
      * memory is short: then the instance is of no use.
      * @param {number} heap_bytes
      * @param {number} ram_bytes

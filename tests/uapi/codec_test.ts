@@ -4,7 +4,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import * as codec from "../../uapi/codec.ts";
-import { FAMILIES } from "../../uapi/schema/layout.ts";
+import { DESCRIBED } from "../../uapi/schema/layout.ts";
 import type { Field, Struct, Width } from "../../uapi/schema/types.ts";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -51,7 +51,7 @@ function reference(struct: Struct, values: Values, size: number): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-const structs = FAMILIES.flatMap(({ structs }) => structs);
+const structs = DESCRIBED.flatMap(({ structs }) => structs);
 
 for (const struct of structs) {
   const size = exported[`${struct.name}Size`] as number;

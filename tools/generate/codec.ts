@@ -5,7 +5,7 @@
  */
 import { placed, structBytes, widthBytes } from "../../uapi/schema/layout.ts";
 import type { Placed } from "../../uapi/schema/layout.ts";
-import type { Family, Field, Struct, Width } from "../../uapi/schema/types.ts";
+import type { Family, Field, Request, Struct, Width } from "../../uapi/schema/types.ts";
 import { camelCase, constants, hex, pascalCase } from "./names.ts";
 
 const HEAD = `/**
@@ -135,11 +135,14 @@ function constantsCode(family: Family): string {
   return [...numbers, ...named].join("\n");
 }
 
+/** Files whose requests have numbers that other files have too. */
+const FILES_APART: ReadonlySet<Request["on"]> = new Set(["container", "group"]);
+
 function checkUnique(families: readonly Family[]): void {
   const seen = new Set<string>();
   const all = families.flatMap((family) => [
     ...constants(family).map(({ name }) => name),
-    ...family.requests.flatMap(({ name, number }) => [name, hex(number)]),
+    ...family.requests.flatMap(({ name, number, on }) => [name, `${hex(number)} of ${FILES_APART.has(on) ? on : "others"}`]),
     ...family.structs.map(({ name }) => name),
   ]);
   for (const name of all) {

@@ -5,11 +5,14 @@
  */
 import { IOMMUFD } from "./iommufd.ts";
 import { SIMULATED } from "./simulated.ts";
+import { TYPE1 } from "./type1.ts";
 import type { Extent, Family, Field, Request, Struct, Tail, Width } from "./types.ts";
 import { VFIO } from "./vfio.ts";
 
-/** All that is described. */
+/** What iommufds and device files answer: each number is one request. */
 export const FAMILIES: readonly Family[] = [IOMMUFD, VFIO, SIMULATED];
+/** All that is described: with files of groups and containers, whose numbers are not theirs alone. */
+export const DESCRIBED: readonly Family[] = [...FAMILIES, TYPE1];
 
 const WIDTH_BYTES: Readonly<Record<Width, number>> = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 };
 
@@ -61,7 +64,7 @@ export function minimumBytes(request: Request): number {
   return last.at + fieldBytes(last.field);
 }
 
-const STRUCTS: ReadonlyMap<string, Struct> = new Map(FAMILIES.flatMap(({ structs }) => structs.map((struct) => [struct.name, struct])));
+const STRUCTS: ReadonlyMap<string, Struct> = new Map(DESCRIBED.flatMap(({ structs }) => structs.map((struct) => [struct.name, struct])));
 const REQUESTS: ReadonlyMap<number, Request> = new Map(
   FAMILIES.flatMap(({ requests }) => requests.map((request) => [request.number, request])),
 );
@@ -71,7 +74,7 @@ export function structNamed(name: string): Struct | undefined {
   return STRUCTS.get(name);
 }
 
-/** The request of a number. */
+/** The request of a number, of iommufds and device files. */
 export function requestNumbered(number: number): Request | undefined {
   return REQUESTS.get(number);
 }
@@ -121,7 +124,9 @@ export function extentBytes(extent: Extent, struct: Struct, view: DataView): big
   return (bits + 63n) / 64n * 8n;
 }
 
-const NUMBERS: ReadonlyMap<string, number> = new Map([...REQUESTS.values()].map(({ name, number }) => [name, number]));
+const NUMBERS: ReadonlyMap<string, number> = new Map(
+  DESCRIBED.flatMap(({ requests }) => requests.map(({ name, number }) => [name, number])),
+);
 
 /** The number of a request by its name, `"IOAS_MAP"`. */
 export function requestNumber(name: string): number | undefined {

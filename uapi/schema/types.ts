@@ -17,7 +17,7 @@ export type Direction = "in" | "out" | "inout";
 export type ObjectKind = "ioas" | "hwpt" | "device" | "fault" | "viommu" | "vdevice" | "veventq" | "hw_queue";
 
 /** The kinds of open files. */
-export type FileKind = "iommufd" | "device" | "eventfd" | "memfd" | "fault" | "veventq" | "group";
+export type FileKind = "iommufd" | "device" | "eventfd" | "memfd" | "fault" | "veventq" | "group" | "container";
 
 /** Constants with their names, without the `IOMMU_` or `VFIO_` of the header. */
 export interface Names {
@@ -140,7 +140,7 @@ export interface Request {
   /** The number that `ioctl` takes. */
   readonly number: number;
   /** The kind of file that knows it. */
-  readonly on: "iommufd" | "device";
+  readonly on: "iommufd" | "device" | "group" | "container";
   /** Its struct. Absent: the request takes no argument. */
   readonly struct?: string;
   /** The last field that the caller's struct must hold; the minimum size ends behind it. */
@@ -155,7 +155,7 @@ export interface Request {
 
 /** One family of requests: what one file of the schema describes. */
 export interface Family {
-  /** `iommufd`, `vfio`, `simulated`: the name of the Rust module. */
+  /** `iommufd`, `vfio`, `simulated`: the name of the Rust module, where the core has one. */
   readonly name: string;
   /** The header that it describes. */
   readonly header: string;

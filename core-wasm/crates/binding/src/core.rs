@@ -13,6 +13,8 @@ const SINGLE_OPEN: u32 = 2;
 const GROUP_BY_REQUESTER: u32 = 4;
 /// `boot`: the process may choose whom pinned memory is charged to.
 const SYS_RESOURCE: u32 = 8;
+/// `boot`: the page tables are those of a kernel below, which pins and maps.
+const REMOTE: u32 = 16;
 
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
 const HANDLE_BYTES: usize = 64;
@@ -27,7 +29,7 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8. `memlock` is in bytes; infinite: no limit. Returns nothing if
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16. `memlock` is in bytes; infinite: no limit. Returns nothing if
 /// memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
@@ -35,7 +37,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
     let kind = if flags & AMD != 0 { Kind::AmdV1 } else { Kind::VtdSs };
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
-        iommu: IommuConfig::new(kind, levels),
+        iommu: IommuConfig { remote: flags & REMOTE != 0, ..IommuConfig::new(kind, levels) },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
         limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };

@@ -51,6 +51,11 @@ impl Core {
         nothing(self.kernel.add_reserved(device, Range { start, last }, kind))
     }
 
+    /// Says how far a remote IOMMU translates, for page tables that are made from now on.
+    pub fn set_remote_aperture(&mut self, last: u64) {
+        self.kernel.set_remote_aperture(last);
+    }
+
     /// Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
     pub fn set_driver_blocks(&mut self, device: u32, blocks: bool) -> i32 {
         nothing(self.kernel.set_driver_blocks(device, blocks))

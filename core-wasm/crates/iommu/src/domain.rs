@@ -15,6 +15,8 @@ pub struct DomainId(pub u32);
 pub(crate) struct Domain {
     pub(crate) table: AnyPageTable,
     pub(crate) tag: Tag,
+    /// The last IOVA that can be mapped.
+    pub(crate) aperture_last: u64,
 }
 
 impl Domain {

@@ -21,12 +21,15 @@ pub struct IommuConfig {
     pub page_sizes: u64,
     /// Whether accesses snoop caches whatever the device asks for.
     pub coherent: bool,
+    /// Whether the page tables are somebody else's: domains are checked and counted here, but map nothing, since memory is that of a process
+    /// which this crate does not know. Their tables stay empty, so that no transfer would find anything.
+    pub remote: bool,
 }
 
 impl IommuConfig {
     /// All page sizes, coherent.
     pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
-        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true }
+        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, remote: false }
     }
 }
 
@@ -57,6 +60,8 @@ pub struct Iommu {
     maps: u64,
     unmaps: u64,
     invalidations: u64,
+    /// The last IOVA of remote domains that are created from now on.
+    remote_last: u64,
 }
 
 impl Iommu {
@@ -75,6 +80,7 @@ impl Iommu {
             maps: 0,
             unmaps: 0,
             invalidations: 0,
+            remote_last: u64::MAX,
         })
     }
 
@@ -103,9 +109,16 @@ impl Iommu {
     /// Creates a domain that maps nothing. ENOMEM: no RAM for its top table, or the heap is full.
     pub fn create_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
         self.domains.reserve()?;
-        let IommuConfig { kind, levels, page_sizes, coherent } = self.config;
+        let IommuConfig { kind, levels, page_sizes, coherent, remote } = self.config;
         let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
-        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag() }))
+        let aperture_last = if remote { self.remote_last } else { table.aperture_last() };
+        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture_last }))
+    }
+
+    /// Says how far the page tables of the IOMMU that is somewhere else reach, for domains that are created from now on. Nothing happens unless it
+    /// is remote.
+    pub fn set_remote_aperture(&mut self, last: u64) {
+        self.remote_last = last;
     }
 
     /// Destroys a domain with all it maps. Requesters still attached to it are blocked from now on. Never fails; an id of no domain is ignored.
@@ -188,7 +201,7 @@ impl Iommu {
 
     /// The last IOVA that a domain translates; the first is 0. 0 if there is no such domain.
     pub fn aperture_last(&self, id: DomainId) -> u64 {
-        self.domains.get(id).map_or(0, |domain| domain.table.aperture_last())
+        self.domains.get(id).map_or(0, |domain| domain.aperture_last)
     }
 
     /// Page sizes that a domain uses, bit n for 2^n bytes. 0 if there is no such domain.

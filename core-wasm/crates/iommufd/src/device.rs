@@ -121,16 +121,27 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reserves IOVAs for a device. EINVAL also once programs have its group: they may have mapped something there.
+    /// Reserves IOVAs for a device. EINVAL also once programs have its group: they may have mapped something there. What a remote IOMMU
+    /// reserves is found out only then; it is taken until the device is attached.
     pub fn add_reserved(&mut self, device: u32, range: Range, kind: ReservedKind) -> Result<()> {
         if range.last < range.start {
             return Err(Errno::EINVAL);
         }
-        self.check_unclaimed(self.device(device)?.config.group)?;
+        let entry = self.device(device)?;
+        if !self.hardware.iommu.config().remote {
+            self.check_unclaimed(entry.config.group)?;
+        } else if entry.attached {
+            return Err(Errno::EINVAL);
+        }
         let reserved = &mut self.device_mut(device)?.reserved;
         reserved.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         reserved.push((range, kind));
         Ok(())
+    }
+
+    /// Says how far a remote IOMMU translates, for page tables that are made from now on.
+    pub fn set_remote_aperture(&mut self, last: u64) {
+        self.hardware.iommu.set_remote_aperture(last);
     }
 
     /// Says whether a kernel driver that does DMA has the device. Then no device of its group can be bound. EINVAL also for a driver that

@@ -78,6 +78,9 @@ impl Ioas {
         }
         let (first, last) = area.page_range(range);
         let Hardware { iommu, ram, .. } = hardware;
+        if iommu.config().remote {
+            return Ok(());
+        }
         if !self.small_pages {
             return iommu.map(ram, domain, range.start, pages.pinned_runs(first, last), area.prot);
         }
@@ -100,6 +103,9 @@ impl Ioas {
 }
 
 fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range) {
+    if hardware.iommu.config().remote {
+        return;
+    }
     let length = range.last - range.start + 1;
     let unmapped = hardware.iommu.unmap(&mut hardware.ram, domain, range.start, length);
     debug_assert!(unmapped == length, "a page table maps the areas of its IOAS");

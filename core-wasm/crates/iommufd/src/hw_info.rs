@@ -19,6 +19,10 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let wanted = if request.flags & api::HW_INFO_FLAG_INPUT_TYPE == 0 { api::HW_INFO_TYPE_DEFAULT } else { request.data_type };
     let (context, hardware) = call.parts()?;
     context.objects.index(request.dev_id, ObjectKind::Device)?;
+    if hardware.iommu.config().remote {
+        // Whoever has it may know what it is; here nobody does.
+        return Err(Errno::EOPNOTSUPP);
+    }
     let mut data = [0; DATA_MAX];
     let (data_type, length) = describe(hardware.iommu.config(), &mut data);
     if wanted != api::HW_INFO_TYPE_DEFAULT && wanted != data_type {

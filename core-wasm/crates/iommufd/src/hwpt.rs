@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
-use iommu::{DomainId, Kind};
+use iommu::{DomainId, IommuConfig, Kind};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -36,8 +36,8 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     context.objects.index(request.dev_id, ObjectKind::Device)?;
     let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
     match parent.kind {
-        ObjectKind::Ioas => check_flags(&request, hardware.iommu.config().kind)?,
-        ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config().kind)),
+        ObjectKind::Ioas => check_flags(&request, hardware.iommu.config())?,
+        ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config())),
         ObjectKind::Device => return Err(Errno::EINVAL),
     }
     let hwpt = context.new_hwpt(hardware, parent.index, false)?;
@@ -55,20 +55,22 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 }
 
 /// EOPNOTSUPP for what a paging page table cannot do here.
-fn check_flags(request: &api::HwptAlloc, kind: Kind) -> Result<()> {
+fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
     let unknown = request.flags & !KNOWN_FLAGS != 0;
     let lacking = request.flags & (api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING) != 0;
     // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
-    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && kind == Kind::AmdV1;
-    if unknown || lacking || no_pasid || request.data_len != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && config.kind == Kind::AmdV1;
+    // The interface to a remote IOMMU has page tables without any option.
+    let no_option = request.flags != 0 && config.remote;
+    if unknown || lacking || no_pasid || no_option || request.data_len != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
 /// Why there is no page table on top of another one. VT-d's driver could make one, and then looks at the parent, which is never made for that;
 /// AMD's makes them through a virtual IOMMU only.
-fn refuse_nested(request: &api::HwptAlloc, kind: Kind) -> Errno {
+fn refuse_nested(request: &api::HwptAlloc, config: &IommuConfig) -> Errno {
     const NESTED_FLAGS: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
     let unknown = request.flags & !NESTED_FLAGS != 0 || request.data_len == 0;
-    if unknown || kind == Kind::AmdV1 { Errno::EOPNOTSUPP } else { Errno::EINVAL }
+    if unknown || config.kind == Kind::AmdV1 || config.remote { Errno::EOPNOTSUPP } else { Errno::EINVAL }
 }
 
 impl Context {

@@ -59,9 +59,12 @@ impl Pages {
     }
 
     /// Pins pages `first..=last`, numbered from the start of this memory, for one more area. All or nothing: EFAULT or EINVAL for memory
-    /// that cannot be pinned, ENOMEM beyond the limit or without room.
+    /// that cannot be pinned, ENOMEM beyond the limit or without room. Memory of a remote IOMMU is pinned by whoever has that.
     #[inline]
     pub(crate) fn pin(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
+        if hardware.iommu.config().remote {
+            return Ok(());
+        }
         match self.pins {
             Pins::None => self.pin_first(hardware, first, last),
             _ => self.pin_more(hardware, first, last),

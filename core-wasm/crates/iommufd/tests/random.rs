@@ -134,6 +134,7 @@ fn setups() -> impl Strategy<Value = Setup> {
     (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))]).prop_map(|(rules, (kind, levels), memlock)| Setup {
         kind,
         levels,
+        remote: false,
         ram: 2 << 20,
         rules,
         limits: Limits { memlock, open_files: 24, sys_resource: true },

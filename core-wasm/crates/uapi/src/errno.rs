@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 632d139921949832
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
 //! Error numbers of Linux on x86-64.
 
 use crate::Errno;

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 632d139921949832
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
 //! Requests that only the simulated kernel knows.
 
 use crate::bytes::{put_u32, put_u64, u32_at, u64_at};

@@ -15,7 +15,7 @@ impl Kernel {
     pub(super) fn check_pins(&self, report: &mut Report) -> Result<()> {
         let mut sums = Accounts::default();
         for (number, context) in self.contexts.iter() {
-            check_context(report, number, context)?;
+            check_context(report, number, context, self.hardware.iommu.config().remote)?;
             for (_, pages) in context.pages.iter() {
                 let pinned = pages.pins().iter().map(|pin| pin.count).sum();
                 // There is no limit, so this does not fail.
@@ -76,8 +76,8 @@ impl Kernel {
     }
 }
 
-/// Holders of memory, and holders of each pinned stretch of it, in one iommufd.
-fn check_context(report: &mut Report, number: u32, context: &Context) -> Result<()> {
+/// Holders of memory, and holders of each pinned stretch of it, in one iommufd. Nothing is pinned for a remote IOMMU.
+fn check_context(report: &mut Report, number: u32, context: &Context, remote: bool) -> Result<()> {
     let mut holders = counters(context.pages.span())?;
     // Pins of all memories in one list; where each memory's begin in it.
     let mut starts = counters(context.pages.span())?;
@@ -92,7 +92,7 @@ fn check_context(report: &mut Report, number: u32, context: &Context) -> Result<
         for (range, area) in ioas.space.iter_from(0) {
             let Some(pages) = context.pages.get(area.pages) else { continue };
             holders[area.pages as usize] += 1;
-            if ioas.hwpts.is_empty() {
+            if ioas.hwpts.is_empty() || remote {
                 continue;
             }
             let (first, last) = area.page_range(range);

@@ -58,6 +58,8 @@ pub const STAGING: u64 = 0x1_0000;
 pub struct Setup {
     pub kind: Kind,
     pub levels: u8,
+    /// The page tables are somewhere else.
+    pub remote: bool,
     pub ram: usize,
     pub rules: Rules,
     pub limits: Limits,
@@ -68,6 +70,7 @@ impl Default for Setup {
         Setup {
             kind: Kind::VtdSs,
             levels: 4,
+            remote: false,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
             limits: Limits { memlock: None, open_files: 1024, sys_resource: true },
@@ -121,7 +124,8 @@ impl Machine {
     }
 
     pub fn with(setup: Setup) -> Machine {
-        let config = Config { iommu: IommuConfig::new(setup.kind, setup.levels), rules: setup.rules, limits: setup.limits };
+        let iommu = IommuConfig { remote: setup.remote, ..IommuConfig::new(setup.kind, setup.levels) };
+        let config = Config { iommu, rules: setup.rules, limits: setup.limits };
         let mut kernel = Kernel::new(config, Ram::with_bytes(setup.ram).unwrap()).unwrap();
         for group in 0..GROUPS {
             assert_eq!(kernel.add_group(), Ok(group));
