@@ -75,7 +75,7 @@ const WRONG: Record<string, readonly [code: string, error: RegExp]> = {
   "a kind of interrupts is one of a few": [`device.irq("msi-x");`, /'"msi-x"' is not assignable to parameter of type 'IrqKind'/],
   "an option that is misspelt is none": [
     "ioas.createDmaBuffer(1, { writeable: false });",
-    /'writeable' does not exist in type 'MapOptions'/,
+    /'writeable' does not exist in type 'BufferOptions'/,
   ],
   "the size of a pool is needed": ["ioas.createDmaPool({ count: 1 });", /'size' is missing/],
   "a handle is opened, not constructed": ["new IommuFd(kernel, 3);", /Constructor of class 'IommuFd' is private/],
