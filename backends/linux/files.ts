@@ -18,6 +18,8 @@ export interface OpenFile {
   readonly fd: number;
   /** The registers, where it is a device of VFIO. */
   readonly mmio: Mmio | undefined;
+  /** Its flags before it was taken over; undefined: it was not. */
+  adoptedFlags?: number;
 }
 
 /** Files by number. */
@@ -60,8 +62,19 @@ export class Files {
     const flags = this.#system.answer(symbols.fcntl(fd, F_GETFD, 0n));
     if (flags < 0) return flags;
     const result = this.#register(fd);
-    if (result >= 0) symbols.fcntl(fd, F_SETFD, BigInt(flags) | FD_CLOEXEC);
+    if (result < 0) return result;
+    symbols.fcntl(fd, F_SETFD, BigInt(flags) | FD_CLOEXEC);
+    this.#files[fd]!.adoptedFlags = flags;
     return result;
+  }
+
+  /** Give a file up that was taken over, without closing it. The lock of a device stays: it goes with the last descriptor of the file. */
+  disown(fd: number): number {
+    const file = this.#files[fd];
+    if (file?.adoptedFlags === undefined) return -ERRNO.EBADF;
+    file.mmio?.[Symbol.dispose]();
+    this.#files[fd] = undefined;
+    return this.#system.answer(this.#system.libc.symbols.fcntl(fd, F_SETFD, BigInt(file.adoptedFlags)));
   }
 
   /** Close a file. Its number is free afterwards whatever the answer is, as Linux has it. */

@@ -73,6 +73,13 @@ export class LinuxKernel implements Kernel {
     return this.#isOpen ? this.#files.adopt(fd) : -ERRNO.EBADF;
   }
 
+  /** Give up a file that was taken over: it stays open, and is whose it was before. −EBADF if it was not. Waits for it end. */
+  disown(fd: number): number {
+    const result = this.#files.disown(fd);
+    if (result >= 0) this.#waiters.closing(fd);
+    return result;
+  }
+
   /** As {@linkcode Kernel.close}. */
   close(fd: number): number {
     const file = this.#files.get(fd);

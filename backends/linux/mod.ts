@@ -8,10 +8,15 @@
 import type { LinuxKernel } from "./kernel.ts";
 
 export type { LinuxKernel } from "./kernel.ts";
+export type { FdListener, FdSocket, PassedFds, PassedFdsError, WaitOptions } from "./passed_fds.ts";
+export { fdListener, fdSocket, receiveFds, sendFds } from "./passing.ts";
 
 /** Options of {@linkcode linux}. */
 export interface LinuxOptions {
-  /** The interface to use. Default: iommufd. */
+  /**
+   * The interface to use. Default: iommufd, if there is a /dev/iommu. Where it is named, nothing is looked for: a program in a container may have
+   * its files passed in, and no /dev/iommu.
+   */
   readonly interface?: "iommufd";
 }
 

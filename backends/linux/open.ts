@@ -6,9 +6,13 @@
 import { LinuxKernel } from "./kernel.ts";
 
 /** Open the kernel by an interface. @throws {Error} with what is missing. */
-export function open(wanted: "iommufd" = "iommufd"): LinuxKernel {
-  if (wanted !== "iommufd") throw new TypeError(`Cannot use the interface "${String(wanted)}" of Linux: "iommufd" is what there is`);
+export function open(wanted?: "iommufd"): LinuxKernel {
+  if (wanted !== undefined && wanted !== "iommufd") {
+    throw new TypeError(`Cannot use the interface "${String(wanted)}" of Linux: "iommufd" is what there is`);
+  }
   const kernel = new LinuxKernel();
+  // Who names the interface may get its files from somebody else, and have no /dev/iommu of its own.
+  if (wanted === "iommufd") return kernel;
   const nodes = kernel.list("/dev");
   if (typeof nodes !== "number" && nodes.includes("iommu")) return kernel;
   const hasContainer = typeof nodes !== "number" && nodes.includes("vfio");
