@@ -4,10 +4,11 @@
 import { CONFORMANCE, hostOf, LIMITED } from "./conformance/mod.ts";
 import { openSimulated } from "./conformance/simulated.ts";
 import { register } from "./harness.ts";
-import { RULES, WORLDS } from "./rules/mod.ts";
+import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
 
 register(CONFORMANCE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi" })), Deno.test, "simulated, AMD-Vi: ");
 register(LIMITED, hostOf(() => openSimulated({ memlock: 65_536 })), Deno.test, "simulated: ");
-register(RULES, WORLDS, Deno.test);
+register(RULES, PUPPETS, Deno.test);
+register(RULES, EDUS, Deno.test, "edu: ");

@@ -27,7 +27,7 @@ import { PER_DEVICE } from "./per_device.ts";
 import { SINGLE_OPEN } from "./single_open.ts";
 import type { Worlds } from "./world.ts";
 
-export { WORLDS } from "./world.ts";
+export { EDUS, PUPPETS } from "./simulated.ts";
 
 /** Rules 1 to 8. */
 export const RULES: readonly Suite<Worlds>[] = [

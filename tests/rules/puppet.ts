@@ -4,12 +4,12 @@
  * @module
  */
 import type { Bus, DeviceDescription, DeviceModel, DmaFault } from "../../backends/simulated/mod.ts";
+import { UNTOUCHED } from "./world.ts";
 
 /** What a transfer came to: the bytes that were read, or why it was refused. */
 export type ReadResult = Uint8Array | DmaFault;
 
-/** What a byte of the device's buffer is before memory is read into it. */
-export const UNTOUCHED = 0xcd;
+export { UNTOUCHED };
 
 /** The device model. */
 export class Puppet implements DeviceModel {

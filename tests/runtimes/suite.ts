@@ -9,7 +9,7 @@ import { equal } from "../check.ts";
 import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
 import { openSimulated } from "../conformance/simulated.ts";
 import { describeFailure, runSuites, type Suite } from "../harness.ts";
-import { RULES, WORLDS } from "../rules/mod.ts";
+import { EDUS, PUPPETS, RULES } from "../rules/mod.ts";
 
 const QUICKSTART: Suite<void> = {
   name: "quickstart",
@@ -34,7 +34,8 @@ export async function runAll(): Promise<RuntimeReport> {
   const reports = [
     await runSuites([QUICKSTART], { open: () => Promise.resolve(), close: () => [] }),
     await runSuites(CONFORMANCE, hostOf(() => openSimulated())),
-    await runSuites(RULES, WORLDS),
+    await runSuites(RULES, PUPPETS),
+    await runSuites(RULES, EDUS),
   ];
   return {
     passed: reports.reduce((sum, { passed }) => sum + passed.length, 0),
