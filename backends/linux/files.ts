@@ -32,9 +32,9 @@ export class Files {
     this.#system = system;
   }
 
-  /** The open file of a number. */
+  /** The open file of a number. Only of a number: an array has properties with other names. */
   get(fd: number): OpenFile | undefined {
-    return this.#files[fd];
+    return typeof fd === "number" ? this.#files[fd] : undefined;
   }
 
   /** A file that the kernel made, or its −errno. */
@@ -56,7 +56,7 @@ export class Files {
    * is not open. EBUSY: a device that is open elsewhere; then it remains the caller's.
    */
   adopt(fd: number): number {
-    if ((fd | 0) !== fd || fd < 0) return -ERRNO.EBADF;
+    if (typeof fd !== "number" || (fd | 0) !== fd || fd < 0 || Object.is(fd, -0)) return -ERRNO.EBADF;
     if (this.#files[fd] !== undefined) return fd;
     const { symbols } = this.#system.libc;
     const flags = this.#system.answer(symbols.fcntl(fd, F_GETFD, 0n));

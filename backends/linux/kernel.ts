@@ -57,10 +57,10 @@ export class LinuxKernel implements Kernel {
   /** As {@linkcode Kernel.open}. EBUSY for a device of VFIO that this or another program with this library has open. */
   open(path: string, flags: number): number {
     if (!this.#isOpen) return -ERRNO.EBADF;
-    if (typeof path !== "string" || (flags | 0) !== flags) return -ERRNO.EINVAL;
+    if (typeof path !== "string" || !isInt(flags)) return -ERRNO.EINVAL;
     const at = this.#system.path(path);
     if (at < 0n) return -ERRNO.ENOENT;
-    return this.#files.opened(this.#system.answer(this.#system.libc.symbols.open(at, flags, 0)));
+    return this.#files.opened(this.#system.answer(this.#system.libc.symbols.open(at, flags | 0, 0)));
   }
 
   /**
@@ -84,7 +84,7 @@ export class LinuxKernel implements Kernel {
   close(fd: number): number {
     const file = this.#files.get(fd);
     if (file === undefined) return -ERRNO.EBADF;
-    this.#waiters.closing(fd);
+    this.#waiters.closing(file.fd);
     return this.#files.close(file);
   }
 
@@ -92,16 +92,17 @@ export class LinuxKernel implements Kernel {
   ioctl(fd: number, request: number, argument: Block | number): number {
     const file = this.#files.get(fd);
     if (file === undefined) return -ERRNO.EBADF;
+    if (typeof request !== "number") return -ERRNO.EINVAL;
     const { symbols, errno } = this.#system.libc;
     // A request is 32 bits; Linux does not see more of it either.
     const number = request >>> 0;
     let result: number;
     if (argument instanceof LinuxBlock) {
-      result = symbols.ioctl(fd, number, argument.pointer);
+      result = symbols.ioctl(file.fd, number, argument.pointer);
     } else {
       const value = addressOf(argument);
       if (value === undefined) return -ERRNO.EINVAL;
-      result = symbols.ioctl_value(fd, number, value);
+      result = symbols.ioctl_value(file.fd, number, value);
     }
     if (result < 0) result = -errno[0]!;
     if (file.mmio !== undefined) this.#requested(file, number, argument, result);
@@ -113,16 +114,18 @@ export class LinuxKernel implements Kernel {
 
   /** As {@linkcode Kernel.read}. */
   read(fd: number, into: Block, length: number): number {
-    if (this.#files.get(fd) === undefined) return -ERRNO.EBADF;
+    const file = this.#files.get(fd);
+    if (file === undefined) return -ERRNO.EBADF;
     if (!fits(into, length)) return -ERRNO.EFAULT;
-    return this.#system.answer(this.#system.libc.symbols.read(fd, into.address, big(length)));
+    return this.#system.answer(this.#system.libc.symbols.read(file.fd, into.address, big(length)));
   }
 
   /** As {@linkcode Kernel.write}. */
   write(fd: number, from: Block, length: number): number {
-    if (this.#files.get(fd) === undefined) return -ERRNO.EBADF;
+    const file = this.#files.get(fd);
+    if (file === undefined) return -ERRNO.EBADF;
     if (!fits(from, length)) return -ERRNO.EFAULT;
-    return this.#system.answer(this.#system.libc.symbols.write(fd, from.address, big(length)));
+    return this.#system.answer(this.#system.libc.symbols.write(file.fd, from.address, big(length)));
   }
 
   /** As {@linkcode Kernel.pread}. Registers of BARs that can be mapped are read without a system call. */
@@ -132,7 +135,7 @@ export class LinuxKernel implements Kernel {
     if (!fits(into, length)) return -ERRNO.EFAULT;
     if (!isLength(offset)) return -ERRNO.EINVAL;
     if (file.mmio !== undefined && file.mmio.read(offset, length, into.view)) return length;
-    return this.#system.answer(this.#system.libc.symbols.pread(fd, into.address, big(length), BigInt(offset)));
+    return this.#system.answer(this.#system.libc.symbols.pread(file.fd, into.address, big(length), BigInt(offset)));
   }
 
   /** As {@linkcode Kernel.pwrite}, and as {@linkcode LinuxKernel.pread}. */
@@ -142,15 +145,16 @@ export class LinuxKernel implements Kernel {
     if (!fits(from, length)) return -ERRNO.EFAULT;
     if (!isLength(offset)) return -ERRNO.EINVAL;
     if (file.mmio !== undefined && file.mmio.write(offset, length, from.view)) return length;
-    return this.#system.answer(this.#system.libc.symbols.pwrite(fd, from.address, big(length), BigInt(offset)));
+    return this.#system.answer(this.#system.libc.symbols.pwrite(file.fd, from.address, big(length), BigInt(offset)));
   }
 
   /** As {@linkcode Kernel.mmap}. EPERM for `MAP_FIXED` over memory that is not the program's: of blocks, of the runtime. */
   mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint {
     if (!this.#isOpen) return BigInt(-ERRNO.EBADF);
-    const isOfFile = (flags & MAP_ANONYMOUS) === 0;
-    if (isOfFile && this.#files.get(fd) === undefined) return BigInt(-ERRNO.EBADF);
-    return this.#memory.mmap({ at, length, prot, flags, fd: isOfFile ? fd : -1, offset });
+    if (!isInt(flags)) return BigInt(-ERRNO.EINVAL);
+    if ((flags & MAP_ANONYMOUS) !== 0) return this.#memory.mmap({ at, length, prot, flags, fd: -1, offset });
+    const file = this.#files.get(fd);
+    return file === undefined ? BigInt(-ERRNO.EBADF) : this.#memory.mmap({ at, length, prot, flags, fd: file.fd, offset });
   }
 
   /** As {@linkcode Kernel.munmap}. Memory that this kernel object did not map stays. EPERM for memory of blocks. */
@@ -172,8 +176,8 @@ export class LinuxKernel implements Kernel {
   /** As {@linkcode Kernel.eventfd}. */
   eventfd(initial: number, flags: number): number {
     if (!this.#isOpen) return -ERRNO.EBADF;
-    if (!isLength(initial) || initial > U32_MAX || (flags | 0) !== flags) return -ERRNO.EINVAL;
-    return this.#files.made(this.#system.answer(this.#system.libc.symbols.eventfd(initial, flags)));
+    if (!isLength(initial) || initial > U32_MAX || !isInt(flags)) return -ERRNO.EINVAL;
+    return this.#files.made(this.#system.answer(this.#system.libc.symbols.eventfd(initial >>> 0, flags | 0)));
   }
 
   /** As {@linkcode Kernel.memfd}. The file cannot be made shorter by anyone: an array over it would end the process. */
@@ -193,8 +197,8 @@ export class LinuxKernel implements Kernel {
 
   /** As {@linkcode Kernel.wait}. Costs a thread of the runtime while somebody waits, one for all files. */
   wait(fd: number, signal?: AbortSignal): Promise<number> {
-    if (this.#files.get(fd) === undefined) return Promise.resolve(-ERRNO.EBADF);
-    return this.#waiters.wait(fd, signal);
+    const file = this.#files.get(fd);
+    return file === undefined ? Promise.resolve(-ERRNO.EBADF) : this.#waiters.wait(file.fd, signal);
   }
 
   /** As {@linkcode Kernel.relax}: devices run by themselves. */
@@ -252,8 +256,14 @@ function isLength(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
+/** A whole number of 32 bits. */
+function isInt(value: number): boolean {
+  return typeof value === "number" && (value | 0) === value;
+}
+
+/** Whether a block has room for `length` bytes. */
 function fits(block: Block, length: number): boolean {
-  return isLength(length) && length <= block.bytes.length && length <= block.view.byteLength && length <= TRANSFER_MAX;
+  return isLength(length) && length <= TRANSFER_MAX && length <= (block?.bytes?.length ?? -1) && length <= (block.view?.byteLength ?? -1);
 }
 
 function big(length: number): bigint {

@@ -64,7 +64,7 @@ export class Memory {
     const reserved = isReplacing ? this.#reserve(at, at + whole) : [];
     if (typeof reserved === "number") return BigInt(reserved);
     const { symbols, errno } = this.#system.libc;
-    const result = symbols.mmap(at, BigInt(length), prot, flags, fd, BigInt(offset));
+    const result = symbols.mmap(at, BigInt(length), prot | 0, flags | 0, fd, BigInt(offset));
     if (result === -1n) {
       const code = BigInt(-errno[0]!);
       for (const { start, end } of reserved) symbols.munmap(start, end - start);
@@ -183,7 +183,7 @@ function isLength(value: number): boolean {
 }
 
 function isInteger(value: number): boolean {
-  return (value | 0) === value;
+  return typeof value === "number" && (value | 0) === value;
 }
 
 function wholePages(length: number): bigint {

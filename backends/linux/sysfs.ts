@@ -9,6 +9,8 @@ import { statusOfPath } from "./file_status.ts";
 import type { System } from "./system.ts";
 
 const O_RDONLY = 0;
+/** Some files of /proc wait for news. */
+const O_NONBLOCK = 0o4000;
 /** Where a directory entry's length and name are. */
 const ENTRY_LENGTH_OFFSET = 16;
 const ENTRY_NAME_OFFSET = 19;
@@ -22,7 +24,7 @@ const decoder = new TextDecoder();
 
 /** Whether a path is one of those that discovery may read. */
 function isBelow(path: string): boolean {
-  return /^\/(sys|dev|proc)(\/|$)/.test(path) && !/(^|\/)\.\.(\/|$)/.test(path);
+  return typeof path === "string" && /^\/(sys|dev|proc)(\/|$)/.test(path) && !/(^|\/)\.\.(\/|$)/.test(path);
 }
 
 /** As the seam's `list`, in the order of the names. */
@@ -86,7 +88,7 @@ export function readFile(system: System, path: string): Uint8Array | number {
 
 function openForReading(system: System, path: string): number {
   const at = system.path(path);
-  return at < 0n ? -ERRNO.ENOENT : system.answer(system.libc.symbols.open(at, O_RDONLY | O_CLOEXEC, 0));
+  return at < 0n ? -ERRNO.ENOENT : system.answer(system.libc.symbols.open(at, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0));
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
