@@ -5,8 +5,8 @@
  * deno run tools/layout.ts | gcc -fsyntax-only -I $HEADERS -x c -
  * ```
  *
- * `HEADERS` is a folder with the `linux/iommufd.h` and `linux/vfio.h` of the release that the schema describes. Taken from a source tree rather
- * than installed, they need `-D__user= "-D__counted_by(x)="`.
+ * `HEADERS` is a folder with the `linux/iommufd.h`, `linux/vfio.h` and `iommufd_test.h` of the release that the schema describes. Taken from a
+ * source tree rather than installed, they need `-D__user= "-D__counted_by(x)="`.
  *
  * @module
  */
@@ -23,7 +23,7 @@ function structAssertions(struct: Struct): string[] {
   const last = struct.fields.at(-1)!;
   const member = `struct ${struct.c}`;
   return [
-    ...placed(struct).flatMap(({ field, at }) => [
+    ...placed(struct).filter(({ field }) => field.c !== "").flatMap(({ field, at }) => [
       assertion(`offsetof(${member}, ${field.c ?? field.name}) == ${at}`),
       assertion(`sizeof(((${member} *)0)->${field.c ?? field.name}) == ${fieldBytes(field)}`),
     ]),

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -2546,6 +2546,1442 @@ export function getDeviceDetachIommufdPt(view: DataView, at: number): DeviceDeta
     flags: view.getUint32(at + 4, true),
     pasid: view.getUint32(at + 8, true),
   };
+}
+
+/** Request: Test iommufd with devices and an IOMMU that do not exist. */
+export const TEST_CMD = 0x3ba0;
+/** How an access object pins pages. */
+export const MOCK_FLAGS_ACCESS_WRITE = 1;
+/** How an access object pins pages. */
+export const MOCK_FLAGS_ACCESS_SYZ = 0x10000;
+/** How an access object copies. */
+export const MOCK_ACCESS_RW_WRITE = 1;
+/** How an access object copies. */
+export const MOCK_ACCESS_RW_SLOW_PATH = 4;
+/** How many entries the caches of a mock IOMMU and of a mock device have. */
+export const MOCK_NESTED_DOMAIN_IOTLB_ID_MAX = 3;
+/** How many entries the caches of a mock IOMMU and of a mock device have. */
+export const MOCK_NESTED_DOMAIN_IOTLB_NUM = 4;
+/** How many entries the caches of a mock IOMMU and of a mock device have. */
+export const MOCK_DEV_CACHE_ID_MAX = 3;
+/** How many entries the caches of a mock IOMMU and of a mock device have. */
+export const MOCK_DEV_CACHE_NUM = 4;
+/** How an access object uses memory. */
+export const MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES = 1;
+/** What a mock device lacks or has. */
+export const MOCK_FLAGS_DEVICE_NO_DIRTY = 1;
+/** What a mock device lacks or has. */
+export const MOCK_FLAGS_DEVICE_PASID = 4;
+/** What a mock IOMMU's page table of the default kind can translate. */
+export const MOCK_APERTURE_START = 0x1000000;
+/** What a mock IOMMU's page table of the default kind can translate. */
+export const MOCK_APERTURE_LAST = 0x7fffffff;
+/** What a mock IOMMU's page table of the default kind can translate. */
+export const MOCK_PAGE_SIZE = 0x800;
+/** What a mock IOMMU's page table of the default kind can translate. */
+export const MOCK_HUGE_PAGE_SIZE = 0x100000;
+/** Kinds of page table of a mock IOMMU. */
+export const MOCK_IOMMUPT_DEFAULT = 0;
+/** Kinds of page table of a mock IOMMU. */
+export const MOCK_IOMMUPT_HUGE = 1;
+/** Bits of a PASID of a mock device. */
+export const MOCK_PASID_WIDTH = 0x14;
+/** What an invalidation of the mock IOMMU reaches. */
+export const TEST_INVALIDATE_FLAG_ALL = 1;
+/** What a test request does. */
+export const TEST_OP_ADD_RESERVED = 1;
+/** What a test request does. */
+export const TEST_OP_MOCK_DOMAIN = 2;
+/** What a test request does. */
+export const TEST_OP_MD_CHECK_MAP = 3;
+/** What a test request does. */
+export const TEST_OP_MD_CHECK_REFS = 4;
+/** What a test request does. */
+export const TEST_OP_CREATE_ACCESS = 5;
+/** What a test request does. */
+export const TEST_OP_DESTROY_ACCESS_PAGES = 6;
+/** What a test request does. */
+export const TEST_OP_ACCESS_PAGES = 7;
+/** What a test request does. */
+export const TEST_OP_ACCESS_RW = 8;
+/** What a test request does. */
+export const TEST_OP_SET_TEMP_MEMORY_LIMIT = 9;
+/** What a test request does. */
+export const TEST_OP_MOCK_DOMAIN_REPLACE = 0xa;
+/** What a test request does. */
+export const TEST_OP_ACCESS_REPLACE_IOAS = 0xb;
+/** What a test request does. */
+export const TEST_OP_MOCK_DOMAIN_FLAGS = 0xc;
+/** What a test request does. */
+export const TEST_OP_DIRTY = 0xd;
+/** What a test request does. */
+export const TEST_OP_MD_CHECK_IOTLB = 0xe;
+/** What a test request does. */
+export const TEST_OP_TRIGGER_IOPF = 0xf;
+/** What a test request does. */
+export const TEST_OP_DEV_CHECK_CACHE = 0x10;
+/** What a test request does. */
+export const TEST_OP_TRIGGER_VEVENT = 0x11;
+/** What a test request does. */
+export const TEST_OP_PASID_ATTACH = 0x12;
+/** What a test request does. */
+export const TEST_OP_PASID_REPLACE = 0x13;
+/** What a test request does. */
+export const TEST_OP_PASID_DETACH = 0x14;
+/** What a test request does. */
+export const TEST_OP_PASID_CHECK_HWPT = 0x15;
+/** What a test request does. */
+export const TEST_OP_DMABUF_GET = 0x16;
+/** What a test request does. */
+export const TEST_OP_DMABUF_REVOKE = 0x17;
+/** Types and first values of the mock IOMMU. */
+export const TEST_PASID_RESERVED = 0x400;
+/** Types and first values of the mock IOMMU. */
+export const HW_INFO_TYPE_SELFTEST = 0xfeedbeef;
+/** Types and first values of the mock IOMMU. */
+export const HW_INFO_SELFTEST_REGVAL = 0xdeadbeef;
+/** Types and first values of the mock IOMMU. */
+export const HWPT_DATA_SELFTEST = 0xdead;
+/** Types and first values of the mock IOMMU. */
+export const TEST_IOTLB_DEFAULT = 0xbadbeef;
+/** Types and first values of the mock IOMMU. */
+export const TEST_DEV_CACHE_DEFAULT = 0xbaddad;
+/** Types and first values of the mock IOMMU. */
+export const HWPT_INVALIDATE_DATA_SELFTEST = 0xdeadbeef;
+/** Types and first values of the mock IOMMU. */
+export const HWPT_INVALIDATE_DATA_SELFTEST_INVALID = 0xdadbeef;
+/** Types and first values of the mock IOMMU. */
+export const VIOMMU_TYPE_SELFTEST = 0xdeadbeef;
+/** Types and first values of the mock IOMMU. */
+export const VIOMMU_INVALIDATE_DATA_SELFTEST = 0xdeadbeef;
+/** Types and first values of the mock IOMMU. */
+export const VIOMMU_INVALIDATE_DATA_SELFTEST_INVALID = 0xdadbeef;
+/** Types and first values of the mock IOMMU. */
+export const VEVENTQ_TYPE_SELFTEST = 0xbeefbeef;
+/** Types and first values of the mock IOMMU. */
+export const HW_QUEUE_TYPE_SELFTEST = 0xdeadbeef;
+/** Types and first values of the mock IOMMU. */
+export const TEST_HW_QUEUE_MAX = 2;
+
+/** What all operations of the test request have in common. (`struct iommu_test_cmd`) */
+export interface TestCmd {
+  /** The operation. */
+  op: number;
+  /** What it works on. */
+  id: number;
+  /** Arguments and answers of the operation. */
+  data: readonly [bigint, bigint, bigint, bigint, bigint, bigint];
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestCmdSize = 72;
+
+/** Write a {@linkcode TestCmd}. */
+export function putTestCmd(view: DataView, at: number, value: TestCmd): void {
+  view.setUint32(at, TestCmdSize, true);
+  view.setUint32(at + 4, value.op, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.data[0], true);
+  view.setBigUint64(at + 24, value.data[1], true);
+  view.setBigUint64(at + 32, value.data[2], true);
+  view.setBigUint64(at + 40, value.data[3], true);
+  view.setBigUint64(at + 48, value.data[4], true);
+  view.setBigUint64(at + 56, value.data[5], true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestCmd}. */
+export function getTestCmd(view: DataView, at: number): TestCmd {
+  return {
+    op: view.getUint32(at + 4, true),
+    id: view.getUint32(at + 8, true),
+    data: [
+      view.getBigUint64(at + 16, true),
+      view.getBigUint64(at + 24, true),
+      view.getBigUint64(at + 32, true),
+      view.getBigUint64(at + 40, true),
+      view.getBigUint64(at + 48, true),
+      view.getBigUint64(at + 56, true),
+    ],
+  };
+}
+
+/** Read `data` of a {@linkcode TestCmd}. */
+export function getTestCmdData(view: DataView, at: number): readonly [bigint, bigint, bigint, bigint, bigint, bigint] {
+  return [
+    view.getBigUint64(at + 16, true),
+    view.getBigUint64(at + 24, true),
+    view.getBigUint64(at + 32, true),
+    view.getBigUint64(at + 40, true),
+    view.getBigUint64(at + 48, true),
+    view.getBigUint64(at + 56, true),
+  ];
+}
+
+/** Reserves addresses of an IOAS. (`struct iommu_test_cmd`) */
+export interface TestAddReserved {
+  /** The IOAS. */
+  id: number;
+  /** First address. */
+  start: bigint;
+  /** Bytes. */
+  length: bigint;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestAddReservedSize = 72;
+
+/** Write a {@linkcode TestAddReserved}. */
+export function putTestAddReserved(view: DataView, at: number, value: TestAddReserved): void {
+  view.setUint32(at, TestAddReservedSize, true);
+  view.setUint32(at + 4, 0x1, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.start, true);
+  view.setBigUint64(at + 24, value.length, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestAddReserved}. */
+export function getTestAddReserved(view: DataView, at: number): TestAddReserved {
+  return {
+    id: view.getUint32(at + 8, true),
+    start: view.getBigUint64(at + 16, true),
+    length: view.getBigUint64(at + 24, true),
+  };
+}
+
+/** Makes a mock device, binds and attaches it. (`struct iommu_test_cmd`) */
+export interface TestMockDomain {
+  /** What to attach the device to. */
+  id: number;
+  /** The new test object. Destroying it detaches and removes the device. */
+  outStdevId: number;
+  /** The page table that the device is attached to. */
+  outHwptId: number;
+  /** The device as bound. */
+  outIdevId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMockDomainSize = 72;
+
+/** Write a {@linkcode TestMockDomain}. */
+export function putTestMockDomain(view: DataView, at: number, value: Put<TestMockDomain, "outStdevId" | "outHwptId" | "outIdevId">): void {
+  view.setUint32(at, TestMockDomainSize, true);
+  view.setUint32(at + 4, 0x2, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.outStdevId ?? 0, true);
+  view.setUint32(at + 20, value.outHwptId ?? 0, true);
+  view.setUint32(at + 24, value.outIdevId ?? 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMockDomain}. */
+export function getTestMockDomain(view: DataView, at: number): TestMockDomain {
+  return {
+    id: view.getUint32(at + 8, true),
+    outStdevId: view.getUint32(at + 16, true),
+    outHwptId: view.getUint32(at + 20, true),
+    outIdevId: view.getUint32(at + 24, true),
+  };
+}
+
+/** Read `out_stdev_id` of a {@linkcode TestMockDomain}. */
+export function getTestMockDomainOutStdevId(view: DataView, at: number): number {
+  return view.getUint32(at + 16, true);
+}
+
+/** Read `out_hwpt_id` of a {@linkcode TestMockDomain}. */
+export function getTestMockDomainOutHwptId(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Read `out_idev_id` of a {@linkcode TestMockDomain}. */
+export function getTestMockDomainOutIdevId(view: DataView, at: number): number {
+  return view.getUint32(at + 24, true);
+}
+
+/** Makes a mock device with or without abilities, binds and attaches it. (`struct iommu_test_cmd`) */
+export interface TestMockDomainFlags {
+  /** What to attach the device to. */
+  id: number;
+  /** The new test object. Destroying it detaches and removes the device. */
+  outStdevId: number;
+  /** The page table that the device is attached to. */
+  outHwptId: number;
+  /** The device as bound. */
+  outIdevId: number;
+  /** What the device lacks or has. */
+  devFlags: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMockDomainFlagsSize = 72;
+
+/** Write a {@linkcode TestMockDomainFlags}. */
+export function putTestMockDomainFlags(
+  view: DataView,
+  at: number,
+  value: Put<TestMockDomainFlags, "outStdevId" | "outHwptId" | "outIdevId">,
+): void {
+  view.setUint32(at, TestMockDomainFlagsSize, true);
+  view.setUint32(at + 4, 0xc, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.outStdevId ?? 0, true);
+  view.setUint32(at + 20, value.outHwptId ?? 0, true);
+  view.setUint32(at + 24, value.outIdevId ?? 0, true);
+  view.setUint32(at + 28, value.devFlags, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMockDomainFlags}. */
+export function getTestMockDomainFlags(view: DataView, at: number): TestMockDomainFlags {
+  return {
+    id: view.getUint32(at + 8, true),
+    outStdevId: view.getUint32(at + 16, true),
+    outHwptId: view.getUint32(at + 20, true),
+    outIdevId: view.getUint32(at + 24, true),
+    devFlags: view.getUint32(at + 28, true),
+  };
+}
+
+/** Read `out_stdev_id` of a {@linkcode TestMockDomainFlags}. */
+export function getTestMockDomainFlagsOutStdevId(view: DataView, at: number): number {
+  return view.getUint32(at + 16, true);
+}
+
+/** Read `out_hwpt_id` of a {@linkcode TestMockDomainFlags}. */
+export function getTestMockDomainFlagsOutHwptId(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Read `out_idev_id` of a {@linkcode TestMockDomainFlags}. */
+export function getTestMockDomainFlagsOutIdevId(view: DataView, at: number): number {
+  return view.getUint32(at + 24, true);
+}
+
+/** Attaches a mock device to something else. (`struct iommu_test_cmd`) */
+export interface TestMockDomainReplace {
+  /** The test object. */
+  id: number;
+  /** What to attach it to; the answer is the page table. */
+  ptId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMockDomainReplaceSize = 72;
+
+/** Write a {@linkcode TestMockDomainReplace}. */
+export function putTestMockDomainReplace(view: DataView, at: number, value: TestMockDomainReplace): void {
+  view.setUint32(at, TestMockDomainReplaceSize, true);
+  view.setUint32(at + 4, 0xa, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.ptId, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMockDomainReplace}. */
+export function getTestMockDomainReplace(view: DataView, at: number): TestMockDomainReplace {
+  return {
+    id: view.getUint32(at + 8, true),
+    ptId: view.getUint32(at + 16, true),
+  };
+}
+
+/** Read `pt_id` of a {@linkcode TestMockDomainReplace}. */
+export function getTestMockDomainReplacePtId(view: DataView, at: number): number {
+  return view.getUint32(at + 16, true);
+}
+
+/** Fails unless a page table leads to the memory of the process. (`struct iommu_test_cmd`) */
+export interface TestMdCheckMap {
+  /** The page table. */
+  id: number;
+  /** First address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+  /** Address of the memory. */
+  uptr: bigint;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMdCheckMapSize = 72;
+
+/** Write a {@linkcode TestMdCheckMap}. */
+export function putTestMdCheckMap(view: DataView, at: number, value: TestMdCheckMap): void {
+  view.setUint32(at, TestMdCheckMapSize, true);
+  view.setUint32(at + 4, 0x3, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.iova, true);
+  view.setBigUint64(at + 24, value.length, true);
+  view.setBigUint64(at + 32, value.uptr, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMdCheckMap}. */
+export function getTestMdCheckMap(view: DataView, at: number): TestMdCheckMap {
+  return {
+    id: view.getUint32(at + 8, true),
+    iova: view.getBigUint64(at + 16, true),
+    length: view.getBigUint64(at + 24, true),
+    uptr: view.getBigUint64(at + 32, true),
+  };
+}
+
+/** Fails unless pages of the process are pinned so many times. (`struct iommu_test_cmd`) */
+export interface TestMdCheckRefs {
+  /** Bytes. */
+  length: bigint;
+  /** Address of the memory. */
+  uptr: bigint;
+  /** How many times each page is pinned. */
+  refs: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMdCheckRefsSize = 72;
+
+/** Write a {@linkcode TestMdCheckRefs}. */
+export function putTestMdCheckRefs(view: DataView, at: number, value: TestMdCheckRefs): void {
+  view.setUint32(at, TestMdCheckRefsSize, true);
+  view.setUint32(at + 4, 0x4, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.length, true);
+  view.setBigUint64(at + 24, value.uptr, true);
+  view.setUint32(at + 32, value.refs, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMdCheckRefs}. */
+export function getTestMdCheckRefs(view: DataView, at: number): TestMdCheckRefs {
+  return {
+    length: view.getBigUint64(at + 16, true),
+    uptr: view.getBigUint64(at + 24, true),
+    refs: view.getUint32(at + 32, true),
+  };
+}
+
+/** Limits the memory that a request may use for its lists of pages. (`struct iommu_test_cmd`) */
+export interface TestSetTempMemoryLimit {
+  /** Bytes. */
+  limit: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestSetTempMemoryLimitSize = 72;
+
+/** Write a {@linkcode TestSetTempMemoryLimit}. */
+export function putTestSetTempMemoryLimit(view: DataView, at: number, value: TestSetTempMemoryLimit): void {
+  view.setUint32(at, TestSetTempMemoryLimitSize, true);
+  view.setUint32(at + 4, 0x9, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.limit, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestSetTempMemoryLimit}. */
+export function getTestSetTempMemoryLimit(view: DataView, at: number): TestSetTempMemoryLimit {
+  return {
+    limit: view.getUint32(at + 16, true),
+  };
+}
+
+/** Marks pages as a device would that writes them. (`struct iommu_test_cmd`) */
+export interface TestDirty {
+  /** The page table. */
+  id: number;
+  /** Not read. */
+  flags: number;
+  /** First address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+  /** Bytes that one bit stands for. */
+  pageSize: bigint;
+  /** Address of the bits. */
+  uptr: bigint;
+  /** How many bits were set. */
+  outNrDirty: bigint;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestDirtySize = 72;
+
+/** Write a {@linkcode TestDirty}. */
+export function putTestDirty(view: DataView, at: number, value: Put<TestDirty, "outNrDirty">): void {
+  view.setUint32(at, TestDirtySize, true);
+  view.setUint32(at + 4, 0xd, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.flags, true);
+  view.setUint32(at + 20, 0, true);
+  view.setBigUint64(at + 24, value.iova, true);
+  view.setBigUint64(at + 32, value.length, true);
+  view.setBigUint64(at + 40, value.pageSize, true);
+  view.setBigUint64(at + 48, value.uptr, true);
+  view.setBigUint64(at + 56, value.outNrDirty ?? 0n, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestDirty}. */
+export function getTestDirty(view: DataView, at: number): TestDirty {
+  return {
+    id: view.getUint32(at + 8, true),
+    flags: view.getUint32(at + 16, true),
+    iova: view.getBigUint64(at + 24, true),
+    length: view.getBigUint64(at + 32, true),
+    pageSize: view.getBigUint64(at + 40, true),
+    uptr: view.getBigUint64(at + 48, true),
+    outNrDirty: view.getBigUint64(at + 56, true),
+  };
+}
+
+/** Read `out_nr_dirty` of a {@linkcode TestDirty}. */
+export function getTestDirtyOutNrDirty(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 56, true);
+}
+
+/** Makes an access object: a kernel driver that uses an IOAS without an IOMMU. (`struct iommu_test_cmd`) */
+export interface TestCreateAccess {
+  /** The IOAS. */
+  id: number;
+  /** Its file. */
+  outAccessFd: number;
+  /** How it uses memory. */
+  flags: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestCreateAccessSize = 72;
+
+/** Write a {@linkcode TestCreateAccess}. */
+export function putTestCreateAccess(view: DataView, at: number, value: Put<TestCreateAccess, "outAccessFd">): void {
+  view.setUint32(at, TestCreateAccessSize, true);
+  view.setUint32(at + 4, 0x5, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.outAccessFd ?? 0, true);
+  view.setUint32(at + 20, value.flags, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestCreateAccess}. */
+export function getTestCreateAccess(view: DataView, at: number): TestCreateAccess {
+  return {
+    id: view.getUint32(at + 8, true),
+    outAccessFd: view.getUint32(at + 16, true),
+    flags: view.getUint32(at + 20, true),
+  };
+}
+
+/** Read `out_access_fd` of a {@linkcode TestCreateAccess}. */
+export function getTestCreateAccessOutAccessFd(view: DataView, at: number): number {
+  return view.getUint32(at + 16, true);
+}
+
+/** Lets go of pages that an access object has pinned. (`struct iommu_test_cmd`) */
+export interface TestDestroyAccessPages {
+  /** The file of the access object. */
+  id: number;
+  /** Which of its pinned ranges. */
+  accessPagesId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestDestroyAccessPagesSize = 72;
+
+/** Write a {@linkcode TestDestroyAccessPages}. */
+export function putTestDestroyAccessPages(view: DataView, at: number, value: TestDestroyAccessPages): void {
+  view.setUint32(at, TestDestroyAccessPagesSize, true);
+  view.setUint32(at + 4, 0x6, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.accessPagesId, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestDestroyAccessPages}. */
+export function getTestDestroyAccessPages(view: DataView, at: number): TestDestroyAccessPages {
+  return {
+    id: view.getUint32(at + 8, true),
+    accessPagesId: view.getUint32(at + 16, true),
+  };
+}
+
+/** Pins pages for an access object. (`struct iommu_test_cmd`) */
+export interface TestAccessPages {
+  /** The file of the access object. */
+  id: number;
+  /** How to pin them. */
+  flags: number;
+  /** Names the pinned range. */
+  outAccessPagesId: number;
+  /** First address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+  /** Where these pages must be in the process, 0 not to check. */
+  uptr: bigint;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestAccessPagesSize = 72;
+
+/** Write a {@linkcode TestAccessPages}. */
+export function putTestAccessPages(view: DataView, at: number, value: Put<TestAccessPages, "outAccessPagesId">): void {
+  view.setUint32(at, TestAccessPagesSize, true);
+  view.setUint32(at + 4, 0x7, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.flags, true);
+  view.setUint32(at + 20, value.outAccessPagesId ?? 0, true);
+  view.setBigUint64(at + 24, value.iova, true);
+  view.setBigUint64(at + 32, value.length, true);
+  view.setBigUint64(at + 40, value.uptr, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestAccessPages}. */
+export function getTestAccessPages(view: DataView, at: number): TestAccessPages {
+  return {
+    id: view.getUint32(at + 8, true),
+    flags: view.getUint32(at + 16, true),
+    outAccessPagesId: view.getUint32(at + 20, true),
+    iova: view.getBigUint64(at + 24, true),
+    length: view.getBigUint64(at + 32, true),
+    uptr: view.getBigUint64(at + 40, true),
+  };
+}
+
+/** Read `out_access_pages_id` of a {@linkcode TestAccessPages}. */
+export function getTestAccessPagesOutAccessPagesId(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Copies through an access object. (`struct iommu_test_cmd`) */
+export interface TestAccessRw {
+  /** The file of the access object. */
+  id: number;
+  /** First address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+  /** Address of what is written, or for what is read. */
+  uptr: bigint;
+  /** Whether it writes. */
+  flags: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestAccessRwSize = 72;
+
+/** Write a {@linkcode TestAccessRw}. */
+export function putTestAccessRw(view: DataView, at: number, value: TestAccessRw): void {
+  view.setUint32(at, TestAccessRwSize, true);
+  view.setUint32(at + 4, 0x8, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.iova, true);
+  view.setBigUint64(at + 24, value.length, true);
+  view.setBigUint64(at + 32, value.uptr, true);
+  view.setUint32(at + 40, value.flags, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestAccessRw}. */
+export function getTestAccessRw(view: DataView, at: number): TestAccessRw {
+  return {
+    id: view.getUint32(at + 8, true),
+    iova: view.getBigUint64(at + 16, true),
+    length: view.getBigUint64(at + 24, true),
+    uptr: view.getBigUint64(at + 32, true),
+    flags: view.getUint32(at + 40, true),
+  };
+}
+
+/** Gives an access object another IOAS. (`struct iommu_test_cmd`) */
+export interface TestAccessReplaceIoas {
+  /** The file of the access object. */
+  id: number;
+  /** The IOAS, 0 for none. */
+  ioasId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestAccessReplaceIoasSize = 72;
+
+/** Write a {@linkcode TestAccessReplaceIoas}. */
+export function putTestAccessReplaceIoas(view: DataView, at: number, value: TestAccessReplaceIoas): void {
+  view.setUint32(at, TestAccessReplaceIoasSize, true);
+  view.setUint32(at + 4, 0xb, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.ioasId, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestAccessReplaceIoas}. */
+export function getTestAccessReplaceIoas(view: DataView, at: number): TestAccessReplaceIoas {
+  return {
+    id: view.getUint32(at + 8, true),
+    ioasId: view.getUint32(at + 16, true),
+  };
+}
+
+/** Fails unless an entry of a nested page table's IOTLB has a value. (`struct iommu_test_cmd`) */
+export interface TestMdCheckIotlb {
+  /** The page table. */
+  id: number;
+  /** Which entry. */
+  iotlbId: number;
+  /** The value. */
+  iotlb: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestMdCheckIotlbSize = 72;
+
+/** Write a {@linkcode TestMdCheckIotlb}. */
+export function putTestMdCheckIotlb(view: DataView, at: number, value: TestMdCheckIotlb): void {
+  view.setUint32(at, TestMdCheckIotlbSize, true);
+  view.setUint32(at + 4, 0xe, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.iotlbId, true);
+  view.setUint32(at + 20, value.iotlb, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestMdCheckIotlb}. */
+export function getTestMdCheckIotlb(view: DataView, at: number): TestMdCheckIotlb {
+  return {
+    id: view.getUint32(at + 8, true),
+    iotlbId: view.getUint32(at + 16, true),
+    iotlb: view.getUint32(at + 20, true),
+  };
+}
+
+/** Fails unless an entry of a mock device's cache has a value. (`struct iommu_test_cmd`) */
+export interface TestDevCheckCache {
+  /** The device. */
+  id: number;
+  /** Which entry. */
+  cacheId: number;
+  /** The value. */
+  cache: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestDevCheckCacheSize = 72;
+
+/** Write a {@linkcode TestDevCheckCache}. */
+export function putTestDevCheckCache(view: DataView, at: number, value: TestDevCheckCache): void {
+  view.setUint32(at, TestDevCheckCacheSize, true);
+  view.setUint32(at + 4, 0x10, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.cacheId, true);
+  view.setUint32(at + 20, value.cache, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestDevCheckCache}. */
+export function getTestDevCheckCache(view: DataView, at: number): TestDevCheckCache {
+  return {
+    id: view.getUint32(at + 8, true),
+    cacheId: view.getUint32(at + 16, true),
+    cache: view.getUint32(at + 20, true),
+  };
+}
+
+/** Makes a mock device ask for a page. (`struct iommu_test_cmd`) */
+export interface TestTriggerIopf {
+  /** The device. */
+  devId: number;
+  /** The PASID, 2^32 − 1 for none. */
+  pasid: number;
+  /** The group of faults that it belongs to. */
+  grpid: number;
+  /** What the access wants. */
+  perm: number;
+  /** The address. */
+  addr: bigint;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestTriggerIopfSize = 72;
+
+/** Write a {@linkcode TestTriggerIopf}. */
+export function putTestTriggerIopf(view: DataView, at: number, value: TestTriggerIopf): void {
+  view.setUint32(at, TestTriggerIopfSize, true);
+  view.setUint32(at + 4, 0xf, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.devId, true);
+  view.setUint32(at + 20, value.pasid, true);
+  view.setUint32(at + 24, value.grpid, true);
+  view.setUint32(at + 28, value.perm, true);
+  view.setBigUint64(at + 32, value.addr, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestTriggerIopf}. */
+export function getTestTriggerIopf(view: DataView, at: number): TestTriggerIopf {
+  return {
+    devId: view.getUint32(at + 16, true),
+    pasid: view.getUint32(at + 20, true),
+    grpid: view.getUint32(at + 24, true),
+    perm: view.getUint32(at + 28, true),
+    addr: view.getBigUint64(at + 32, true),
+  };
+}
+
+/** Makes a mock device report an event. (`struct iommu_test_cmd`) */
+export interface TestTriggerVevent {
+  /** The device. */
+  devId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestTriggerVeventSize = 72;
+
+/** Write a {@linkcode TestTriggerVevent}. */
+export function putTestTriggerVevent(view: DataView, at: number, value: TestTriggerVevent): void {
+  view.setUint32(at, TestTriggerVeventSize, true);
+  view.setUint32(at + 4, 0x11, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.devId, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestTriggerVevent}. */
+export function getTestTriggerVevent(view: DataView, at: number): TestTriggerVevent {
+  return {
+    devId: view.getUint32(at + 16, true),
+  };
+}
+
+/** Attaches a PASID of a mock device. (`struct iommu_test_cmd`) */
+export interface TestPasidAttach {
+  /** The test object. */
+  id: number;
+  /** The PASID. */
+  pasid: number;
+  /** What to attach it to; the answer is the page table. */
+  ptId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestPasidAttachSize = 72;
+
+/** Write a {@linkcode TestPasidAttach}. */
+export function putTestPasidAttach(view: DataView, at: number, value: TestPasidAttach): void {
+  view.setUint32(at, TestPasidAttachSize, true);
+  view.setUint32(at + 4, 0x12, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.pasid, true);
+  view.setUint32(at + 20, value.ptId, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestPasidAttach}. */
+export function getTestPasidAttach(view: DataView, at: number): TestPasidAttach {
+  return {
+    id: view.getUint32(at + 8, true),
+    pasid: view.getUint32(at + 16, true),
+    ptId: view.getUint32(at + 20, true),
+  };
+}
+
+/** Read `pt_id` of a {@linkcode TestPasidAttach}. */
+export function getTestPasidAttachPtId(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Attaches a PASID of a mock device to something else. (`struct iommu_test_cmd`) */
+export interface TestPasidReplace {
+  /** The test object. */
+  id: number;
+  /** The PASID. */
+  pasid: number;
+  /** What to attach it to; the answer is the page table. */
+  ptId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestPasidReplaceSize = 72;
+
+/** Write a {@linkcode TestPasidReplace}. */
+export function putTestPasidReplace(view: DataView, at: number, value: TestPasidReplace): void {
+  view.setUint32(at, TestPasidReplaceSize, true);
+  view.setUint32(at + 4, 0x13, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.pasid, true);
+  view.setUint32(at + 20, value.ptId, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestPasidReplace}. */
+export function getTestPasidReplace(view: DataView, at: number): TestPasidReplace {
+  return {
+    id: view.getUint32(at + 8, true),
+    pasid: view.getUint32(at + 16, true),
+    ptId: view.getUint32(at + 20, true),
+  };
+}
+
+/** Read `pt_id` of a {@linkcode TestPasidReplace}. */
+export function getTestPasidReplacePtId(view: DataView, at: number): number {
+  return view.getUint32(at + 20, true);
+}
+
+/** Detaches a PASID of a mock device. (`struct iommu_test_cmd`) */
+export interface TestPasidDetach {
+  /** The test object. */
+  id: number;
+  /** The PASID. */
+  pasid: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestPasidDetachSize = 72;
+
+/** Write a {@linkcode TestPasidDetach}. */
+export function putTestPasidDetach(view: DataView, at: number, value: TestPasidDetach): void {
+  view.setUint32(at, TestPasidDetachSize, true);
+  view.setUint32(at + 4, 0x14, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.pasid, true);
+  view.setUint32(at + 20, 0, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestPasidDetach}. */
+export function getTestPasidDetach(view: DataView, at: number): TestPasidDetach {
+  return {
+    id: view.getUint32(at + 8, true),
+    pasid: view.getUint32(at + 16, true),
+  };
+}
+
+/** Fails unless a PASID of a mock device uses a page table. (`struct iommu_test_cmd`) */
+export interface TestPasidCheckHwpt {
+  /** The test object. */
+  id: number;
+  /** The PASID. */
+  pasid: number;
+  /** The page table, 0 for none. */
+  hwptId: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestPasidCheckHwptSize = 72;
+
+/** Write a {@linkcode TestPasidCheckHwpt}. */
+export function putTestPasidCheckHwpt(view: DataView, at: number, value: TestPasidCheckHwpt): void {
+  view.setUint32(at, TestPasidCheckHwptSize, true);
+  view.setUint32(at + 4, 0x15, true);
+  view.setUint32(at + 8, value.id, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.pasid, true);
+  view.setUint32(at + 20, value.hwptId, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestPasidCheckHwpt}. */
+export function getTestPasidCheckHwpt(view: DataView, at: number): TestPasidCheckHwpt {
+  return {
+    id: view.getUint32(at + 8, true),
+    pasid: view.getUint32(at + 16, true),
+    hwptId: view.getUint32(at + 20, true),
+  };
+}
+
+/** Makes a dma-buf; the request's result is its fd. (`struct iommu_test_cmd`) */
+export interface TestDmabufGet {
+  /** Bytes, at most 512 pages. */
+  length: number;
+  /** As of open. */
+  openFlags: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestDmabufGetSize = 72;
+
+/** Write a {@linkcode TestDmabufGet}. */
+export function putTestDmabufGet(view: DataView, at: number, value: TestDmabufGet): void {
+  view.setUint32(at, TestDmabufGetSize, true);
+  view.setUint32(at + 4, 0x16, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, value.length, true);
+  view.setUint32(at + 20, value.openFlags, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestDmabufGet}. */
+export function getTestDmabufGet(view: DataView, at: number): TestDmabufGet {
+  return {
+    length: view.getUint32(at + 16, true),
+    openFlags: view.getUint32(at + 20, true),
+  };
+}
+
+/** Takes a dma-buf's memory away, or gives it back. (`struct iommu_test_cmd`) */
+export interface TestDmabufRevoke {
+  /** The dma-buf. */
+  dmabufFd: number;
+  /** Not 0 to take the memory away. */
+  revoked: number;
+}
+
+/** Bytes of `iommu_test_cmd`.  */
+export const TestDmabufRevokeSize = 72;
+
+/** Write a {@linkcode TestDmabufRevoke}. */
+export function putTestDmabufRevoke(view: DataView, at: number, value: TestDmabufRevoke): void {
+  view.setUint32(at, TestDmabufRevokeSize, true);
+  view.setUint32(at + 4, 0x17, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setInt32(at + 16, value.dmabufFd, true);
+  view.setUint32(at + 20, value.revoked, true);
+  view.setUint32(at + 24, 0, true);
+  view.setUint32(at + 28, 0, true);
+  view.setUint32(at + 32, 0, true);
+  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 40, 0, true);
+  view.setUint32(at + 44, 0, true);
+  view.setUint32(at + 48, 0, true);
+  view.setUint32(at + 52, 0, true);
+  view.setUint32(at + 56, 0, true);
+  view.setUint32(at + 60, 0, true);
+  view.setUint32(at + 64, 0, true);
+  view.setUint32(at + 68, 0, true);
+}
+
+/** Read a {@linkcode TestDmabufRevoke}. */
+export function getTestDmabufRevoke(view: DataView, at: number): TestDmabufRevoke {
+  return {
+    dmabufFd: view.getInt32(at + 16, true),
+    revoked: view.getUint32(at + 20, true),
+  };
+}
+
+/** What the mock IOMMU says of itself. (`struct iommu_test_hw_info`) */
+export interface TestHwInfo {
+  /** No flag is defined. */
+  flags: number;
+  /** Always HW_INFO_SELFTEST_REGVAL. */
+  testReg: number;
+}
+
+/** Bytes of `iommu_test_hw_info`.  */
+export const TestHwInfoSize = 8;
+
+/** Write a {@linkcode TestHwInfo}. */
+export function putTestHwInfo(view: DataView, at: number, value: Put<TestHwInfo, "flags" | "testReg">): void {
+  view.setUint32(at, value.flags ?? 0, true);
+  view.setUint32(at + 4, value.testReg ?? 0, true);
+}
+
+/** Read a {@linkcode TestHwInfo}. */
+export function getTestHwInfo(view: DataView, at: number): TestHwInfo {
+  return {
+    flags: view.getUint32(at, true),
+    testReg: view.getUint32(at + 4, true),
+  };
+}
+
+/** Read `flags` of a {@linkcode TestHwInfo}. */
+export function getTestHwInfoFlags(view: DataView, at: number): number {
+  return view.getUint32(at, true);
+}
+
+/** Read `test_reg` of a {@linkcode TestHwInfo}. */
+export function getTestHwInfoTestReg(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** How a page table of the mock IOMMU shall be. (`struct iommu_hwpt_selftest`) */
+export interface HwptSelftest {
+  /** What a nested page table's IOTLB holds at first. */
+  iotlb: number;
+  /** The kind of page table. */
+  pagetableType: number;
+}
+
+/** Bytes of `iommu_hwpt_selftest`.  */
+export const HwptSelftestSize = 8;
+
+/** Write a {@linkcode HwptSelftest}. */
+export function putHwptSelftest(view: DataView, at: number, value: HwptSelftest): void {
+  view.setUint32(at, value.iotlb, true);
+  view.setUint32(at + 4, value.pagetableType, true);
+}
+
+/** Read a {@linkcode HwptSelftest}. */
+export function getHwptSelftest(view: DataView, at: number): HwptSelftest {
+  return {
+    iotlb: view.getUint32(at, true),
+    pagetableType: view.getUint32(at + 4, true),
+  };
+}
+
+/** One invalidation in a nested page table of the mock IOMMU. (`struct iommu_hwpt_invalidate_selftest`) */
+export interface HwptInvalidateSelftest {
+  /** Whether all entries are meant. */
+  flags: number;
+  /** Which entry. */
+  iotlbId: number;
+}
+
+/** Bytes of `iommu_hwpt_invalidate_selftest`.  */
+export const HwptInvalidateSelftestSize = 8;
+
+/** Write a {@linkcode HwptInvalidateSelftest}. */
+export function putHwptInvalidateSelftest(view: DataView, at: number, value: HwptInvalidateSelftest): void {
+  view.setUint32(at, value.flags, true);
+  view.setUint32(at + 4, value.iotlbId, true);
+}
+
+/** Read a {@linkcode HwptInvalidateSelftest}. */
+export function getHwptInvalidateSelftest(view: DataView, at: number): HwptInvalidateSelftest {
+  return {
+    flags: view.getUint32(at, true),
+    iotlbId: view.getUint32(at + 4, true),
+  };
+}
+
+/** Data of a virtual IOMMU of the mock IOMMU. (`struct iommu_viommu_selftest`) */
+export interface ViommuSelftest {
+  /** Any number. */
+  inData: number;
+  /** The same number. */
+  outData: number;
+  /** Offset for mmap of the iommufd. */
+  outMmapOffset: bigint;
+  /** Bytes to map. */
+  outMmapLength: bigint;
+}
+
+/** Bytes of `iommu_viommu_selftest`.  */
+export const ViommuSelftestSize = 24;
+
+/** Write a {@linkcode ViommuSelftest}. */
+export function putViommuSelftest(
+  view: DataView,
+  at: number,
+  value: Put<ViommuSelftest, "outData" | "outMmapOffset" | "outMmapLength">,
+): void {
+  view.setUint32(at, value.inData, true);
+  view.setUint32(at + 4, value.outData ?? 0, true);
+  view.setBigUint64(at + 8, value.outMmapOffset ?? 0n, true);
+  view.setBigUint64(at + 16, value.outMmapLength ?? 0n, true);
+}
+
+/** Read a {@linkcode ViommuSelftest}. */
+export function getViommuSelftest(view: DataView, at: number): ViommuSelftest {
+  return {
+    inData: view.getUint32(at, true),
+    outData: view.getUint32(at + 4, true),
+    outMmapOffset: view.getBigUint64(at + 8, true),
+    outMmapLength: view.getBigUint64(at + 16, true),
+  };
+}
+
+/** Read `out_data` of a {@linkcode ViommuSelftest}. */
+export function getViommuSelftestOutData(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true);
+}
+
+/** Read `out_mmap_offset` of a {@linkcode ViommuSelftest}. */
+export function getViommuSelftestOutMmapOffset(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 8, true);
+}
+
+/** Read `out_mmap_length` of a {@linkcode ViommuSelftest}. */
+export function getViommuSelftestOutMmapLength(view: DataView, at: number): bigint {
+  return view.getBigUint64(at + 16, true);
+}
+
+/** One invalidation in the cache of a mock device. (`struct iommu_viommu_invalidate_selftest`) */
+export interface ViommuInvalidateSelftest {
+  /** Whether all entries are meant. */
+  flags: number;
+  /** What the guest calls the device. */
+  vdevId: number;
+  /** Which entry. */
+  cacheId: number;
+}
+
+/** Bytes of `iommu_viommu_invalidate_selftest`.  */
+export const ViommuInvalidateSelftestSize = 12;
+
+/** Write a {@linkcode ViommuInvalidateSelftest}. */
+export function putViommuInvalidateSelftest(view: DataView, at: number, value: ViommuInvalidateSelftest): void {
+  view.setUint32(at, value.flags, true);
+  view.setUint32(at + 4, value.vdevId, true);
+  view.setUint32(at + 8, value.cacheId, true);
+}
+
+/** Read a {@linkcode ViommuInvalidateSelftest}. */
+export function getViommuInvalidateSelftest(view: DataView, at: number): ViommuInvalidateSelftest {
+  return {
+    flags: view.getUint32(at, true),
+    vdevId: view.getUint32(at + 4, true),
+    cacheId: view.getUint32(at + 8, true),
+  };
+}
+
+/** An event of the mock IOMMU. (`struct iommu_viommu_event_selftest`) */
+export interface ViommuEventSelftest {
+  /** What the guest calls the device. */
+  virtId: number;
+}
+
+/** Bytes of `iommu_viommu_event_selftest`.  */
+export const ViommuEventSelftestSize = 4;
+
+/** Write a {@linkcode ViommuEventSelftest}. */
+export function putViommuEventSelftest(view: DataView, at: number, value: Put<ViommuEventSelftest, "virtId">): void {
+  view.setUint32(at, value.virtId ?? 0, true);
+}
+
+/** Read a {@linkcode ViommuEventSelftest}. */
+export function getViommuEventSelftest(view: DataView, at: number): ViommuEventSelftest {
+  return {
+    virtId: view.getUint32(at, true),
+  };
+}
+
+/** Read `virt_id` of a {@linkcode ViommuEventSelftest}. */
+export function getViommuEventSelftestVirtId(view: DataView, at: number): number {
+  return view.getUint32(at, true);
 }
 
 /** Request: Give the device the label that its fault records carry. */

@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { placed, readWidth, requestNumbered, structBytes, structNamed, structOf, tailOf, widthBytes } from "./schema/layout.ts";
+import { placed, readWidth, requestNumbered, structBytes, structIn, structNamed, tailOf, widthBytes } from "./schema/layout.ts";
 import type { Direction, Field, Names, Role, Struct, Tail, Width } from "./schema/types.ts";
 
 export type { Direction } from "./schema/types.ts";
@@ -105,7 +105,7 @@ const IN_HEX: ReadonlySet<Role["is"]> = new Set(["iova", "pointer", "userAddress
 
 function valueText(value: number | bigint, role: Role): string {
   if (role.is === "flags") return flagsText(BigInt(value), role.names);
-  if (role.is === "enum") return enumText(BigInt(value), role.names);
+  if (role.is === "enum" || role.is === "constant") return enumText(BigInt(value), role.names);
   if (IN_HEX.has(role.is) || value > Number.MAX_SAFE_INTEGER) return hex(value);
   return value.toString();
 }
@@ -180,9 +180,10 @@ export { requestNumber } from "./schema/layout.ts";
 /** A request's bytes in words. Fields behind the end of the bytes read as zero, as the kernel reads them. */
 export function decodeRequest(request: number, bytes: Uint8Array): DecodedRequest {
   const row = requestNumbered(request);
-  const struct = row && structOf(row);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const struct = row && structIn(row, view);
   if (!struct) return { request: requestName(request) };
-  return { request: row.name, argument: decodeView(struct, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)) };
+  return { request: row.name, argument: decodeView(struct, view) };
 }
 
 /** An array of structs in words: what a pointer of a request reaches, or what an event file gives. @throws {TypeError} for a name that the schema lacks */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { extentBytes, placed, readWidth, requestNumbered, structOf } from "./schema/layout.ts";
+import { extentBytes, placed, readWidth, requestNumbered, structIn, structOf } from "./schema/layout.ts";
 import type { Direction, Field, Struct } from "./schema/types.ts";
 
 /** A piece of memory behind a pointer of a request. */
@@ -35,9 +35,9 @@ function pointedBy(field: Field, at: number, struct: Struct, view: DataView): Po
 /** What the pointers in the bytes of a request reach. Null pointers and lengths that no kernel accepts are left out. */
 export function pointedMemory(request: number, bytes: Uint8Array): Pointed[] {
   const row = requestNumbered(request);
-  const struct = row && structOf(row);
-  if (!struct) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const struct = row && structIn(row, view);
+  if (!struct) return [];
   return placed(struct).flatMap(({ field, at }) => pointedBy(field, at, struct, view) ?? []);
 }
 

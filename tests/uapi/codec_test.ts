@@ -20,7 +20,7 @@ function spelled(name: string): string {
 }
 
 function isGiven({ role }: Field): boolean {
-  return role.is !== "size" && role.is !== "reserved";
+  return role.is !== "size" && role.is !== "reserved" && role.is !== "constant";
 }
 
 function scalar(width: Width): fc.Arbitrary<number | bigint> {
@@ -41,7 +41,8 @@ function valuesOf(struct: Struct): fc.Arbitrary<Values> {
 function reference(struct: Struct, values: Values, size: number): Uint8Array {
   const bytes: number[] = [];
   for (const field of struct.fields) {
-    const given = field.role.is === "size" ? size : isGiven(field) ? values[spelled(field.name)] : 0;
+    const { role } = field;
+    const given = role.is === "size" ? size : role.is === "constant" ? role.value : isGiven(field) ? values[spelled(field.name)] : 0;
     const elements = Array.isArray(given) ? given : Array(field.array ?? 1).fill(given);
     for (const element of elements) {
       const bits = BigInt.asUintN(BITS[field.width], BigInt(element as number | bigint));

@@ -158,3 +158,13 @@ Deno.test("a request's name gives its number and back", () => {
   strictEqual(requestName(codec.IOAS_MAP), "IOAS_MAP");
   strictEqual(requestNumber("NO_SUCH_REQUEST"), undefined);
 });
+
+Deno.test("a request that takes several structs is read by its operation", () => {
+  const bytes = filled(
+    codec.TestMdCheckMapSize,
+    (view) => codec.putTestMdCheckMap(view, 0, { id: 3, iova: 0x100_0000n, length: 2048n, uptr: 0x7000n }),
+  );
+  strictEqual(line(codec.TEST_CMD, bytes), "TEST_CMD: op=MD_CHECK_MAP, id=3, iova=0x1000000, length=2048, uptr=0x7000");
+  new DataView(bytes.buffer).setUint32(4, 99, true);
+  strictEqual(line(codec.TEST_CMD, bytes, "in").startsWith("TEST_CMD: op=99, id=3, data=[16777216, 2048, 28672, 0, 0, 0]"), true);
+});

@@ -7,6 +7,7 @@ const GENERATED = [
   "core-wasm/crates/uapi/src/errno.rs",
   "core-wasm/crates/uapi/src/iommufd.rs",
   "core-wasm/crates/uapi/src/vfio.rs",
+  "core-wasm/crates/uapi/src/selftest.rs",
   "core-wasm/crates/uapi/src/simulated.rs",
   "core-wasm/crates/uapi/src/requests.rs",
 ];

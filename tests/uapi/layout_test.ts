@@ -10,6 +10,7 @@ import {
   requestNumber,
   requestNumbered,
   structBytes,
+  structIn,
   structOf,
 } from "../../uapi/schema/layout.ts";
 import { pointedMemory } from "../../uapi/pointed.ts";
@@ -49,6 +50,34 @@ const LINUX: readonly (readonly [number, string, string, number, number])[] = [
   [0x3b76, "DEVICE_BIND_IOMMUFD", "iommufd@8 out_devid@12 token_uuid_ptr@16", 24, 16],
   [0x3b77, "DEVICE_ATTACH_IOMMUFD_PT", "pt_id@8 pasid@12", 16, 12],
   [0x3b78, "DEVICE_DETACH_IOMMUFD_PT", "flags@4 pasid@8", 12, 8],
+  [0x3ba0, "TEST_CMD", "op@4 id@8 last@64", 72, 68],
+];
+
+/** Operation of TEST_CMD, its struct, where the members of its union are. */
+const OPERATIONS: readonly (readonly [number, string, string])[] = [
+  [1, "TestAddReserved", "start@16 length@24"],
+  [2, "TestMockDomain", "out_stdev_id@16 out_hwpt_id@20 out_idev_id@24"],
+  [3, "TestMdCheckMap", "iova@16 length@24 uptr@32"],
+  [4, "TestMdCheckRefs", "length@16 uptr@24 refs@32"],
+  [5, "TestCreateAccess", "out_access_fd@16 flags@20"],
+  [6, "TestDestroyAccessPages", "access_pages_id@16"],
+  [7, "TestAccessPages", "flags@16 out_access_pages_id@20 iova@24 length@32 uptr@40"],
+  [8, "TestAccessRw", "iova@16 length@24 uptr@32 flags@40"],
+  [9, "TestSetTempMemoryLimit", "limit@16"],
+  [10, "TestMockDomainReplace", "pt_id@16"],
+  [11, "TestAccessReplaceIoas", "ioas_id@16"],
+  [12, "TestMockDomainFlags", "out_stdev_id@16 out_hwpt_id@20 out_idev_id@24 dev_flags@28"],
+  [13, "TestDirty", "flags@16 iova@24 length@32 page_size@40 uptr@48 out_nr_dirty@56"],
+  [14, "TestMdCheckIotlb", "iotlb_id@16 iotlb@20"],
+  [15, "TestTriggerIopf", "dev_id@16 pasid@20 grpid@24 perm@28 addr@32"],
+  [16, "TestDevCheckCache", "cache_id@16 cache@20"],
+  [17, "TestTriggerVevent", "dev_id@16"],
+  [18, "TestPasidAttach", "pasid@16 pt_id@20"],
+  [19, "TestPasidReplace", "pasid@16 pt_id@20"],
+  [20, "TestPasidDetach", "pasid@16"],
+  [21, "TestPasidCheckHwpt", "pasid@16 hwpt_id@20"],
+  [22, "TestDmabufGet", "length@16 open_flags@20"],
+  [23, "TestDmabufRevoke", "dmabuf_fd@16 revoked@20"],
 ];
 
 /** Those of groups and containers, as in the other table. */
@@ -79,6 +108,25 @@ for (const [number, name, offsets, bytes, minimum] of [...LINUX, ...TYPE1]) {
     }
   });
 }
+
+for (const [op, name, offsets] of OPERATIONS) {
+  Deno.test(`operation ${op} of TEST_CMD is ${name}, with the offsets of Linux 7.3`, () => {
+    const view = new DataView(new ArrayBuffer(72));
+    view.setUint32(4, op, true);
+    const struct = structIn(requestNumbered(0x3ba0)!, view)!;
+    strictEqual(struct.name, name);
+    strictEqual(structBytes(struct), 72);
+    for (const [field, at] of `id@8 ${offsets} last@64`.split(" ").map((text) => text.split("@"))) {
+      strictEqual(placed(struct).find((place) => place.field.name === field)?.at, Number(at), field);
+    }
+  });
+}
+
+Deno.test("an operation of TEST_CMD that is unknown has the struct that all share", () => {
+  const view = new DataView(new ArrayBuffer(72));
+  view.setUint32(4, 24, true);
+  strictEqual(structIn(requestNumbered(0x3ba0)!, view)?.name, "TestCmd");
+});
 
 Deno.test("every request of Linux that is described is in this test's table", () => {
   const described = DESCRIBED.filter(({ header }) => header !== "").flatMap(({ requests }) => requests.map(({ name }) => name));

@@ -23,9 +23,9 @@ export type Put<T, Out extends keyof T> = Omit<T, Out> & Partial<Pick<T, Out>>;
 
 const METHOD: Readonly<Record<Width, string>> = { u8: "Uint8", u16: "Uint16", u32: "Uint32", s32: "Int32", u64: "BigUint64" };
 
-/** Whether a field appears in the interface: size and reserved fields are written by \`put\` itself. */
+/** Whether a field appears in the interface: sizes, reserved fields and constants are written by `put` itself. */
 function isVisible({ role }: Field): boolean {
-  return role.is !== "size" && role.is !== "reserved";
+  return role.is !== "size" && role.is !== "reserved" && role.is !== "constant";
 }
 
 function typeOf({ width, array }: Field): string {
@@ -57,6 +57,7 @@ function putField(struct: Struct, place: Placed): string[] {
   const { field } = place;
   const name = `value.${camelCase(field.name)}`;
   if (field.role.is === "size") return [set(field.width, place.at, isOpen(struct) ? camelCase(field.name) : `${struct.name}Size`)];
+  if (field.role.is === "constant") return [set(field.width, place.at, hex(field.role.value))];
   return elements(place).map((at, index) => {
     if (!isVisible(field)) return set(field.width, at, zero(field.width));
     const optional = field.direction === "out";

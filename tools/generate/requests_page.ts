@@ -31,6 +31,8 @@ function meaning(role: Role): string {
   switch (role.is) {
     case "flags":
       return role.names ? `flags: ${values(role.names)}` : "flags";
+    case "constant":
+      return `always ${role.value}`;
     case "enum":
       return `one of: ${values(role.names)}`;
     case "id":

@@ -26,10 +26,19 @@ function fieldType({ width, array }: Field): string {
   return array === undefined ? TYPE[width] : `[${TYPE[width]}; ${array}]`;
 }
 
-function readField({ field, at }: Placed): string {
-  const read = (index: number) => `${TYPE[field.width]}_at(bytes, ${at + index * widthBytes(field.width)})`;
-  const value = field.array === undefined ? read(0) : `[${Array.from({ length: field.array }, (_, index) => read(index)).join(", ")}]`;
-  return `${fieldName(field)}: ${value}`;
+/** How a field is read from bytes. */
+interface FieldRead {
+  readonly name: string;
+  readonly elements: readonly string[];
+  readonly value: string;
+}
+
+function readField({ field, at }: Placed): FieldRead {
+  const elements = Array.from(
+    { length: field.array ?? 1 },
+    (_, index) => `${TYPE[field.width]}_at(bytes, ${at + index * widthBytes(field.width)})`,
+  );
+  return { name: fieldName(field), elements, value: field.array === undefined ? elements[0]! : `[${elements.join(", ")}]` };
 }
 
 function writeField({ field, at }: Placed): string[] {
@@ -38,11 +47,18 @@ function writeField({ field, at }: Placed): string[] {
   return Array.from({ length: field.array }, (_, index) => write(index, `self.${fieldName(field)}[${index}]`));
 }
 
-/** A struct literal as rustfmt breaks it: on one line if it fits. */
-function literal(indent: string, fields: readonly string[]): string {
-  const line = `${indent}Self { ${fields.join(", ")} }`;
+/** A field of a struct literal on lines of its own; an array that does not fit on one has a line for each element. */
+function literalField(indent: string, { value, elements, name }: FieldRead): string {
+  const line = `${indent}${name}: ${value},`;
   if (line.length <= LINE_MAX) return line;
-  return `${indent}Self {\n${fields.map((field) => `${indent}    ${field},`).join("\n")}\n${indent}}`;
+  return `${indent}${name}: [\n${elements.map((element) => `${indent}    ${element},`).join("\n")}\n${indent}],`;
+}
+
+/** A struct literal as rustfmt breaks it: on one line if it fits. */
+function literal(indent: string, fields: readonly FieldRead[]): string {
+  const line = `${indent}Self { ${fields.map(({ name, value }) => `${name}: ${value}`).join(", ")} }`;
+  if (line.length <= LINE_MAX) return line;
+  return `${indent}Self {\n${fields.map((field) => literalField(`${indent}    `, field)).join("\n")}\n${indent}}`;
 }
 
 function structCode(struct: Struct, minimum: number): string {

@@ -3,28 +3,20 @@
  *
  * @module
  */
+import { fieldBytes, fieldsBytes, widthBytes } from "./bytes.ts";
 import { IOMMUFD } from "./iommufd.ts";
+import { SELFTEST_FAMILY } from "./selftest.ts";
 import { SIMULATED } from "./simulated.ts";
 import { TYPE1 } from "./type1.ts";
 import type { Extent, Family, Field, Request, Struct, Tail, Width } from "./types.ts";
 import { VFIO } from "./vfio.ts";
 
 /** What iommufds and device files answer: each number is one request. */
-export const FAMILIES: readonly Family[] = [IOMMUFD, VFIO, SIMULATED];
+export const FAMILIES: readonly Family[] = [IOMMUFD, VFIO, SELFTEST_FAMILY, SIMULATED];
 /** All that is described: with files of groups and containers, whose numbers are not theirs alone. */
 export const DESCRIBED: readonly Family[] = [...FAMILIES, TYPE1];
 
-const WIDTH_BYTES: Readonly<Record<Width, number>> = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 };
-
-/** Bytes of a value of this width. */
-export function widthBytes(width: Width): number {
-  return WIDTH_BYTES[width];
-}
-
-/** Bytes of a field, all elements of an array included. */
-export function fieldBytes(field: Field): number {
-  return WIDTH_BYTES[field.width] * (field.array ?? 1);
-}
+export { fieldBytes, widthBytes } from "./bytes.ts";
 
 /** A field with its place. */
 export interface Placed {
@@ -52,7 +44,7 @@ export function placed(struct: Struct): readonly Placed[] {
 
 /** Bytes of the fixed part of a struct. */
 export function structBytes(struct: Struct): number {
-  return struct.fields.reduce((sum, field) => sum + fieldBytes(field), 0);
+  return fieldsBytes(struct.fields);
 }
 
 /** The bytes that the caller's struct must have at least; 0 for a request without one. */
@@ -79,14 +71,22 @@ export function requestNumbered(number: number): Request | undefined {
   return REQUESTS.get(number);
 }
 
-/** The struct that a request takes. */
+/** The struct that a request takes; where it takes several, what they have in common. */
 export function structOf(request: Request): Struct | undefined {
   return request.struct === undefined ? undefined : STRUCTS.get(request.struct);
 }
 
+/** The struct that a request has in these bytes: of a request that takes several, the one that its selecting field names. */
+export function structIn(request: Request, view: DataView): Struct | undefined {
+  const struct = structOf(request);
+  if (!struct || !request.variants) return struct;
+  const { field, structs } = request.variants;
+  return STRUCTS.get(structs[Number(readField(struct, view, field))] ?? struct.name);
+}
+
 /** A value of this width. Reads zero where the bytes end before it, as the kernel does with a short struct. */
 export function readWidth(view: DataView, at: number, width: Width): number | bigint {
-  if (at + WIDTH_BYTES[width] > view.byteLength) return width === "u64" ? 0n : 0;
+  if (at + widthBytes(width) > view.byteLength) return width === "u64" ? 0n : 0;
   switch (width) {
     case "u8":
       return view.getUint8(at);

@@ -14,10 +14,10 @@ export type Width = "u8" | "u16" | "u32" | "s32" | "u64";
 export type Direction = "in" | "out" | "inout";
 
 /** The kinds of objects that an iommufd gives ids to. */
-export type ObjectKind = "ioas" | "hwpt" | "device" | "fault" | "viommu" | "vdevice" | "veventq" | "hw_queue";
+export type ObjectKind = "ioas" | "hwpt" | "device" | "fault" | "viommu" | "vdevice" | "veventq" | "hw_queue" | "selftest";
 
 /** The kinds of open files. */
-export type FileKind = "iommufd" | "device" | "eventfd" | "memfd" | "fault" | "veventq" | "group" | "container";
+export type FileKind = "iommufd" | "device" | "eventfd" | "memfd" | "fault" | "veventq" | "group" | "container" | "access" | "dmabuf";
 
 /** Constants with their names, without the `IOMMU_` or `VFIO_` of the header. */
 export interface Names {
@@ -52,6 +52,8 @@ export type Role =
   | { readonly is: "flags"; readonly names: Names | null }
   /** One of several values with names. */
   | { readonly is: "enum"; readonly names: Names }
+  /** Always the same of several values with names: it says which struct of a request this is. */
+  | { readonly is: "constant"; readonly names: Names; readonly value: number }
   /** An object's id; `makes` where a successful request creates the object. */
   | { readonly is: "id"; readonly kinds: readonly ObjectKind[]; readonly makes?: true }
   /** An open file; `makes` where a successful request opens it. */
@@ -95,7 +97,7 @@ export interface Field {
   readonly role: Role;
   /** One sentence on it. */
   readonly doc: string;
-  /** The member in Linux's header where that is not `name`: a member of a nested struct or union. */
+  /** The member in Linux's header where that is not `name`: a member of a nested struct or union. Empty for bytes without a name there. */
   readonly c?: string;
 }
 
@@ -143,6 +145,8 @@ export interface Request {
   readonly on: "iommufd" | "device" | "group" | "container";
   /** Its struct. Absent: the request takes no argument. */
   readonly struct?: string;
+  /** Where a request takes several structs: the field of `struct` that tells which, and their names by its value. All are as long as `struct`. */
+  readonly variants?: { readonly field: string; readonly structs: Readonly<Record<number, string>> };
   /** The last field that the caller's struct must hold; the minimum size ends behind it. */
   readonly minimum?: string;
   /** What the kernel does with bytes behind the struct that it knows: they must be zero (else E2BIG), it ignores them, or they are data. */

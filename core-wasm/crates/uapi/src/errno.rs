@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
 //! Error numbers of Linux on x86-64.
 
 use crate::Errno;

@@ -1,7 +1,8 @@
 //! The structs, numbers and errors of iommufd's and VFIO's requests.
 //!
-//! `iommufd`, `vfio`, `simulated`, `requests` and `errno` are generated from `uapi/schema` (TypeScript) by `deno task generate`; a layout is
-//! written nowhere else. Hand-written are the size rule, which every request obeys, and the few functions on bytes.
+//! `iommufd`, `vfio`, `selftest`, `simulated`, `requests` and `errno` are generated from `uapi/schema` (TypeScript) by
+//! `deno task generate`; a layout is written nowhere else. Hand-written are the size rule, which every request obeys, and the few functions
+//! on bytes.
 //!
 //! Nothing here allocates.
 
@@ -14,6 +15,7 @@ mod bytes;
 mod errno;
 pub mod iommufd;
 mod requests;
+pub mod selftest;
 pub mod simulated;
 pub mod size_rule;
 pub mod vfio;

@@ -1,10 +1,10 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
 //! All requests, in the order of the schema.
 
 use crate::size_rule::{Beyond, RequestRow, SizeField};
 
 /// One row for each request.
-pub const REQUESTS: [RequestRow; 34] = [
+pub const REQUESTS: [RequestRow; 35] = [
     RequestRow::new("DESTROY", 0x3b80, 8, 8, SizeField::Size, Beyond::Zero),
     RequestRow::new("IOAS_ALLOC", 0x3b81, 12, 12, SizeField::Size, Beyond::Zero),
     RequestRow::new("IOAS_ALLOW_IOVAS", 0x3b82, 24, 24, SizeField::Size, Beyond::Zero),
@@ -38,5 +38,6 @@ pub const REQUESTS: [RequestRow; 34] = [
     RequestRow::new("DEVICE_BIND_IOMMUFD", 0x3b76, 24, 16, SizeField::Argsz, Beyond::Zero),
     RequestRow::new("DEVICE_ATTACH_IOMMUFD_PT", 0x3b77, 16, 12, SizeField::Argsz, Beyond::Ignored),
     RequestRow::new("DEVICE_DETACH_IOMMUFD_PT", 0x3b78, 12, 8, SizeField::Argsz, Beyond::Ignored),
+    RequestRow::new("TEST_CMD", 0x3ba0, 72, 68, SizeField::Size, Beyond::Zero),
     RequestRow::new("SIMULATED_DEVICE_SET_LABEL", 0x3bf0, 16, 16, SizeField::Argsz, Beyond::Zero),
 ];

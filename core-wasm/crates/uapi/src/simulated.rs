@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: cecedf2e8f57153b
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
 //! Requests that only the simulated kernel knows.
 
 use crate::bytes::{put_u32, put_u64, u32_at, u64_at};

@@ -44,6 +44,7 @@ fn request_numbers_sizes_and_minimums_are_those_of_linux() {
         ("GET_HW_INFO", 0x3b8a, 40, 32),
         ("VIOMMU_ALLOC", 0x3b90, 40, 24),
         ("VEVENTQ_ALLOC", 0x3b93, 32, 28),
+        ("TEST_CMD", 0x3ba0, 72, 68),
         ("DEVICE_GET_INFO", 0x3b6b, 24, 16),
         ("DEVICE_SET_IRQS", 0x3b6e, 20, 20),
         ("DEVICE_RESET", 0x3b6f, 0, 0),
@@ -56,7 +57,7 @@ fn request_numbers_sizes_and_minimums_are_those_of_linux() {
         assert_eq!((row.name, row.number, row.size, row.min_size), (name, number, size, min_size));
     }
     assert_eq!(RequestRow::find(0x3b96), None);
-    assert_eq!(REQUESTS.len(), 22 + 11 + 1);
+    assert_eq!(REQUESTS.len(), 22 + 11 + 1 + 1);
 }
 
 #[test]
