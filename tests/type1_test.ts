@@ -1,0 +1,10 @@
+/**
+ * The conformance suite on type1, below which is a strict model of VFIO's groups and containers with a simulated machine's devices.
+ */
+import { CONFORMANCE, hostOf, LIMITED } from "./conformance/mod.ts";
+import { register } from "./harness.ts";
+import { EXEMPT_LIMITED, withoutExempt } from "./type1/exempt.ts";
+import { openType1 } from "./type1/setup.ts";
+
+register(withoutExempt(CONFORMANCE), hostOf(() => openType1()), Deno.test, "type1: ");
+register(withoutExempt(LIMITED, EXEMPT_LIMITED), hostOf(() => openType1({ memlock: 65_536 })), Deno.test, "type1: ");
