@@ -7,6 +7,7 @@ import { FAULT_QUEUE_ALLOC, getFaultAllocOutFaultFd, getVeventqAllocOutVeventqFd
 import { ERRNO } from "../../uapi/errno.ts";
 import { type Block, type Kernel, MAP_ANONYMOUS } from "../../uapi/kernel.ts";
 import { BlockArena, LinuxBlock } from "./blocks.ts";
+import { claim } from "./claim.ts";
 import { Files, type OpenFile } from "./files.ts";
 import { Memory } from "./memory.ts";
 import { list, readFile, readlink } from "./sysfs.ts";
@@ -37,7 +38,7 @@ export class LinuxKernel implements Kernel {
   /** As {@linkcode Kernel.name}. */
   readonly name: string = "linux";
   /** Which interface of the kernel is used: iommufd with device nodes, or VFIO's older groups and containers. */
-  readonly interface: "iommufd" | "type1" = "iommufd";
+  readonly interface = "iommufd" as const;
   #system: System;
   #memory: Memory;
   #blocks: BlockArena;
@@ -61,6 +62,15 @@ export class LinuxKernel implements Kernel {
     const at = this.#system.path(path);
     if (at < 0n) return -ERRNO.ENOENT;
     return this.#files.opened(this.#system.answer(this.#system.libc.symbols.open(at, flags | 0, 0)));
+  }
+
+  /** Open a file and lock it, for as long as it is open. EBUSY where this or another program has locked it, as this library does. */
+  openLocked(path: string, flags: number): number {
+    const fd = this.open(path, flags);
+    if (fd < 0) return fd;
+    const locked = claim(this.#system, fd);
+    if (locked < 0) this.close(fd);
+    return locked < 0 ? locked : fd;
   }
 
   /**

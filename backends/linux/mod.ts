@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Kernel } from "../../uapi/kernel.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 export type { LinuxKernel } from "./kernel.ts";
@@ -14,10 +15,24 @@ export { fdListener, fdSocket, receiveFds, sendFds } from "./passing.ts";
 /** Options of {@linkcode linux}. */
 export interface LinuxOptions {
   /**
-   * The interface to use. Default: iommufd, if there is a /dev/iommu. Where it is named, nothing is looked for: a program in a container may have
-   * its files passed in, and no /dev/iommu.
+   * The interface to use. Default: iommufd, if there is a /dev/iommu; else VFIO's older one, groups and containers with "type1", if there is a
+   * /dev/vfio/vfio. Where it is named, nothing is looked for: a program in a container may have its files passed in, and no /dev/iommu.
    */
-  readonly interface?: "iommufd";
+  readonly interface?: "iommufd" | "type1";
+}
+
+/**
+ * The running Linux by VFIO's older interface, as on a kernel without iommufd: the same requests, translated.
+ *
+ * A move of a device from one IOAS to another is not atomic: between the two there is a moment in which it reaches less than either. Memory is pinned,
+ * and charged to the process, once for each group that sees it, and all at once when a device is attached. A group takes 65,535 mappings. What type1
+ * does not have is EOPNOTSUPP: facts of the hardware, page tables with options, nesting, dirty tracking, PASIDs, page faults.
+ */
+export interface Type1Linux extends Kernel {
+  /** Which interface of the kernel is used. */
+  readonly interface: "type1";
+  /** The kernel without the translation. */
+  readonly below: LinuxKernel;
 }
 
 /**
@@ -32,7 +47,11 @@ export interface LinuxOptions {
  * @throws {Error} if the program cannot reach a Linux kernel with IOMMU interfaces: the message says what is missing (Deno, Linux, the
  * permission `--allow-ffi`, iommufd) and how to see it.
  */
-export async function linux(options: LinuxOptions = {}): Promise<LinuxKernel> {
+export function linux(options: { readonly interface: "iommufd" }): Promise<LinuxKernel>;
+/** The kernel of the machine that the program runs on, by whichever interface it has. @throws {Error} as above */
+export function linux(options?: LinuxOptions): Promise<LinuxKernel | Type1Linux>;
+/** Both. */
+export async function linux(options: LinuxOptions = {}): Promise<LinuxKernel | Type1Linux> {
   const { open } = await import("./open.ts");
-  return open(options.interface);
+  return await open(options.interface);
 }

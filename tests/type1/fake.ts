@@ -7,7 +7,7 @@
 import * as uapi from "../../uapi/codec.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import { type Block, type Kernel, O_CLOEXEC, O_RDWR, UnsupportedKernel } from "../../uapi/kernel.ts";
-import { FakeContainer, tell } from "./fake_container.ts";
+import { type Dma, FakeContainer, tell } from "./fake_container.ts";
 
 const O_WRONLY = 1;
 
@@ -54,6 +54,11 @@ export class FakeType1 extends UnsupportedKernel {
   leftovers(): string[] {
     const count = (what: string, { size }: { readonly size: number }) => size === 0 ? [] : [`${size} ${what} open`];
     return [...count("containers", this.#containers), ...count("groups", this.#groups), ...count("devices of groups", this.#devices)];
+  }
+
+  /** What the container of a group maps; nothing if it has none. */
+  mapped(number: string): readonly Dma[] {
+    return this.#groups.get(number)?.container?.dmas ?? [];
   }
 
   override open(path: string, flags: number): number {

@@ -22,9 +22,11 @@ export function tell(sim: Kernel, fd: number, request: number, write: (view: Dat
 }
 
 /** A mapping. */
-interface Dma {
+export interface Dma {
   readonly iova: bigint;
   readonly size: bigint;
+  readonly vaddr: bigint;
+  readonly flags: number;
 }
 
 /** See the module. */
@@ -45,6 +47,11 @@ export class FakeContainer {
   /** Whether type1 is chosen, so that devices can be opened. */
   get isSet(): boolean {
     return this.#iommu !== undefined;
+  }
+
+  /** What is mapped, by IOVA. */
+  get dmas(): readonly Dma[] {
+    return [...this.#dmas].sort((a, b) => (a.iova < b.iova ? -1 : 1));
   }
 
   join(group: string): void {
@@ -181,7 +188,7 @@ export class FakeContainer {
       uapi.IOAS_MAP,
       (struct) => uapi.putIoasMap(struct, 0, { flags: access | uapi.IOAS_MAP_FIXED_IOVA, ioasId: ioas, userVa: vaddr, length: size, iova }),
     );
-    if (result === 0) this.#dmas.push({ iova, size });
+    if (result === 0) this.#dmas.push({ iova, size, vaddr, flags });
     return result;
   }
 

@@ -33,11 +33,13 @@ export interface Type1Options {
  * Differences from iommufd: a move from one IOAS to another is not atomic; memory is pinned, and charged to the process, once for each group; a
  * container takes 65,535 mappings; what the IOMMU is, page tables with options, nesting, dirty tracking, PASIDs and page faults are EOPNOTSUPP.
  */
-export class Type1Kernel implements Kernel {
+export class Type1Kernel<Below extends Kernel = Kernel> implements Kernel {
   /** "type1(linux)": with the name of the kernel below. */
   readonly name: string;
+  /** Which interface of the kernel below is used. */
+  readonly interface = "type1" as const;
   /** The kernel below. */
-  readonly below: Kernel;
+  readonly below: Below;
   #shadow: Shadow;
   #files = new Map<number, ShadowedFile>();
   #nodes: Nodes;
@@ -48,7 +50,7 @@ export class Type1Kernel implements Kernel {
   #openUnbound: (path: string) => number;
 
   /** Use {@linkcode type1}, which has the core. The kernel below is disposed with this one. */
-  constructor(below: Kernel, shadow: Shadow, { openUnbound }: Type1Options = {}) {
+  constructor(below: Below, shadow: Shadow, { openUnbound }: Type1Options = {}) {
     this.name = `type1(${below.name})`;
     this.below = below;
     this.#shadow = shadow;
@@ -69,6 +71,16 @@ export class Type1Kernel implements Kernel {
     const address = this.#nodes.addressOf(path);
     if (address !== undefined) return this.#openDevice(address);
     return path.startsWith(NODES) ? -ERRNO.ENOENT : this.below.open(path, flags);
+  }
+
+  /** As {@linkcode Kernel.adopt}. Files of iommufd and of device nodes are not of use here. */
+  adopt(fd: number): number {
+    return this.#files.has(fd) ? fd : this.below.adopt?.(fd) ?? -ERRNO.EBADF;
+  }
+
+  /** As {@linkcode Kernel.disown}. */
+  disown(fd: number): number {
+    return this.#files.has(fd) ? -ERRNO.EBADF : this.below.disown?.(fd) ?? -ERRNO.EBADF;
   }
 
   /** As {@linkcode Kernel.close}. */
