@@ -72,7 +72,8 @@ function qemuArguments(options: BootOptions, share: string, deno: string): strin
     ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none", "-net", "none"],
     ...["-serial", `file:${join(share, "console.log")}`],
     ...deviceOptions(join(share, "disk.img")),
-    ...["-chardev", `stdio,id=output,signal=${terminal ? "off" : "on"}`],
+    // A port whose other end reads at its end of file counts as closed, and the guest would wait for it: output goes to a file, not to stdio.
+    ...["-chardev", terminal ? "stdio,id=output,signal=off" : "file,id=output,path=/dev/stdout"],
     ...(terminal ? ["-device", "virtconsole,chardev=output"] : port("output")),
     ...["-chardev", `file,id=status,path=${join(share, "status")}`],
     ...port("status"),
@@ -80,7 +81,7 @@ function qemuArguments(options: BootOptions, share: string, deno: string): strin
     ...folder("share", share, ""),
     ...folder("deno", deno, ",readonly=on"),
     ...["-kernel", kernel, "-initrd", initramfs],
-    ...["-append", `console=ttyS0 panic=-1 oops=panic quiet loglevel=4 hugepages=64 hugepagesz=1G hugepages=1 ${append}`],
+    ...["-append", `console=ttyS0 panic=-1 oops=panic hugepages=64 hugepagesz=1G hugepages=1 ${append}`],
     ...(trace.length === 0 ? [] : ["-D", join(share, "trace.log"), ...trace.flatMap((event) => ["-trace", event])]),
   ];
 }
