@@ -52,6 +52,8 @@ export function linux(options: { readonly interface: "iommufd" }): Promise<Linux
 export function linux(options?: LinuxOptions): Promise<LinuxKernel | Type1Linux>;
 /** Both. */
 export async function linux(options: LinuxOptions = {}): Promise<LinuxKernel | Type1Linux> {
+  const stray = Object.keys(options).find((key) => key !== "interface");
+  if (stray !== undefined) throw new TypeError(`Cannot open Linux with the option "${stray}": there is interface`);
   const { open } = await import("./open.ts");
   return await open(options.interface);
 }

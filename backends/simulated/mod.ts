@@ -8,6 +8,7 @@
  */
 import { instantiate } from "../../core-wasm/mod.ts";
 import { assemble, planMachine } from "./assembly.ts";
+import { checkOptionKeys, type OptionKeys } from "./devices/option_keys.ts";
 import { SimulatedKernel } from "./kernel.ts";
 import type { Machine } from "./machine.ts";
 
@@ -47,13 +48,17 @@ export interface SimulatedOptions {
   readonly onModelError?: (error: unknown) => void;
 }
 
+const KEYS: OptionKeys<SimulatedOptions> = { module: true, onModelError: true };
+
 /**
  * Build a simulated machine and start its kernel.
  *
+ * @throws {TypeError} for an option that there is not.
  * @throws {MachineError} if the machine's data is wrong; nothing is allocated then.
  * @throws {RangeError} if its memory cannot be had.
  */
 export async function simulated(machine: Machine, options: SimulatedOptions = {}): Promise<SimulatedKernel> {
+  checkOptionKeys("build the machine", options, KEYS);
   const plan = planMachine(machine);
   const instance = await instantiate(options.module === undefined ? {} : { module: options.module });
   const onModelError = options.onModelError ?? ((error) => console.error("A device model threw:", error));

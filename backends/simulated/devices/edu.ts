@@ -6,6 +6,7 @@
  * @module
  */
 import type { Bus, DeviceDescription, DeviceModel } from "../device.ts";
+import { checkOptionKeys, type OptionKeys } from "./option_keys.ts";
 
 const IDENTIFICATION = 0x00;
 const LIVENESS = 0x04;
@@ -43,6 +44,8 @@ export interface EduOptions {
   readonly factorialLatency?: number;
 }
 
+const KEYS: OptionKeys<EduOptions> = { dmaMask: true, dmaLatency: true, factorialLatency: true };
+
 /** The state that a reset clears. */
 class Registers {
   liveness = 0;
@@ -77,6 +80,7 @@ export class EduDevice implements DeviceModel {
 
   /** Latencies of 0 or more; the mask is 1 to 2^64 − 1. */
   constructor(options: EduOptions = {}) {
+    checkOptionKeys("make an edu device", options, KEYS);
     this.#options = { dmaMask: (1n << 28n) - 1n, dmaLatency: 100_000, factorialLatency: 1_000, ...options };
   }
 

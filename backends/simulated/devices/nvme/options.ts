@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkOptionKeys, type OptionKeys } from "../option_keys.ts";
 import type { NamespaceOptions } from "./namespace.ts";
 import { REGISTER } from "./registers.ts";
 
@@ -94,6 +95,41 @@ function check(name: string, value: number, low: number, high: number): void {
   }
 }
 
+const KEYS: OptionKeys<NvmeOptions> = {
+  namespaces: true,
+  queues: true,
+  vectors: true,
+  queueEntries: true,
+  mdts: true,
+  doorbellStride: true,
+  lg2PageMin: true,
+  serial: true,
+  model: true,
+  firmware: true,
+  latency: true,
+};
+const LATENCY_KEYS: OptionKeys<NvmeLatency> = {
+  fetch: true,
+  tick: true,
+  admin: true,
+  read: true,
+  write: true,
+  flush: true,
+  kibibyte: true,
+  enable: true,
+  disable: true,
+  shutdown: true,
+  jitter: true,
+};
+const NAMESPACE_KEYS: OptionKeys<NamespaceOptions> = { media: true, blockLength: true, readOnly: true };
+
+/** @throws {TypeError} naming an option that there is not. */
+function checkKeys(options: NvmeOptions): void {
+  checkOptionKeys("make an NVMe controller", options, KEYS);
+  checkOptionKeys<Partial<NvmeLatency>>("make an NVMe controller of that latency", options.latency ?? {}, LATENCY_KEYS);
+  options.namespaces.forEach((namespace, at) => checkOptionKeys(`make namespace ${at + 1}`, namespace, NAMESPACE_KEYS));
+}
+
 function readLatency(options: Partial<NvmeLatency>): NvmeLatency {
   const latency = { ...LATENCY, ...options };
   for (const [name, value] of Object.entries(latency)) {
@@ -106,8 +142,9 @@ function readLatency(options: Partial<NvmeLatency>): NvmeLatency {
   return latency;
 }
 
-/** Fill in defaults. @throws {RangeError} naming the option that is out of range. */
+/** Fill in defaults. @throws {TypeError} naming an option that there is not. @throws {RangeError} naming the option that is out of range. */
 export function readOptions(options: NvmeOptions): Settings {
+  checkKeys(options);
   const { queues = 16, queueEntries = 1024, mdts = 6, doorbellStride = 0, lg2PageMin = 12 } = options;
   const { vectors = queues + 1, serial = "SIM0001", model = "Simulated NVMe disk", firmware = "1.0" } = options;
   check("the number of namespaces", options.namespaces.length, 1, 1024);
