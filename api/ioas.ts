@@ -22,11 +22,9 @@ import { type Life, takeAll, track } from "./handle.ts";
 import { Hwpt, type HwptOptions } from "./hwpt.ts";
 import { readHwInfo } from "./hw_info.ts";
 import type { IommuFd } from "./iommu_fd.ts";
+import { type IovaRange, type IovaRanges, readRanges } from "./iova_ranges.ts";
 import type { MemFd } from "./mem_file.ts";
 import { type Session, sessionOf } from "./session.ts";
-
-/** I/O addresses from `start` to `last`, both included. */
-export type IovaRange = uapi.IovaRange;
 
 /** What devices may do with a mapping, and where it is. */
 export interface MapOptions {
@@ -71,21 +69,10 @@ export interface CopyOptions extends MapOptions {
   readonly length: number | bigint;
 }
 
-/** Where an {@linkcode Ioas} can map. */
-export interface IovaRanges {
-  /** Allowed addresses by start, without those that attached devices reserve. */
-  readonly ranges: readonly IovaRange[];
-  /** What addresses and lengths must be multiples of. */
-  readonly alignment: bigint;
-}
-
 /** Page sizes that {@linkcode BufferOptions} has. */
 const PAGE_SIZES: readonly number[] = [PAGE, 2 ** 21, 2 ** 30];
 /** The binary logarithm of a huge page's size is above these bits of the flags of mmap. */
 const MAP_HUGE_SHIFT = 26;
-/** Ranges that the first try of IOVA_RANGES has room for. */
-const RANGES_EXPECTED = 16;
-
 /**
  * An I/O address space. Made by {@linkcode IommuFd.createIoas}.
  *
@@ -228,22 +215,7 @@ export class Ioas implements Disposable {
   /** Where mappings can be: IOAS_IOVA_RANGES. */
   get ranges(): IovaRanges {
     this.#begin("IOAS_IOVA_RANGES");
-    for (let count = RANGES_EXPECTED;;) {
-      using block = allocateBlock(this.#session.kernel, uapi.IoasIovaRangesSize + count * uapi.IovaRangeSize);
-      const allowedIovas = block.address + BigInt(uapi.IoasIovaRangesSize);
-      uapi.putIoasIovaRanges(block.view, 0, { ioasId: this.id, numIovas: count, allowedIovas });
-      const result = this.#session.kernel.ioctl(this.#session.fd, uapi.IOAS_IOVA_RANGES, block);
-      const { numIovas, outIovaAlignment } = uapi.getIoasIovaRanges(block.view, 0);
-      if (result < 0 && (result !== -ERRNO.EMSGSIZE || numIovas <= count)) throw failed("ioasRanges", result, { ioas: this.id });
-      if (result >= 0) {
-        const at = (index: number) => uapi.IoasIovaRangesSize + index * uapi.IovaRangeSize;
-        return {
-          ranges: Array.from({ length: numIovas }, (_, index) => uapi.getIovaRange(block.view, at(index))),
-          alignment: outIovaAlignment,
-        };
-      }
-      count = numIovas;
-    }
+    return readRanges(this.#session, this.id);
   }
 
   /**

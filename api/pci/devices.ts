@@ -4,7 +4,7 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
-import type { IovaRange } from "../ioas.ts";
+import type { IovaRange } from "../iova_ranges.ts";
 import { nodeOf } from "./node.ts";
 import { linkName, listNames, PCI_DEVICES, readText } from "./sysfs.ts";
 
