@@ -5,6 +5,7 @@
  */
 import * as uapi from "../uapi/codec.ts";
 import { allocateBlock, failed } from "./error.ts";
+import { explainType1 } from "./explain/type1.ts";
 import type { Session } from "./session.ts";
 
 /** The IOMMU of a device: GET_HW_INFO. */
@@ -45,7 +46,7 @@ export function readHwInfo(session: Session, device: number): HwInfo {
   const request = { flags: 0, devId: device, dataLen: DATA_LENGTH, dataUptr: block.address + BigInt(uapi.HwInfoSize), dataType: 0 };
   uapi.putHwInfo(block.view, 0, request);
   const result = session.kernel.ioctl(session.fd, uapi.GET_HW_INFO, block);
-  if (result < 0) throw failed("hwInfo", result, { device });
+  if (result < 0) throw failed("hwInfo", result, { device }, explainType1(session.kernel, result, "facts of the IOMMU"));
   const { dataLen, dataType, outMaxPasidLog2, outCapabilities } = uapi.getHwInfo(block.view, 0);
   const has = (capability: bigint) => (outCapabilities & capability) !== 0n;
   return {

@@ -14,6 +14,7 @@ import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
 import { allocateBlock, closed, failed, IommuError, unmapMemory } from "./error.ts";
 import { explainFilling } from "./explain/attach.ts";
 import { explainUnsupported } from "./explain/hwpt.ts";
+import { explainType1 } from "./explain/type1.ts";
 import { explainAllow, explainMap, explainUnmap, type MapRequest } from "./explain/mapping.ts";
 import { explainMmap } from "./explain/memory.ts";
 import type { SpaceFacts } from "./explain/ranges.ts";
@@ -272,7 +273,8 @@ export class Ioas implements Disposable {
     uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
     const result = this.#session.send(uapi.HWPT_ALLOC);
     if (result < 0) {
-      const unsupported = explainUnsupported(result, () => readHwInfo(this.#session, device.id), options);
+      const type1 = explainType1(this.#session.kernel, result, "options of page tables");
+      const unsupported = type1 ?? explainUnsupported(result, () => readHwInfo(this.#session, device.id), options);
       throw failed("hwptAlloc", result, values, unsupported ?? explainFilling(result, this.#facts, device.address));
     }
     const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), () => this.#tables.delete(hwpt));
@@ -422,7 +424,10 @@ export class Ioas implements Disposable {
     uapi.putOption(view, 0, { optionId: uapi.OPTION_HUGE_PAGES, op, objectId: this.id, val64: value });
     const result = this.#session.send(uapi.OPTION);
     const verb = op === uapi.OPTION_OP_SET ? "set" : "read";
-    if (result < 0) throw failed("option", result, { verb, option: `large pages of IOAS ${this.id}` });
+    if (result < 0) {
+      const advice = explainType1(this.#session.kernel, result, "page tables without large pages");
+      throw failed("option", result, { verb, option: `large pages of IOAS ${this.id}` }, advice);
+    }
     return uapi.getOptionVal64(view, 0);
   }
 }

@@ -10,6 +10,7 @@ import { checkFd, iommuFds, probeIommu, takeOver } from "./adopt.ts";
 import { checkCount } from "./arguments.ts";
 import { closeFile, failed } from "./error.ts";
 import { explainAdopt, explainOpenIommu } from "./explain/open.ts";
+import { explainNoType1, explainType1 } from "./explain/type1.ts";
 import { takeAll, track } from "./handle.ts";
 import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
@@ -43,7 +44,7 @@ export class IommuFd implements Disposable {
   /** Open /dev/iommu. @throws {IommuError} ENOENT where the kernel has none, EACCES, EMFILE, ENOMEM. */
   static open(kernel: Kernel): IommuFd {
     const fd = kernel.open(PATH, O_RDWR | O_CLOEXEC);
-    if (fd < 0) throw failed("openIommu", fd, { path: PATH }, explainOpenIommu(kernel, fd, PATH));
+    if (fd < 0) throw failed("openIommu", fd, { path: PATH }, explainNoType1(kernel, fd) ?? explainOpenIommu(kernel, fd, PATH));
     try {
       return new IommuFd(kernel, fd);
     } catch (error) {
@@ -124,7 +125,10 @@ export class IommuFd implements Disposable {
     uapi.putOption(view, 0, { optionId: uapi.OPTION_RLIMIT_MODE, op, objectId: 0, val64: value });
     const result = this.#session.send(uapi.OPTION);
     const verb = op === uapi.OPTION_OP_SET ? "set" : "read";
-    if (result < 0) throw failed("option", result, { verb, option: "the mode of the limit of locked memory" });
+    if (result < 0) {
+      const advice = explainType1(this.kernel, result, "a choice of who pays for pinned memory: it is the process");
+      throw failed("option", result, { verb, option: "the mode of the limit of locked memory" }, advice);
+    }
     return uapi.getOptionVal64(view, 0);
   }
 

@@ -5,7 +5,8 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import * as uapi from "../../uapi/codec.ts";
 import { O_CLOEXEC, O_RDWR } from "../../uapi/kernel.ts";
 import { faults } from "../../backends/wrap/mod.ts";
-import { DeviceFd, IommuFd, listDevices } from "../../mod.ts";
+import { DeviceFd, type IommuError, IommuFd, listDevices } from "../../mod.ts";
+import { thrown } from "../check.ts";
 import { bind, codeOf, groupOf } from "./program.ts";
 import { openType1, type Type1Setup, type Type1SetupOptions } from "./setup.ts";
 
@@ -62,8 +63,10 @@ test("a device that is open cannot be opened again, also before it is bound", ({
   strictEqual(codeOf(() => DeviceFd.open(kernel, alone)), "EBUSY");
 });
 
-test("without version 2 of type1 an iommufd cannot be opened", ({ kernel }) => {
-  strictEqual(codeOf(() => IommuFd.open(kernel)), "EOPNOTSUPP");
+test("without version 2 of type1 an iommufd cannot be opened, and the error says what to load", ({ kernel }) => {
+  const error = thrown(() => IommuFd.open(kernel)) as IommuError;
+  strictEqual(error.code, "EOPNOTSUPP");
+  ok(error.message.includes("vfio_iommu_type1"), error.message);
 }, { extensions: [uapi.TYPE1_IOMMU] });
 
 test("a group without an IOMMU has no device for programs", ({ kernel, devices: { alone } }) => {
@@ -213,4 +216,25 @@ test("memory that both IOASes map alike stays mapped during a move", ({ kernel, 
   strictEqual(after.length, 1);
   ok(after[0] === before[0], "the same mapping");
   second.unmapAll();
+});
+
+test("what type1 does not have is EOPNOTSUPP, and the error names type1 and what helps", ({ kernel, devices: { alone } }) => {
+  using iommu = IommuFd.open(kernel);
+  using ioas = iommu.createIoas();
+  using device = bind(kernel, alone, iommu);
+  const refusals: Record<string, () => unknown> = {
+    "facts of the IOMMU": () => device.hwInfo(),
+    "options of page tables": () => ioas.createHwpt(device, { dirtyTracking: true }),
+    "page tables without large pages": () => ioas.hugePages = false,
+    "who pays": () => iommu.rlimitMode = "user",
+  };
+  for (const [what, run] of Object.entries(refusals)) {
+    const error = thrown(run) as IommuError;
+    strictEqual(error.code, "EOPNOTSUPP", what);
+    for (const words of [what, "type1", "CONFIG_IOMMUFD"]) ok(error.message.includes(words), error.message);
+  }
+  strictEqual(iommu.rlimitMode, "process");
+  strictEqual(ioas.hugePages, true);
+  using table = ioas.createHwpt(device);
+  strictEqual(device.attach(table), table.id);
 });
