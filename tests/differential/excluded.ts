@@ -1,0 +1,40 @@
+/**
+ * What is not compared yet, and why: each is a part of Linux that the simulated kernel does not have, and says so.
+ *
+ * @module
+ */
+
+const DIRTY = "dirty tracking is not built yet";
+const NESTING = "nested page tables and virtual IOMMUs are not built yet";
+const FAULTS = "fault queues are not built yet";
+const ACCESS = "access objects are not built yet";
+const PASIDS = "PASIDs of mock devices are not built yet";
+const DMABUF = "dma-bufs are not built yet";
+
+/** Requests that are never drawn, by their names, with the reason. */
+export const EXCLUDED_REQUESTS: Readonly<Record<string, string>> = {
+  FAULT_QUEUE_ALLOC: FAULTS,
+  "TEST_CMD/TestCreateAccess": ACCESS,
+  "TEST_CMD/TestDestroyAccessPages": ACCESS,
+  "TEST_CMD/TestAccessPages": ACCESS,
+  "TEST_CMD/TestAccessRw": ACCESS,
+  "TEST_CMD/TestAccessReplaceIoas": ACCESS,
+  "TEST_CMD/TestDirty": DIRTY,
+  "TEST_CMD/TestMdCheckIotlb": NESTING,
+  "TEST_CMD/TestDevCheckCache": NESTING,
+  "TEST_CMD/TestTriggerIopf": FAULTS,
+  "TEST_CMD/TestTriggerVevent": NESTING,
+  "TEST_CMD/TestPasidAttach": PASIDS,
+  "TEST_CMD/TestPasidReplace": PASIDS,
+  "TEST_CMD/TestPasidDetach": PASIDS,
+  "TEST_CMD/TestPasidCheckHwpt": PASIDS,
+  "TEST_CMD/TestDmabufGet": DMABUF,
+  "TEST_CMD/TestDmabufRevoke": DMABUF,
+  "TEST_CMD/TestSetTempMemoryLimit": "it changes how much memory the whole kernel uses for lists, which no answer shows",
+};
+
+/** Flags that are never drawn, by request, with the reason. */
+export const EXCLUDED_FLAGS: Readonly<Record<string, readonly (readonly [bigint, string])[]>> = {
+  HWPT_ALLOC: [[1n, NESTING], [2n, DIRTY], [8n, PASIDS]],
+  IOAS_COPY: [[2n ** 16n, "the kernel's fuzzer has it name mappings by their number"]],
+};

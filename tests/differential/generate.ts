@@ -1,0 +1,237 @@
+/**
+ * Draws sequences from a seed: requests that make sense, of which some are then made wrong in one or two places, by what the schema says of
+ * each field. It learns from the answers, so that sequences go deep.
+ *
+ * @module
+ */
+import { minimumBytes, requestNumbered } from "../../uapi/schema/layout.ts";
+import { ERRNO } from "../../uapi/errno.ts";
+import type { Field } from "../../uapi/schema/types.ts";
+import { Draw, Live } from "../property/syscall_values.ts";
+import { EXCLUDED_FLAGS } from "./excluded.ts";
+import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY } from "./memory.ts";
+import { type Outcome, type Shape, shapeOf } from "./play.ts";
+import { Iommufd, Program } from "./program.ts";
+import { type Drawn, type Kind, KINDS, type Scene } from "./requests.ts";
+import { MOCK_KINDS } from "./requests_mock.ts";
+import { plus, reference, type RequestStep, type Step, type Value } from "./sequence.ts";
+import { EDGES } from "./values.ts";
+
+const PAGE = 4096n;
+/** Iommufds that are open at a time. */
+const IOMMUFDS_MAX = 3;
+/** Memory files that are open at a time. */
+const FILES_MAX = 3;
+/** Mappings of one iommufd from which on less is mapped and more unmapped. */
+const AREAS_MAX = 60;
+/** Objects of one iommufd from which on more is destroyed. */
+const OBJECTS_MAX = 24;
+const FILE_LENGTHS: readonly bigint[] = [PAGE, 16n * PAGE, 16n * PAGE, 64n * PAGE, 2n ** 22n, 5000n];
+/** Numbers that are no request: between and behind those of the table, and with bits that belong to no request. */
+const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
+
+/** The requests that are drawn, by their names. */
+export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS };
+
+/** As often as its weight says. */
+const WEIGHTED: readonly string[] = Object.entries(ALL_KINDS).flatMap(([name, { weight }]) => new Array<string>(weight).fill(name));
+
+/** What a value is on the kernel whose answers are learnt. */
+export type Look = (value: Value) => bigint;
+
+/** A sequence in the making. Equal seeds and equal answers give equal sequences. */
+export class Generator {
+  readonly #draw: Draw;
+  readonly #program = new Program();
+  #steps = 0;
+  #drawn: Drawn | undefined;
+
+  constructor(seed: number) {
+    this.#draw = new Draw(seed, new Live());
+  }
+
+  /** The next call. */
+  next(): Step {
+    const draw = this.#draw;
+    const id = this.#steps++;
+    this.#drawn = undefined;
+    const { iommufds, files } = this.#program;
+    if (iommufds.length === 0 || (iommufds.length < IOMMUFDS_MAX && draw.once(80))) return { id, call: "open" };
+    if (files.length === 0 || (files.length < FILES_MAX && draw.once(80))) return { id, call: "memfd", length: draw.of(FILE_LENGTHS) };
+    if (draw.once(150)) {
+      return {
+        id,
+        call: "close",
+        file: draw.of<{ readonly file: Value }>(draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : files).file,
+      };
+    }
+    // The first has most, so that it has many objects and mappings.
+    const iommufd = draw.once(3) ? draw.of(iommufds) : iommufds[0]!;
+    if (draw.once(150)) return { id, call: "ioctl", file: iommufd.file, request: draw.of(UNKNOWN), fields: {} };
+    return this.#request(id, { draw, program: this.#program, iommufd });
+  }
+
+  #request(id: number, scene: Scene): RequestStep {
+    const { draw, iommufd } = scene;
+    const request = this.#kind(iommufd);
+    const drawn = { request, ...ALL_KINDS[request]!.fields(scene) };
+    this.#drawn = drawn;
+    let step: RequestStep = { id, call: "ioctl", file: iommufd.file, ...drawn };
+    for (let wrong = draw.of([0, 0, 0, 0, 0, 0, 1, 1, 1, 2]); wrong > 0; wrong--) step = spoil(scene, step);
+    return step;
+  }
+
+  #kind(iommufd: Iommufd): string {
+    const draw = this.#draw;
+    if (iommufd.of(["ioas"]).length === 0 && !draw.once(8)) return "IOAS_ALLOC";
+    if (iommufd.areas.length > AREAS_MAX && draw.once(2)) return "IOAS_UNMAP";
+    if (iommufd.objects.length > OBJECTS_MAX && draw.once(3)) return "DESTROY";
+    return draw.of(WEIGHTED);
+  }
+
+  /** Learn what came of the last step. */
+  learn(step: Step, outcome: Outcome, look: Look): void {
+    const program = this.#program;
+    if (step.call === "close") {
+      program.iommufds = program.iommufds.filter(({ file }) => file !== step.file);
+      program.files = program.files.filter(({ file }) => file !== step.file);
+    } else if (outcome.result >= 0 && step.call === "open") program.iommufds.push(new Iommufd(reference(step.id, "file")));
+    else if (outcome.result >= 0 && step.call === "memfd") program.files.push({ file: reference(step.id, "file"), length: step.length });
+    else if (step.call === "ioctl" && this.#drawn !== undefined) learnRequest(program, step, outcome, look);
+  }
+}
+
+/** Make one thing about a request wrong, or bring it to an edge. */
+function spoil(scene: Scene, step: RequestStep): RequestStep {
+  const { draw } = scene;
+  const shape = shapeOf(step.request);
+  if (draw.once(24)) return { ...step, at: drawPlaceOfArgument(draw, shape.length) };
+  if (draw.once(24)) return { ...step, file: drawFile(scene) };
+  const { field } = draw.of([...shape.fields.values()]);
+  if (field.role.is === "size") return { ...step, ...drawSize(draw, step, shape) };
+  return { ...step, fields: { ...step.fields, [field.name]: drawWrong(scene, step.request, step.fields[field.name] ?? 0n, field) } };
+}
+
+/** A struct that the kernel cannot read, or not write, wholly or in part. */
+function drawPlaceOfArgument(draw: Draw, length: number): bigint {
+  const end = ARGUMENTS.at + BigInt(ARGUMENTS.length);
+  return draw.of([
+    0n,
+    end,
+    end - 2n,
+    end - 4n,
+    end - BigInt(length),
+    end - BigInt(length) + 4n,
+    ARGUMENTS_READ_ONLY.at,
+    ARGUMENTS_READ_ONLY.at,
+    2n ** 47n,
+  ]);
+}
+
+function drawFile({ draw, program }: Scene): Value {
+  return draw.of([...program.iommufds, ...program.files].map(({ file }) => file).concat([-1n, 100_000n]));
+}
+
+/** A size that is too short, or too long with or without something behind the struct. */
+function drawSize(draw: Draw, step: RequestStep, shape: Shape): Pick<RequestStep, "fields" | "tail"> {
+  const minimum = minimumBytes(requestNumbered(shape.number)!);
+  const { length } = shape;
+  const tail = draw.of(["00000000", "00000001", "0000000000000000", "0000000000000080", "01"]);
+  if (draw.once(3)) return { fields: step.fields, tail };
+  const size = draw.of([
+    0,
+    3,
+    4,
+    minimum - 1,
+    minimum,
+    minimum + 1,
+    length - 1,
+    length - 4,
+    length + 1,
+    length + 64,
+    4096,
+    4104,
+    2 ** 31,
+    2 ** 32 - 1,
+  ]);
+  return { fields: { ...step.fields, [[...shape.fields.keys()][0]!]: BigInt(size) }, ...(draw.once(3) ? { tail } : {}) };
+}
+
+/** A flag that may be drawn, known or not. */
+function drawFlag(draw: Draw, request: string): bigint {
+  const excluded = (EXCLUDED_FLAGS[request] ?? []).reduce((all, [flag]) => all | flag, 0n);
+  return draw.of([1n, 2n, 4n, 6n, 8n, 16n, 2n ** 31n].filter((flag) => (flag & excluded) === 0n));
+}
+
+function drawWrong(scene: Scene, request: string, value: Value, { role, width }: Field): Value {
+  const { draw, iommufd, program } = scene;
+  switch (role.is) {
+    case "reserved":
+      return draw.of([1n, 2n ** 15n]);
+    case "flags":
+      return typeof value === "bigint" ? value ^ drawFlag(draw, request) : 0n;
+    case "constant":
+      return draw.of([0n, 24n, 255n, 2n ** 31n]);
+    case "enum":
+      return draw.of([0n, 1n, 2n, 3n, 4n, 255n, 65535n]);
+    case "id":
+      return draw.of([
+        ...[0n, 1n, 2n ** 31n - 1n, 2n ** 32n - 1n],
+        ...[...iommufd.gone, ...iommufd.objects].map((known) => known.value),
+        ...program.iommufds.flatMap((other) => other.objects.slice(0, 4)).map((known) => known.value),
+      ]);
+    case "fd":
+      return drawFile(scene);
+    case "pointer":
+      return draw.of([0n, DATA_READ_ONLY.at, DATA.at + BigInt(DATA.length), DATA.at + BigInt(DATA.length) - 8n, 2n ** 47n, 2n ** 64n - 8n]);
+    case "count":
+      return draw.of([0n, 1n, 2n, 5n, 64n, 2n ** 16n, 2n ** 32n - 1n]);
+    default:
+      if (width !== "u64") return draw.of([0n, 1n, 2n, 7n, 255n, 2n ** 31n, 2n ** 32n - 1n]);
+      return draw.once(2) ? plus(value, draw.of([1n, -1n, 2048n, -2048n, PAGE, -PAGE])) : draw.of(EDGES);
+  }
+}
+
+function learnRequest(program: Program, step: RequestStep, outcome: Outcome, look: Look): void {
+  const iommufd = program.iommufds.find(({ file }) => file === step.file);
+  if (iommufd === undefined) return;
+  const given = (name: string) => look(step.fields[name] ?? 0n);
+  if (step.request === "IOAS_UNMAP" && (outcome.result === 0 || given("length") > 0n)) {
+    const last = given("iova") + given("length") - 1n;
+    iommufd.unmapped(given("ioas_id"), given("iova"), last);
+  }
+  // What has gone without being destroyed, as an automatic page table does.
+  if (step.request === "DESTROY" && (outcome.result === 0 || outcome.result === -ERRNO.ENOENT)) iommufd.forget(given("id"));
+  if (outcome.result < 0) return;
+  const got = (name: string) => look(reference(step.id, name));
+  for (const { field } of shapeOf(step.request).fields.values()) {
+    if (field.role.is !== "id" || field.direction === "in" || field.role.kinds.length > 2) continue;
+    const kind = field.role.kinds.at(-1)!;
+    if (kind === "ioas" && field.role.makes === undefined) continue;
+    const other = kind === "hwpt" ? ioasOf(iommufd, step, given) : kind === "selftest" ? got("out_idev_id") : undefined;
+    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other });
+  }
+  learnArea(iommufd, step, given, got);
+}
+
+/** The IOAS of the page table that a request answers: the one that it was given, or that of the table that it was given. */
+function ioasOf(iommufd: Iommufd, step: RequestStep, given: (name: string) => bigint): bigint | undefined {
+  const id = given(step.fields.pt_id === undefined ? "id" : "pt_id");
+  const known = iommufd.objects.find((object) => object.id === id);
+  return known?.kind === "ioas" ? id : known?.other;
+}
+
+function learnArea(iommufd: Iommufd, { id, request, fields }: RequestStep, given: (name: string) => bigint, got: (name: string) => bigint): void {
+  const copied = request === "IOAS_COPY";
+  if (!copied && !/^IOAS_MAP/.test(request)) return;
+  const [ioas, iova] = copied ? ["dst_ioas_id", "dst_iova"] : ["ioas_id", "iova"];
+  const source = copied
+    ? iommufd.areas.find((area) => area.ioas === given("src_ioas_id") && area.iova <= given("src_iova") && given("src_iova") < area.iova + area.length)
+    : undefined;
+  const userVa = copied
+    ? source?.userVa === undefined ? undefined : source.userVa + given("src_iova") - source.iova
+    : fields.user_va === undefined
+    ? undefined
+    : given("user_va");
+  iommufd.areas.push({ ioas: given(ioas!), iova: got(iova!), value: reference(id, iova!), length: given("length"), userVa });
+}

@@ -1,0 +1,91 @@
+/**
+ * What a program has got so far, by which the next request makes sense. Only a guess: what it has wrong gives requests that fail, which are wanted too.
+ *
+ * @module
+ */
+import type { ObjectKind } from "../../uapi/schema/types.ts";
+import type { Value } from "./sequence.ts";
+
+/** An object of an iommufd. */
+export interface Known {
+  /** What it is. */
+  readonly kind: ObjectKind;
+  /** Its id as a number. */
+  readonly id: bigint;
+  /** Its id as the answer that gave it. */
+  readonly value: Value;
+  /** Of a page table the id of its IOAS; of a test object that of its device. */
+  readonly other?: bigint | undefined;
+}
+
+/** Memory that is mapped in an IOAS. */
+export interface Area {
+  /** The IOAS's id. */
+  readonly ioas: bigint;
+  /** First address. */
+  readonly iova: bigint;
+  /** The same, as the answer that gave it. */
+  readonly value: Value;
+  /** Bytes. */
+  readonly length: bigint;
+  /** The memory's address in the process; undefined for that of a file. */
+  readonly userVa: bigint | undefined;
+}
+
+/** Objects that are gone and still remembered, to be asked for. */
+const GONE_MAX = 12;
+
+/** An open iommufd. */
+export class Iommufd {
+  /** Its objects. */
+  readonly objects: Known[] = [];
+  /** Objects that it had. */
+  readonly gone: Known[] = [];
+  /** Its mappings. */
+  areas: Area[] = [];
+
+  constructor(/** The file. */ readonly file: Value) {}
+
+  /** Objects of one of these kinds. */
+  of(kinds: readonly ObjectKind[]): Known[] {
+    return this.objects.filter(({ kind }) => kinds.includes(kind));
+  }
+
+  /** A new object. An id that was another's is its own now. */
+  add(known: Known): void {
+    this.forget(known.id);
+    this.objects.push(known);
+  }
+
+  /** An object is gone, and what is mapped in it. */
+  forget(id: bigint): void {
+    const at = this.objects.findIndex((known) => known.id === id);
+    if (at < 0) return;
+    const [known] = this.objects.splice(at, 1);
+    this.gone.push(known!);
+    if (this.gone.length > GONE_MAX) this.gone.shift();
+    if (known!.kind === "ioas") this.areas = this.areas.filter(({ ioas }) => ioas !== id);
+    if (known!.kind === "selftest" && known!.other !== undefined) this.forget(known!.other);
+  }
+
+  /** Nothing is mapped in a range any more. */
+  unmapped(ioas: bigint, iova: bigint, last: bigint): void {
+    this.areas = this.areas.filter((area) => area.ioas !== ioas || area.iova < iova || area.iova + area.length - 1n > last);
+  }
+}
+
+/** A memory file. */
+export interface MemoryFile {
+  /** The file. */
+  readonly file: Value;
+  /** Bytes. */
+  readonly length: bigint;
+}
+
+/** All that a program has. */
+export class Program {
+  /** Open iommufds. */
+  iommufds: Iommufd[] = [];
+  /** Open memory files. */
+  files: MemoryFile[] = [];
+}

@@ -1,0 +1,214 @@
+/**
+ * Requests that make sense for what a program has: the fields of each, before anything about them is made wrong.
+ *
+ * @module
+ */
+import type { Draw } from "../property/syscall_values.ts";
+import type { ObjectKind } from "../../uapi/schema/types.ts";
+import { DATA } from "./memory.ts";
+import type { Area, Iommufd, Program } from "./program.ts";
+import type { Value } from "./sequence.ts";
+import { drawIova, drawLength, drawMemory, drawRange, drawUnit, EDGES } from "./values.ts";
+
+/** The fields of a request and what its pointers lead to. */
+export interface Drawn {
+  /** The request's name. */
+  readonly request: string;
+  /** Fields by Linux's names. */
+  readonly fields: Readonly<Record<string, Value>>;
+  /** Words behind pointers. */
+  readonly data?: readonly Value[];
+}
+
+/** What the fields of a request are drawn from. */
+export interface Scene {
+  /** The source of chance. */
+  readonly draw: Draw;
+  /** All that the program has. */
+  readonly program: Program;
+  /** The iommufd that is asked. */
+  readonly iommufd: Iommufd;
+}
+
+/** A kind of request: its fields, and how often it comes. */
+export interface Kind {
+  /** How often it is drawn, in relation to others. */
+  readonly weight: number;
+  /** Its fields. */
+  readonly fields: (scene: Scene) => Omit<Drawn, "request">;
+}
+
+const PAGE = 4096n;
+const [FIXED, WRITEABLE, READABLE] = [1n, 2n, 4n];
+
+/** An id of one of these kinds; where there is none, one that no object has. */
+export function drawId({ draw, iommufd }: Scene, kinds: readonly ObjectKind[]): Value {
+  return draw.any(iommufd.of(kinds))?.value ?? 0n;
+}
+
+/** An IOAS with its mappings. Most go to the oldest, so that it has many. */
+export function drawIoas({ draw, iommufd }: Scene): { readonly id: Value; readonly areas: readonly Area[] } {
+  const known = iommufd.of(["ioas"]);
+  const ioas = draw.once(2) ? known[0] : draw.any(known);
+  if (ioas === undefined) return { id: 0n, areas: [] };
+  return { id: ioas.value, areas: iommufd.areas.filter((area) => area.ioas === ioas.id) };
+}
+
+function drawAccess(draw: Draw): bigint {
+  return draw.of([WRITEABLE | READABLE, WRITEABLE | READABLE, WRITEABLE | READABLE, READABLE, WRITEABLE]);
+}
+
+/** Flags and address of a mapping: where the kernel likes, or where the program does. */
+function drawPlace(draw: Draw, areas: readonly Area[], unit: bigint, length: bigint): { readonly flags: bigint; readonly iova: Value } {
+  const access = drawAccess(draw);
+  if (draw.once(3)) return { flags: access, iova: draw.once(2) ? 0n : drawIova(draw, areas, unit, length) };
+  return { flags: access | FIXED, iova: drawIova(draw, areas, unit, length) };
+}
+
+function map(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const { id, areas } = drawIoas(scene);
+  const unit = drawUnit(draw);
+  const { va, length } = drawMemory(draw, unit);
+  return { fields: { ioas_id: id, user_va: va, length, ...drawPlace(draw, areas, unit, length) } };
+}
+
+function mapFile(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, program } = scene;
+  const { id, areas } = drawIoas(scene);
+  const unit = drawUnit(draw);
+  const length = drawLength(draw, unit);
+  const file = draw.any(program.files);
+  const room = (file?.length ?? 0n) - length;
+  const start = room > 0n && !draw.once(8) ? unit * BigInt(draw.below(Number(room / unit) + 1)) : draw.of([0n, unit, file?.length ?? 0n]);
+  return { fields: { ioas_id: id, fd: file?.file ?? -1n, start, length, ...drawPlace(draw, areas, unit, length) } };
+}
+
+function unmap(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const { id, areas } = drawIoas(scene);
+  if (draw.once(40)) return { fields: { ioas_id: id, iova: 0n, length: 2n ** 64n - 1n } };
+  return { fields: { ioas_id: id, ...drawRange(draw, areas, drawUnit(draw)) } };
+}
+
+function copy(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const from = drawIoas(scene);
+  const to = drawIoas(scene);
+  const unit = drawUnit(draw);
+  const { iova, length } = drawRange(draw, from.areas, unit);
+  const place = drawPlace(draw, to.areas, unit, length);
+  return {
+    fields: { flags: place.flags, src_ioas_id: from.id, dst_ioas_id: to.id, src_iova: iova, dst_iova: place.iova, length },
+  };
+}
+
+function iovaRanges(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const room = BigInt(draw.of([0, 1, 2, 3, 8, 8, 32, 32]));
+  return { fields: { ioas_id: drawIoas(scene).id, num_iovas: room, allowed_iovas: DATA.at } };
+}
+
+function allowIovas(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const { id, areas } = drawIoas(scene);
+  const count = draw.once(3) ? 0 : 1 + draw.below(4);
+  const words: Value[] = [];
+  for (let range = 0; range < count; range++) {
+    const unit = draw.of([PAGE, 16n * PAGE, 1024n * PAGE]);
+    const start = drawIova(draw, areas, unit, unit);
+    const length = unit * BigInt(1 + draw.below(32));
+    words.push(
+      start,
+      draw.once(12) ? draw.of(EDGES) : typeof start === "bigint" ? start + length - 1n : { ...start, plus: start.plus + length - 1n },
+    );
+  }
+  return { fields: { ioas_id: id, num_iovas: BigInt(count), allowed_iovas: DATA.at }, data: words };
+}
+
+function option(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const op = BigInt(draw.below(2));
+  const val64 = BigInt(draw.of([0, 1, 1, 1, 2]));
+  if (draw.once(4)) return { fields: { option_id: 0n, op, val64 } };
+  return { fields: { option_id: 1n, op, object_id: drawIoas(scene).id, val64 } };
+}
+
+function vfioIoas(scene: Scene): Omit<Drawn, "request"> {
+  return { fields: { ioas_id: drawIoas(scene).id, op: BigInt(scene.draw.below(3)) } };
+}
+
+/** Now and then anything, mostly what holds little. */
+function destroy(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const empty = iommufd.objects.filter(({ id, kind }) => kind !== "ioas" || !iommufd.areas.some(({ ioas }) => ioas === id));
+  return { fields: { id: draw.any(draw.once(12) ? iommufd.objects : empty)?.value ?? 0n } };
+}
+
+function hwptAlloc(scene: Scene): Omit<Drawn, "request"> {
+  return { fields: { dev_id: drawId(scene, ["device"]), pt_id: drawIoas(scene).id } };
+}
+
+function hwInfo(scene: Scene): Omit<Drawn, "request"> {
+  const length = BigInt(scene.draw.of([0, 4, 7, 8, 8, 12, 64]));
+  return { fields: { dev_id: drawId(scene, ["device"]), data_len: length, data_uptr: length === 0n ? 0n : DATA.at } };
+}
+
+/** Requests of things that nobody has: of their checks those that come before. */
+function dirtyBitmap(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const { iova, length } = drawRange(draw, iommufd.areas, drawUnit(draw));
+  return { fields: { hwpt_id: drawId(scene, ["hwpt"]), iova, length, page_size: draw.of([PAGE, PAGE, 2048n, 8192n]), data: DATA.at } };
+}
+
+function invalidate(scene: Scene): Omit<Drawn, "request"> {
+  const count = BigInt(scene.draw.below(3));
+  return { fields: { hwpt_id: drawId(scene, ["hwpt"]), data_uptr: DATA.at, entry_len: 16n, entry_num: count } };
+}
+
+function viommuAlloc(scene: Scene): Omit<Drawn, "request"> {
+  const type = BigInt(scene.draw.below(4));
+  return { fields: { type, dev_id: drawId(scene, ["device"]), hwpt_id: drawId(scene, ["hwpt"]) } };
+}
+
+function queueAlloc(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const { iova, length } = drawRange(draw, iommufd.areas, PAGE);
+  return { fields: { viommu_id: drawIoas(scene).id, type: BigInt(draw.below(3)), nesting_parent_iova: iova, length } };
+}
+
+function physicalAddress(scene: Scene): Omit<Drawn, "request"> {
+  const { id, areas } = drawIoas(scene);
+  return { fields: { ioas_id: id, ...drawRange(scene.draw, areas, PAGE) } };
+}
+
+/** The requests of every iommufd. */
+export const KINDS: Readonly<Record<string, Kind>> = {
+  IOAS_ALLOC: { weight: 5, fields: () => ({ fields: {} }) },
+  IOAS_MAP: { weight: 40, fields: map },
+  IOAS_MAP_FILE: { weight: 10, fields: mapFile },
+  IOAS_UNMAP: { weight: 20, fields: unmap },
+  IOAS_COPY: { weight: 16, fields: copy },
+  IOAS_IOVA_RANGES: { weight: 6, fields: iovaRanges },
+  IOAS_ALLOW_IOVAS: { weight: 5, fields: allowIovas },
+  IOAS_CHANGE_PROCESS: { weight: 1, fields: () => ({ fields: {} }) },
+  OPTION: { weight: 4, fields: option },
+  VFIO_IOAS: { weight: 3, fields: vfioIoas },
+  DESTROY: { weight: 6, fields: destroy },
+  HWPT_ALLOC: { weight: 6, fields: hwptAlloc },
+  GET_HW_INFO: { weight: 3, fields: hwInfo },
+  HWPT_SET_DIRTY_TRACKING: { weight: 1, fields: (scene) => ({ fields: { hwpt_id: drawId(scene, ["hwpt"]), flags: 1n } }) },
+  HWPT_GET_DIRTY_BITMAP: { weight: 1, fields: dirtyBitmap },
+  HWPT_INVALIDATE: { weight: 1, fields: invalidate },
+  VIOMMU_ALLOC: { weight: 1, fields: viommuAlloc },
+  VDEVICE_ALLOC: {
+    weight: 1,
+    fields: (scene) => ({ fields: { viommu_id: drawIoas(scene).id, dev_id: drawId(scene, ["device"]), virt_id: 1n } }),
+  },
+  VEVENTQ_ALLOC: {
+    weight: 1,
+    fields: (scene) => ({ fields: { viommu_id: drawIoas(scene).id, type: BigInt(scene.draw.below(3)), veventq_depth: 8n } }),
+  },
+  HW_QUEUE_ALLOC: { weight: 1, fields: queueAlloc },
+  IOAS_NOIOMMU_GET_PA: { weight: 1, fields: physicalAddress },
+};

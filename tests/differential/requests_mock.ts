@@ -1,0 +1,72 @@
+/**
+ * Test requests that make sense for what a program has: mock devices that come, go and move, and looks at what they reach.
+ *
+ * @module
+ */
+import type { Draw } from "../property/syscall_values.ts";
+import { LARGE, SMALL } from "./memory.ts";
+import { type Drawn, drawId, drawIoas, type Kind, type Scene } from "./requests.ts";
+import { drawIova, drawUnit, EDGES } from "./values.ts";
+
+const PAGE = 4096n;
+/** Most bytes that one look compares: the kernel walks them in steps of 2 KiB. */
+const LOOK_MAX = 65536n;
+
+/** What a device is attached to: mostly an IOAS. */
+function drawTable(scene: Scene): Drawn["fields"][string] {
+  return scene.draw.once(3) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id;
+}
+
+function drawDeviceFlags(draw: Draw): bigint {
+  return draw.of([0n, 1n, 1n, 4n, 5n]);
+}
+
+function checkMap(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const table = draw.any(iommufd.of(["hwpt"]));
+  const areas = iommufd.areas.filter(({ ioas, userVa }) => userVa !== undefined && (ioas === table?.other || draw.once(12)));
+  const area = draw.any(areas);
+  if (area === undefined) return { fields: { id: table?.value ?? 0n, iova: 2n ** 24n, length: PAGE, uptr: SMALL.at } };
+  const unit = draw.of([2048n, PAGE]);
+  const pages = area.length / unit;
+  const skipped = draw.once(2) ? 0n : unit * BigInt(draw.below(Math.max(1, Number(pages))));
+  const left = area.length - skipped;
+  const length = left > LOOK_MAX ? LOOK_MAX : left;
+  const iova = typeof area.value === "bigint" ? area.value + skipped : { ...area.value, plus: area.value.plus + skipped };
+  return { fields: { id: table!.value, iova, length, uptr: BigInt.asUintN(64, area.userVa! + skipped + (draw.once(12) ? PAGE : 0n)) } };
+}
+
+/** Pages that are written already: of others Linux would look at the one page of zeros. */
+function checkRefs({ draw, iommufd }: Scene): Omit<Drawn, "request"> {
+  const area = draw.any(iommufd.areas);
+  const piece = area?.userVa !== undefined && LARGE.at <= area.userVa && area.userVa < LARGE.at + BigInt(LARGE.length) ? LARGE : SMALL;
+  const pages = piece.length / Number(PAGE);
+  const page = draw.below(pages - 4);
+  const mapped = area?.userVa !== undefined && area.userVa >= piece.at && area.userVa < piece.at + BigInt(piece.length) - 4n * PAGE;
+  const uptr = mapped && !draw.once(4) ? area.userVa! / PAGE * PAGE : piece.at + PAGE * BigInt(page);
+  return { fields: { length: PAGE * BigInt(1 + draw.below(3)), uptr, refs: BigInt(draw.of([0, 0, 1, 1, 1, 2, 2, 3])) } };
+}
+
+function addReserved(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  const { id, areas } = drawIoas(scene);
+  const unit = drawUnit(draw);
+  const length = draw.once(12) ? draw.of(EDGES) : unit * BigInt(1 + draw.below(4));
+  return { fields: { id, start: drawIova(draw, areas, unit, length), length } };
+}
+
+/** The operations of the test request. */
+export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
+  "TEST_CMD/TestAddReserved": { weight: 1, fields: addReserved },
+  "TEST_CMD/TestMockDomain": { weight: 4, fields: (scene) => ({ fields: { id: drawTable(scene) } }) },
+  "TEST_CMD/TestMockDomainFlags": {
+    weight: 2,
+    fields: (scene) => ({ fields: { id: drawTable(scene), dev_flags: drawDeviceFlags(scene.draw) } }),
+  },
+  "TEST_CMD/TestMockDomainReplace": {
+    weight: 6,
+    fields: (scene) => ({ fields: { id: drawId(scene, ["selftest"]), pt_id: drawTable(scene) } }),
+  },
+  "TEST_CMD/TestMdCheckMap": { weight: 16, fields: checkMap },
+  "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
+};
