@@ -221,12 +221,19 @@ function ioasOf(iommufd: Iommufd, step: RequestStep, given: (name: string) => bi
   return known?.kind === "ioas" ? id : known?.other;
 }
 
-function learnArea(iommufd: Iommufd, { id, request, fields }: RequestStep, given: (name: string) => bigint, got: (name: string) => bigint): void {
+function learnArea(
+  iommufd: Iommufd,
+  { id, request, fields }: RequestStep,
+  given: (name: string) => bigint,
+  got: (name: string) => bigint,
+): void {
   const copied = request === "IOAS_COPY";
   if (!copied && !/^IOAS_MAP/.test(request)) return;
   const [ioas, iova] = copied ? ["dst_ioas_id", "dst_iova"] : ["ioas_id", "iova"];
   const source = copied
-    ? iommufd.areas.find((area) => area.ioas === given("src_ioas_id") && area.iova <= given("src_iova") && given("src_iova") < area.iova + area.length)
+    ? iommufd.areas.find((area) =>
+      area.ioas === given("src_ioas_id") && area.iova <= given("src_iova") && given("src_iova") < area.iova + area.length
+    )
     : undefined;
   const userVa = copied
     ? source?.userVa === undefined ? undefined : source.userVa + given("src_iova") - source.iova

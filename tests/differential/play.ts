@@ -105,6 +105,16 @@ export function changesOf(before: Uint8Array, after: Uint8Array): string {
   return text;
 }
 
+/** Whether arrays of one length are the same, word by word: most are, and they are long. */
+function sameWords(one: Uint32Array, other: Uint32Array): boolean {
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
+}
+
+function words({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
+}
+
 /** Whether a program sees the same. */
 export function sameOutcome(one: Outcome, other: Outcome): boolean {
   return one.result === other.result && one.changes === other.changes && one.data === other.data;
@@ -118,6 +128,7 @@ export class Player implements Disposable {
   readonly before: Uint8Array = new Uint8Array(ARGUMENT_BYTES);
   readonly #memory: Memory;
   readonly #dataBefore: Uint8Array;
+  readonly #dataWords: { readonly before: Uint32Array; readonly after: Uint32Array };
   readonly #left = new Map<number, Left>();
   readonly #files = new Set<number>();
 
@@ -126,6 +137,7 @@ export class Player implements Disposable {
     this.kernel = kernel;
     this.#memory = new Memory(kernel);
     this.#dataBefore = new Uint8Array(this.#memory.data.length);
+    this.#dataWords = { before: words(this.#dataBefore), after: words(this.#memory.data) };
   }
 
   /** Close all files and forget all answers: the next step begins a sequence. */
@@ -186,7 +198,7 @@ export class Player implements Disposable {
     if (shape.points) this.#fill(step.data);
     const result = this.kernel.ioctl(fd, shape.number, Number(at));
     const changes = changesOf(this.before, seen);
-    const data = shape.points ? changesOf(this.#dataBefore, this.#memory.data) : "";
+    const data = shape.points ? this.#dataChanges() : "";
     if (result >= 0 && shape.struct !== undefined) this.#left.set(step.id, { shape, after: new DataView(seen.slice().buffer) });
     return { result, changes, data };
   }
@@ -220,10 +232,15 @@ export class Player implements Disposable {
     return there;
   }
 
-  #fill(words: readonly Value[] = []): void {
+  #dataChanges(): string {
+    const { before, after } = this.#dataWords;
+    return sameWords(before, after) ? "" : changesOf(this.#dataBefore, this.#memory.data);
+  }
+
+  #fill(numbers: readonly Value[] = []): void {
     this.#dataBefore.fill(FILLING);
     const view = new DataView(this.#dataBefore.buffer);
-    words.forEach((word, index) => view.setBigUint64(8 * index, BigInt.asUintN(64, this.resolve(word)), true));
+    numbers.forEach((number, index) => view.setBigUint64(8 * index, BigInt.asUintN(64, this.resolve(number)), true));
     this.#memory.data.set(this.#dataBefore);
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Draw } from "../property/syscall_values.ts";
 import { LARGE, SMALL } from "./memory.ts";
-import { type Drawn, drawId, drawIoas, type Kind, type Scene } from "./requests.ts";
+import { drawId, drawIoas, type Drawn, type Kind, type Scene } from "./requests.ts";
 import { drawIova, drawUnit, EDGES } from "./values.ts";
 
 const PAGE = 4096n;
@@ -26,14 +26,16 @@ function checkMap(scene: Scene): Omit<Drawn, "request"> {
   const table = draw.any(iommufd.of(["hwpt"]));
   const areas = iommufd.areas.filter(({ ioas, userVa }) => userVa !== undefined && (ioas === table?.other || draw.once(12)));
   const area = draw.any(areas);
-  if (area === undefined) return { fields: { id: table?.value ?? 0n, iova: 2n ** 24n, length: PAGE, uptr: SMALL.at } };
+  if (area === undefined || table === undefined) {
+    return { fields: { id: table?.value ?? 0n, iova: 2n ** 24n, length: PAGE, uptr: SMALL.at } };
+  }
   const unit = draw.of([2048n, PAGE]);
   const pages = area.length / unit;
   const skipped = draw.once(2) ? 0n : unit * BigInt(draw.below(Math.max(1, Number(pages))));
   const left = area.length - skipped;
   const length = left > LOOK_MAX ? LOOK_MAX : left;
   const iova = typeof area.value === "bigint" ? area.value + skipped : { ...area.value, plus: area.value.plus + skipped };
-  return { fields: { id: table!.value, iova, length, uptr: BigInt.asUintN(64, area.userVa! + skipped + (draw.once(12) ? PAGE : 0n)) } };
+  return { fields: { id: table.value, iova, length, uptr: BigInt.asUintN(64, area.userVa! + skipped + (draw.once(12) ? PAGE : 0n)) } };
 }
 
 /** Pages that are written already: of others Linux would look at the one page of zeros. */

@@ -1,0 +1,25 @@
+/**
+ * Every request of an iommufd is compared with Linux, or it is written why not.
+ */
+import { requestNumber, requestNumbered } from "../../uapi/schema/layout.ts";
+import { FAMILIES } from "../../uapi/schema/layout.ts";
+import { equal } from "../check.ts";
+import { EXCLUDED_FLAGS, EXCLUDED_REQUESTS } from "./excluded.ts";
+import { ALL_KINDS } from "./generate.ts";
+
+/** The requests of an iommufd as sequences name them. */
+function allRequests(): string[] {
+  const requests = FAMILIES.flatMap(({ requests }) => requests).filter(({ on }) => on === "iommufd");
+  return requests.flatMap(({ name, variants }) =>
+    variants === undefined ? [name] : Object.values(variants.structs).map((struct) => `${name}/${struct}`)
+  );
+}
+
+Deno.test("every request of an iommufd is drawn, or excluded with a reason", () => {
+  const known = [...Object.keys(ALL_KINDS), ...Object.keys(EXCLUDED_REQUESTS)];
+  equal(known.sort(), allRequests().sort());
+});
+
+Deno.test("flags are excluded of requests that are drawn", () => {
+  for (const name of Object.keys(EXCLUDED_FLAGS)) equal(requestNumbered(requestNumber(name)!)?.name, name);
+});
