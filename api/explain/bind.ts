@@ -8,9 +8,13 @@ import type { Kernel } from "../../uapi/kernel.ts";
 import { type OpenDevice, openDevices } from "../open_devices.ts";
 import { guess, readText } from "./facts.ts";
 import { addressOf, type Group, groupOf } from "./group.ts";
+import { isType1 } from "./type1.ts";
 import { nameHolder, otherHolder } from "./processes.ts";
 
-const UNSAFE_INTERRUPTS = "/sys/module/iommufd/parameters/allow_unsafe_interrupts";
+/** Where root may accept that devices can forge interrupts: each interface has a setting of its own. */
+function unsafeInterrupts(kernel: Kernel): string {
+  return `/sys/module/${isType1(kernel) ? "vfio_iommu_type1" : "iommufd"}/parameters/allow_unsafe_interrupts`;
+}
 
 /** What to say of a bind that answered `result`; undefined if the machine tells nothing better than the table. */
 export function explainBind(kernel: Kernel, result: number, device: OpenDevice): string | undefined {
@@ -21,6 +25,7 @@ export function explainBind(kernel: Kernel, result: number, device: OpenDevice):
 const EXPLANATIONS: Readonly<Record<number, (kernel: Kernel, device: OpenDevice) => string | undefined>> = {
   [ERRNO.EPERM]: notOwned,
   [ERRNO.EINVAL]: notBindable,
+  [ERRNO.EACCES]: noRights,
   [ERRNO.EBUSY]: groupInUse,
   [ERRNO.ENODEV]: noGroup,
 };
@@ -52,7 +57,7 @@ function notOwned(kernel: Kernel, device: OpenDevice): string | undefined {
   if (holder !== undefined) return `IOMMU group ${group.number} belongs to ${nameHolder(holder)}, which has ${holder.path} open.`;
   if (interruptsAreOpen(kernel)) {
     return "Interrupt remapping is off, so the device could forge interrupts of others: switch it on in the firmware, or accept that as root: " +
-      `echo 1 > ${UNSAFE_INTERRUPTS}`;
+      `echo 1 > ${unsafeInterrupts(kernel)}`;
   }
   return `No driver of the kernel is in the way in IOMMU group ${group.number}, so another iommufd owns it: of this program, or of a process ` +
     "that root alone can see.";
@@ -60,7 +65,7 @@ function notOwned(kernel: Kernel, device: OpenDevice): string | undefined {
 
 /** Only x86 shows it: where interrupts are remapped, the names of their controllers say so. */
 function interruptsAreOpen(kernel: Kernel): boolean {
-  if (readText(kernel, UNSAFE_INTERRUPTS) === "Y") return false;
+  if (readText(kernel, unsafeInterrupts(kernel)) === "Y") return false;
   const interrupts = readText(kernel, "/proc/interrupts");
   return interrupts !== undefined && interrupts.includes("IO-APIC") && !interrupts.includes("IR-");
 }
@@ -86,6 +91,13 @@ function groupInUse(kernel: Kernel, device: OpenDevice): string | undefined {
     return `IOMMU group ${group.number} is in use by VFIO's older interface: whoever has ${path} open must close it.`;
   }
   return `IOMMU group ${group.number} is in use by VFIO's older interface: ${nameHolder(holder)} has ${path} open.`;
+}
+
+/** Only VFIO's older interface opens a file to bind. */
+function noRights(kernel: Kernel, device: OpenDevice): string | undefined {
+  const group = isType1(kernel) ? find(kernel, device) : undefined;
+  return group && `The program may not open the file of the device's IOMMU group, /dev/vfio/${group.number}. As root: ` +
+      `chown USER /dev/vfio/${group.number} until the next boot, or for good a udev rule with SUBSYSTEM=="vfio", OWNER="USER"`;
 }
 
 function noGroup(kernel: Kernel, device: OpenDevice): string | undefined {

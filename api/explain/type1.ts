@@ -7,7 +7,7 @@ import { ERRNO } from "../../uapi/errno.ts";
 import type { Kernel } from "../../uapi/kernel.ts";
 
 /** Whether a kernel without iommufd is below: its name says so, through any wrapper. */
-function isType1(kernel: Kernel): boolean {
+export function isType1(kernel: Kernel): boolean {
   return kernel.name.includes("type1(");
 }
 

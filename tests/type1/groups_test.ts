@@ -238,3 +238,11 @@ test("what type1 does not have is EOPNOTSUPP, and the error names type1 and what
   using table = ioas.createHwpt(device);
   strictEqual(device.attach(table), table.id);
 });
+
+test("rights that are missing for the group's file are named when a device is bound", ({ kernel, devices: { alone } }) => {
+  using iommu = IommuFd.open(kernel);
+  using device = DeviceFd.open(kernel, alone);
+  const error = thrown(() => device.bind(iommu)) as IommuError;
+  strictEqual(error.code, "EACCES");
+  ok(error.message.includes(`/dev/vfio/${groupOf(kernel, alone)}`), error.message);
+}, { wrap: (fake) => faults(fake, [{ call: "open", nth: 3, errno: "EACCES" }]) });
