@@ -7,10 +7,11 @@ import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { run } from "./command.ts";
-import { type VariantName, VARIANTS } from "./variants.ts";
 
 const HERE = import.meta.dirname!;
-/** What is made of the source, in this order; the fragments are merged after the first. */
+const FRAGMENT = join(HERE, "kernel.config");
+const SOURCE = join(HERE, "kernel_source.sh");
+/** What is made of the source, in this order; the fragment is merged after the first. */
 const GOALS = ["tinyconfig", "olddefconfig", "bzImage", "headers_install"] as const;
 
 /** What was built before: kernels and file systems. */
@@ -36,13 +37,6 @@ export function contentName(parts: readonly (string | Uint8Array)[]): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-async function kernelFolder(variant: VariantName): Promise<string> {
-  const names = [...VARIANTS[variant].fragments, "kernel_source.sh"];
-  const parts = await Promise.all(names.map((name) => Deno.readTextFile(join(HERE, name))));
-  parts.push(...GOALS);
-  return join(cacheFolder(), `kernel-${variant}-${contentName(parts)}`);
-}
-
 /** A built kernel. */
 export interface BuiltKernel {
   /** The image to boot. */
@@ -51,56 +45,52 @@ export interface BuiltKernel {
   readonly headers: string;
 }
 
-/** The kernels of the variants, built where the cache lacks them. Several share one source tree, and what they have in common. */
-export async function buildKernels(variants: readonly VariantName[]): Promise<Map<VariantName, BuiltKernel>> {
-  const folders = new Map(await Promise.all(variants.map(async (variant) => [variant, await kernelFolder(variant)] as const)));
-  const missing: VariantName[] = [];
-  for (const [variant, folder] of folders) if (!await exists(join(folder, "bzImage"))) missing.push(variant);
-  if (missing.length > 0) {
-    await run("bash", [join(HERE, "install.sh"), "kernel"]);
-    await Deno.mkdir(cacheFolder(), { recursive: true });
-    const work = await Deno.makeTempDir({ dir: cacheFolder(), prefix: "build-" });
-    try {
-      const source = (await run("bash", [join(HERE, "kernel_source.sh"), work], { capture: true })).trim().split("\n").at(-1)!;
-      for (const variant of missing) await buildKernel(source, join(work, "build"), variant, folders.get(variant)!);
-    } finally {
-      await Deno.remove(work, { recursive: true });
-    }
+/** The kernel, built where the cache lacks it. */
+export async function buildKernel(): Promise<BuiltKernel> {
+  const parts = await Promise.all([FRAGMENT, SOURCE].map((path) => Deno.readTextFile(path)));
+  const folder = join(cacheFolder(), `kernel-${contentName([...parts, ...GOALS])}`);
+  const built = { image: join(folder, "bzImage"), headers: join(folder, "include") };
+  if (await exists(built.image)) return built;
+  await run("bash", [join(HERE, "install.sh"), "kernel"]);
+  await Deno.mkdir(cacheFolder(), { recursive: true });
+  const work = await Deno.makeTempDir({ dir: cacheFolder(), prefix: "build-" });
+  try {
+    const source = (await run("bash", [SOURCE, work], { capture: true })).trim().split("\n").at(-1)!;
+    await make(source, join(work, "build"), folder);
+  } finally {
+    await Deno.remove(work, { recursive: true });
   }
-  return new Map([...folders].map(([variant, folder]) => [variant, { image: join(folder, "bzImage"), headers: join(folder, "include") }]));
+  return built;
 }
 
-async function buildKernel(source: string, build: string, variant: VariantName, folder: string): Promise<void> {
+async function make(source: string, build: string, folder: string): Promise<void> {
   const began = performance.now();
-  const make = (...goals: string[]) =>
+  const goal = (...goals: string[]) =>
     run("make", ["-s", "-C", source, `O=${build}`, `-j${navigator.hardwareConcurrency}`, ...goals], { quiet: true });
-  const fragments = VARIANTS[variant].fragments.map((name) => join(HERE, name));
-  console.error(`Building the kernel of the variant ${variant}, once: some minutes`);
+  console.error("Building the guest's kernel, once: some minutes");
   const [start, complete, image, headers] = GOALS;
-  await make(start);
-  await run("bash", [join(source, "scripts/kconfig/merge_config.sh"), "-m", "-O", build, join(build, ".config"), ...fragments], {
+  await goal(start);
+  await run("bash", [join(source, "scripts/kconfig/merge_config.sh"), "-m", "-O", build, join(build, ".config"), FRAGMENT], {
     quiet: true,
   });
-  await make(complete);
-  await checkConfig(join(build, ".config"), fragments);
-  await make(image);
+  await goal(complete);
+  await checkConfig(join(build, ".config"));
+  await goal(image);
   const staging = await Deno.makeTempDir({ dir: cacheFolder(), prefix: "install-" });
   await Deno.chmod(staging, 0o755);
-  await make(`INSTALL_HDR_PATH=${staging}`, headers);
+  await goal(`INSTALL_HDR_PATH=${staging}`, headers);
   await Deno.copyFile(join(build, "arch/x86/boot/bzImage"), join(staging, "bzImage"));
   await Deno.rename(staging, folder);
   console.error(`Built it in ${Math.round((performance.now() - began) / 1000)} s`);
 }
 
 /** An option that depends on one that is off would be dropped silently: an error instead. */
-async function checkConfig(path: string, fragments: readonly string[]): Promise<void> {
+async function checkConfig(path: string): Promise<void> {
   const made = new Set((await Deno.readTextFile(path)).split("\n"));
   const wanted = new Map<string, string>();
-  for (const fragment of fragments) {
-    for (const line of (await Deno.readTextFile(fragment)).split("\n")) {
-      const name = /^(?:# )?(CONFIG_\w+)[= ]/.exec(line)?.[1];
-      if (name !== undefined) wanted.set(name, line);
-    }
+  for (const line of (await Deno.readTextFile(FRAGMENT)).split("\n")) {
+    const name = /^(?:# )?(CONFIG_\w+)[= ]/.exec(line)?.[1];
+    if (name !== undefined) wanted.set(name, line);
   }
   const lost = [...wanted].filter(([name, line]) => line.startsWith("#") ? made.has(`${name}=y`) : !made.has(line)).map(([, line]) => line);
   if (lost.length > 0) throw new Error(`Cannot configure the kernel: it does not take ${lost.join(", ")}`);

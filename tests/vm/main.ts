@@ -9,13 +9,13 @@ import { parseArgs } from "node:util";
 import { boot, type BootResult } from "./boot.ts";
 import { run } from "./command.ts";
 import { buildInitramfs } from "./initramfs.ts";
-import { buildKernels, type BuiltKernel } from "./kernel.ts";
+import { buildKernel, type BuiltKernel } from "./kernel.ts";
 import { type Variant, type VariantName, VARIANTS } from "./variants.ts";
 
 const HERE = import.meta.dirname!;
 const ROOT = join(HERE, "../..");
 
-const HELP = `Boot Linux 7.3 in QEMU and run tests in it. The first run builds the kernels, which takes some minutes.
+const HELP = `Boot Linux 7.3 in QEMU and run tests in it. The first run builds the kernel, which takes some minutes.
 
   deno task test:vm [options] [test files]
 
@@ -30,7 +30,7 @@ Without files: all of tests/vm/*_test.ts.
   --kvm              let the processor run the guest, where /dev/kvm works
   --quiet SECONDS    kill the guest when it has said nothing for so long. Default: 180
   --timeout SECONDS  kill it after so long in any case. Default: 1800
-  --build            build the kernels and the guest's file system, and stop
+  --build            build the kernel and the guest's file system, and stop
   --help             this`;
 
 /** An argument of the program is wrong. */
@@ -179,15 +179,15 @@ async function main(words: string[]): Promise<number> {
       return 0;
     }
     await run("bash", [join(HERE, "install.sh"), "run"]);
-    const kernels = await buildKernels(settings.variants);
+    const kernel = await buildKernel();
     const initramfs = await buildInitramfs();
     if (settings.build) {
-      for (const path of [...[...kernels.values()].map(({ image }) => image), initramfs]) console.log(path);
+      console.log(`${kernel.image}\n${initramfs}`);
       return 0;
     }
     if (settings.command === undefined && !settings.shell) await run(Deno.execPath(), ["check", "--quiet", HERE], { quiet: true });
     let good = true;
-    for (const name of settings.variants) good = await runVariant(name, settings, kernels.get(name)!, initramfs) && good;
+    for (const name of settings.variants) good = await runVariant(name, settings, kernel, initramfs) && good;
     return good ? 0 : 1;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
