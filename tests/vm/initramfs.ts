@@ -9,6 +9,8 @@ import { run } from "./command.ts";
 
 const INIT = join(import.meta.dirname!, "init.sh");
 const BUSYBOX = "/bin/busybox";
+/** Milliseconds. */
+const DAY = 86_400_000;
 /** Folders that are mounted over. */
 const FOLDERS = ["proc", "sys", "dev", "tmp", "root", "repo", "share", "deno", "run", "etc", "usr/bin", "bin"];
 
@@ -55,10 +57,12 @@ export async function buildInitramfs(): Promise<string> {
   return archive;
 }
 
-/** Archives of other Deno versions are not needed again, and each has 100 MB. */
+/** Archives of other Deno versions are not needed again, and each has 100 MB. A young one may be another checkout's. */
 async function forgetOthers(archive: string): Promise<void> {
   for await (const { name } of Deno.readDir(cacheFolder())) {
     const path = join(cacheFolder(), name);
-    if (/^initramfs-\w+\.cpio$/.test(name) && path !== archive) await Deno.remove(path);
+    if (!/^initramfs-\w+\.cpio$/.test(name) || path === archive) continue;
+    const { mtime } = await Deno.stat(path);
+    if (mtime !== null && Date.now() - mtime.getTime() > DAY) await Deno.remove(path);
   }
 }
