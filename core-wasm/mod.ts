@@ -7,8 +7,8 @@ import { type Core, createGlue } from "./dist/core.js";
 
 /** What the machine is, for the core. */
 export interface BootConfig {
-  /** The kind of IOMMU; `"remote"`: that of a kernel below, so that the core decides but pins and maps nothing. */
-  readonly iommu: "vtd" | "amdvi" | "remote";
+  /** The kind of IOMMU; `"remote"`: that of a kernel below, so that the core decides but pins and maps nothing; `"mock"`: the one of Linux's own tests. */
+  readonly iommu: "vtd" | "amdvi" | "remote" | "mock";
   /** Levels of its page tables. */
   readonly levels: number;
   /** Whether an open device refuses to be opened again. */
@@ -47,7 +47,7 @@ function compile(): Promise<WebAssembly.Module> {
 
 function bootFlags({ iommu, singleOpen, groupIoas, memlock }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
-  const kind = { vtd: 0, amdvi: 1, remote: 16 }[iommu];
+  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32 }[iommu];
   return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0);
 }
 

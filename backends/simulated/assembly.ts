@@ -12,7 +12,7 @@ import { Random, VirtualClock } from "./clock.ts";
 import { type Core, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
 import type { FileTree } from "./file_tree.ts";
 import type { DeviceModel } from "./device.ts";
-import { type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
+import { checkBehindIommu, type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
 import { addProcessFiles } from "./process_files.ts";
 import { describeMachine, platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
@@ -64,6 +64,7 @@ const BOUNCE_LENGTH = 65536;
 export function planMachine(machine: Machine): Plan {
   const settings = readSettings(machine);
   const functions = enumerate(machine, platformReserved(settings));
+  checkBehindIommu(machine, settings);
   for (const pci of functions) checkModel(pci);
   return { settings, groups: computeGroups(functions), bars: placeBars(functions) };
 }

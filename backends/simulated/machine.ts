@@ -18,6 +18,14 @@ export type IommuDescription =
     readonly kind: "amdvi";
     /** Table levels: 3 for 39 bits of IOVA, 4 for 48, 5 for 57, 6 for 64. Default: 4. */
     readonly levels?: 3 | 4 | 5 | 6;
+  }
+  | {
+    /**
+     * The IOMMU that Linux's own tests of iommufd use (CONFIG_IOMMUFD_TEST). No PCI device is behind it, so {@linkcode Machine.pci} must be empty:
+     * the request TEST_CMD makes devices that exist inside an iommufd alone. Pages of 2 KiB and every power of two above, IOVAs from 2^24 to
+     * 2^31 − 1.
+     */
+    readonly kind: "mock";
   };
 
 /** What the machine decides differently from Linux, or not. */
@@ -153,7 +161,7 @@ export const HYPERTRANSPORT_WINDOW: ReservedRegion = { start: 0xfd_0000_0000n, l
 /** A machine with every default filled in. */
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
-  readonly iommu: { readonly kind: "vtd" | "amdvi"; readonly levels: number };
+  readonly iommu: { readonly kind: "vtd" | "amdvi" | "mock"; readonly levels: number };
   /** Bytes. */
   readonly memory: number;
   /** Bytes. */
@@ -211,7 +219,7 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 }
 
 const MIB = 2 ** 20;
-const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6] } as const;
+const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
 
 /**
  * Check everything about a machine but its PCI tree, and fill in the defaults.
@@ -222,12 +230,13 @@ export function readSettings(machine: Machine): MachineSettings {
   if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
   checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "seed"]);
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
-  checkKeys("iommu", iommu, ["kind", "levels"]);
+  checkKeys("iommu", iommu, iommu?.kind === "mock" ? ["kind"] : ["kind", "levels"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles"]);
-  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi"] as const);
+  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock"] as const);
+  const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
   return {
-    iommu: { kind, levels: checkOneOf<number>("iommu.levels", iommu.levels ?? 4, LEVELS[kind]) },
+    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]) },
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {
@@ -240,6 +249,13 @@ export function readSettings(machine: Machine): MachineSettings {
     },
     seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** Refuse PCI nodes behind an IOMMU that has none. */
+export function checkBehindIommu({ pci }: Machine, { iommu }: MachineSettings): void {
+  if (iommu.kind === "mock" && pci.length > 0) {
+    throw new MachineError("pci", pci, "an empty list: no PCI device is behind a mock IOMMU, TEST_CMD makes its devices");
+  }
 }
 
 /** Refuse keys that nothing reads: a misspelt option must not pass for its default. */

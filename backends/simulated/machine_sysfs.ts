@@ -82,6 +82,7 @@ function describeIommu(settings: MachineSettings): { name: string; attributes: R
     const hostAddressSize = Math.max(0, levels - 4) << 10;
     return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": hostAddressSize.toString(16) } };
   }
+  if (kind === "mock") return { name: "iommufd_selftest_iommu.0", attributes: {} };
   const width = levels === 5 ? 57n : 48n;
   const sagaw = levels === 5 ? 0xcn : 0x4n;
   const capability = 6n | sagaw << 8n | (width - 1n) << 16n | 3n << 34n;

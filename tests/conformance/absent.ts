@@ -19,6 +19,14 @@ const FAULT_QUEUES: Depends<string> = {
   why: "a kernel from before 6.11, and the simulated one until it has page faults, does not know the request",
 };
 
+/** The request of a kernel that was built to test iommufd. */
+const TEST_REQUEST: Depends<string> = {
+  feature: "mock-iommu",
+  with: "EOPNOTSUPP",
+  without: "ENOTTY",
+  why: "only a kernel with CONFIG_IOMMUFD_TEST, and the simulated one with a mock IOMMU, has it; it refuses the operation 0",
+};
+
 const DIRTY: Suite<Caller>["cases"] = [
   {
     name: "SET_DIRTY_TRACKING: an unknown flag is EOPNOTSUPP, no page table ENOENT, a table without tracking EOPNOTSUPP",
@@ -136,6 +144,15 @@ const VIRTUAL: Suite<Caller>["cases"] = [
   },
 ];
 
+const TESTING: Suite<Caller>["cases"] = [
+  {
+    name: "TEST_CMD is ENOTTY, where the kernel was not built to test iommufd",
+    run(t) {
+      t.refused(t.expected(TEST_REQUEST), t.iommu(), "TEST_CMD");
+    },
+  },
+];
+
 const PASID: Suite<Caller>["cases"] = [
   {
     name: "a PASID cannot be attached to a device without PASIDs, and detaching one that is not attached is no error",
@@ -154,4 +171,4 @@ const PASID: Suite<Caller>["cases"] = [
 ];
 
 /** What needs hardware that is not there. */
-export const ABSENT: Suite<Caller> = { name: "absent features", cases: [...DIRTY, ...INVALIDATE, ...VIRTUAL, ...PASID] };
+export const ABSENT: Suite<Caller> = { name: "absent features", cases: [...DIRTY, ...INVALIDATE, ...VIRTUAL, ...TESTING, ...PASID] };

@@ -29,6 +29,7 @@ import { OBJECTS } from "./objects.ts";
 import { OPTIONS } from "./option.ts";
 import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
+import { SELFTEST } from "./selftest.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
 
@@ -62,6 +63,9 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
 
 /** The suites for a process that may pin only so much memory. */
 export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
+
+/** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
+export const MOCK: readonly Suite<Caller>[] = [SELFTEST];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

@@ -35,6 +35,8 @@ export type Feature =
   | "nested-tables"
   /** Page tables can be nested, and tell which pages were written. */
   | "nesting"
+  /** The kernel answers TEST_CMD, as one that was built to test iommufd. The suites `MOCK` need it. */
+  | "mock-iommu"
   /** The edu devices can be reset. QEMU's have no capability for it, and sit on the root bus. */
   | "reset"
   /** The process may choose who pays for pinned memory (CAP_SYS_RESOURCE). */

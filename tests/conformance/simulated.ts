@@ -56,6 +56,30 @@ export function leftovers({ inspect }: SimulatedKernel): string[] {
   return [...used, ...inspect.check(), ...inspect.modelErrors.map((error) => `a device model threw: ${String(error)}`)];
 }
 
+/** A fresh machine with a mock IOMMU, for the suites `MOCK`. */
+export async function openMock(): Promise<Setup & { kernel: SimulatedKernel }> {
+  const kernel = await simulated({
+    iommu: { kind: "mock" },
+    memory: 8 * MEBIBYTE,
+    kernelMemory: 2 * MEBIBYTE,
+    limits: { openFiles: OPEN_FILES },
+    pci: [],
+  });
+  return {
+    kernel,
+    devices: DEVICES,
+    features: new Set(["mock-iommu", "resource-capability"]),
+    hardware: { type: 0xfeed_beef, dataLength: 8 },
+    apertureLast: 2n ** 31n - 1n,
+    openFiles: OPEN_FILES,
+    finish() {
+      const left = leftovers(kernel);
+      kernel[Symbol.dispose]();
+      return left;
+    },
+  };
+}
+
 /** A fresh machine for one case. */
 export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
   const { rules = "ours", iommu = "vtd", memlock } = options;

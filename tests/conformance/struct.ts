@@ -4,18 +4,33 @@
  * @module
  */
 import { errnoName } from "../../uapi/errno.ts";
-import { fieldBytes, placed, readWidth, requestNumber, requestNumbered, structBytes, structOf } from "../../uapi/schema/layout.ts";
+import {
+  fieldBytes,
+  placed,
+  readWidth,
+  requestNumber,
+  requestNumbered,
+  structBytes,
+  structNamed,
+  structOf,
+} from "../../uapi/schema/layout.ts";
 import type { Field, Struct } from "../../uapi/schema/types.ts";
 import { CheckError } from "../check.ts";
 
 /** Values of fields by Linux's names. Of an array the first element. */
 export type Fields = Readonly<Record<string, number | bigint>>;
 
-/** A request of the schema by its name. */
+/** A request of the schema by its name. Of one that takes several structs, "TEST_CMD/TestMockDomain" names the struct too. */
 export function requestOf(name: string): { readonly request: number; readonly struct: Struct | undefined } {
-  const request = requestNumber(name);
+  const [base, variant] = name.split("/");
+  const request = requestNumber(base!);
   if (request === undefined) throw new CheckError(`There is no request ${name}`);
-  return { request, struct: structOf(requestNumbered(request)!) };
+  return { request, struct: variant === undefined ? structOf(requestNumbered(request)!) : structNamed(variant) };
+}
+
+/** Fields that are always the same in a struct. */
+function constantsOf({ fields }: Struct): Fields {
+  return Object.fromEntries(fields.flatMap(({ name, role }) => role.is === "constant" ? [[name, role.value]] : []));
 }
 
 /** The bytes of a struct, and of what follows it. Its size counts both, unless another is given; then so many bytes of it are there. */
@@ -29,7 +44,7 @@ export function writeStruct(
   const bytes = new Uint8Array(Math.max(known + tail.length, options.size ?? 0));
   const view = new DataView(bytes.buffer);
   const size = options.size ?? bytes.length;
-  for (const [name, value] of Object.entries({ [placed(struct)[0]!.field.name]: size, ...fields })) {
+  for (const [name, value] of Object.entries({ [placed(struct)[0]!.field.name]: size, ...constantsOf(struct), ...fields })) {
     const place = placed(struct).find(({ field }) => field.name === name);
     if (place === undefined) throw new CheckError(`Struct ${struct.name} has no field "${name}"`);
     writeField(view, place.at, place.field, value);

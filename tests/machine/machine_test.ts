@@ -37,9 +37,14 @@ Deno.test("an empty machine has the documented defaults", () => {
 Deno.test("settings that cannot be are refused", () => {
   check(null, "machine is null, wanted an object");
   check({}, "pci is undefined, wanted a list of PCI nodes");
-  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi"`);
+  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "mock"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
+  check({ pci: [], iommu: { kind: "mock", levels: 3 } }, "iommu.levels is 3, wanted no such key; known are kind");
+  check(
+    { pci: [device()], iommu: { kind: "mock" } },
+    "pci is a list of 1, wanted an empty list: no PCI device is behind a mock IOMMU, TEST_CMD makes its devices",
+  );
   check({ pci: [], memory: 2 ** 20 + 1 }, "memory is 1048577, wanted a multiple of 4096 from 1048576 to 2147479552");
   check({ pci: [], memory: "1 GiB" }, `memory is "1 GiB", wanted a multiple of 4096 from 1048576 to 2147479552`);
   check({ pci: [], kernelMemory: 0 }, "kernelMemory is 0, wanted a multiple of 65536 from 1048576 to 536870912");

@@ -15,6 +15,8 @@ const GROUP_BY_REQUESTER: u32 = 4;
 const SYS_RESOURCE: u32 = 8;
 /// `boot`: the page tables are those of a kernel below, which pins and maps.
 const REMOTE: u32 = 16;
+/// `boot`: the IOMMU is the mock one of Linux's tests.
+const MOCK: u32 = 32;
 
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
 const HANDLE_BYTES: usize = 64;
@@ -29,12 +31,16 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16. `memlock` is in bytes; infinite: no limit. Returns nothing if
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32. `memlock` is in bytes; infinite: no limit. Returns nothing if
 /// memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
-    let kind = if flags & AMD != 0 { Kind::AmdV1 } else { Kind::VtdSs };
+    let kind = match flags & (AMD | MOCK) {
+        0 => Kind::VtdSs,
+        AMD => Kind::AmdV1,
+        _ => Kind::AmdMock,
+    };
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
         iommu: IommuConfig { remote: flags & REMOTE != 0, ..IommuConfig::new(kind, levels) },

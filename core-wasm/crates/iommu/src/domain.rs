@@ -5,6 +5,7 @@ use crate::fault::FaultReason;
 use crate::iotlb::Tag;
 use crate::ram::Ram;
 use alloc::vec::Vec;
+use iova::Range;
 use pgtable::{AnyPageTable, Translation};
 
 /// Names a domain of an [`crate::Iommu`] from its creation to its destruction. Ids are used again.
@@ -15,8 +16,10 @@ pub struct DomainId(pub u32);
 pub(crate) struct Domain {
     pub(crate) table: AnyPageTable,
     pub(crate) tag: Tag,
-    /// The last IOVA that can be mapped.
-    pub(crate) aperture_last: u64,
+    /// The IOVAs that can be mapped.
+    pub(crate) aperture: Range,
+    /// The page sizes that users of the domain go by, bit n for 2^n bytes.
+    pub(crate) page_sizes: u64,
 }
 
 impl Domain {

@@ -7,8 +7,14 @@ use crate::iotlb::{Iotlb, MANY_PAGES};
 use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::{DeviceStatistics, IommuStatistics};
 use alloc::vec::Vec;
+use iova::Range;
 use pgtable::{AnyPageTable, Config, Kind, MapError, Prot, Run, Translation};
 use uapi::{Errno, Result};
+
+/// What a mock IOMMU translates: Linux's tests take it for the aperture, whatever the tables could do.
+const MOCK_APERTURE: Range = Range { start: 1 << 24, last: (1 << 31) - 1 };
+/// Page sizes that a mock domain for huge pages has.
+const MOCK_HUGE_PAGES: u64 = 1 << 20 | 1 << FRAME_LG2;
 
 /// What kind of IOMMU a machine has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,8 +117,21 @@ impl Iommu {
         self.domains.reserve()?;
         let IommuConfig { kind, levels, page_sizes, coherent, remote } = self.config;
         let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
-        let aperture_last = if remote { self.remote_last } else { table.aperture_last() };
-        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture_last }))
+        let aperture = match kind {
+            Kind::AmdMock => MOCK_APERTURE,
+            _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },
+        };
+        let page_sizes = table.page_sizes();
+        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes }))
+    }
+
+    /// Makes a domain of a mock IOMMU, which maps nothing yet, one for huge pages: it says that it has pages of 4 KiB and of 1 MiB only, and
+    /// translates all that its tables can.
+    pub fn make_huge(&mut self, id: DomainId) {
+        if let Some(domain) = self.domains.get_mut(id) {
+            domain.aperture = Range { start: 0, last: domain.table.aperture_last() };
+            domain.page_sizes = MOCK_HUGE_PAGES;
+        }
     }
 
     /// Says how far the page tables of the IOMMU that is somewhere else reach, for domains that are created from now on. Nothing happens unless it
@@ -199,14 +218,14 @@ impl Iommu {
         self.domains.get(id)?.table.translate(ram, iova)
     }
 
-    /// The last IOVA that a domain translates; the first is 0. 0 if there is no such domain.
-    pub fn aperture_last(&self, id: DomainId) -> u64 {
-        self.domains.get(id).map_or(0, |domain| domain.aperture_last)
+    /// The IOVAs that a domain translates. 0 alone if there is no such domain.
+    pub fn aperture(&self, id: DomainId) -> Range {
+        self.domains.get(id).map_or(Range { start: 0, last: 0 }, |domain| domain.aperture)
     }
 
     /// Page sizes that a domain uses, bit n for 2^n bytes. 0 if there is no such domain.
     pub fn page_sizes(&self, id: DomainId) -> u64 {
-        self.domains.get(id).map_or(0, |domain| domain.table.page_sizes())
+        self.domains.get(id).map_or(0, |domain| domain.page_sizes)
     }
 
     /// The log of refused transfers.

@@ -70,9 +70,12 @@ impl Iotlb {
         })
     }
 
-    /// Keeps what a walk found for `iova`, in place of whatever was there.
+    /// Keeps what a walk found for `iova`, in place of whatever was there. A page of less than 4 KiB has no entry.
     #[inline]
     pub(crate) fn fill(&mut self, tag: Tag, iova: u64, found: &Translation) {
+        if u32::from(found.lg2_size) < PAGE_LG2 {
+            return;
+        }
         let page = iova >> PAGE_LG2;
         let about = u64::from(found.lg2_size) << SIZE_SHIFT | u64::from(found.prot.bits());
         let target = found.pa.0 & !((1 << PAGE_LG2) - 1) | about;

@@ -272,7 +272,7 @@ impl Machine {
         assert_eq!((statistics.domains, statistics.tables), (self.domains.len() as u64, self.ram.statistics().tables));
         while let Some(id) = self.domain(0) {
             self.run(&Operation::Destroy { which: 0 });
-            assert_eq!(self.iommu.aperture_last(id), 0, "it is gone");
+            assert_eq!(self.iommu.aperture(id).last, 0, "it is gone");
         }
         assert_eq!((self.iommu.statistics().tables, self.ram.statistics().tables), (0, 0));
     }
@@ -474,7 +474,7 @@ fn requests_about_no_domain_are_refused() {
     assert_eq!(machine.iommu.attach(1, None), Ok(()));
     assert_eq!(machine.iommu.map(&mut machine.ram, none, 0, [].into_iter(), RW), Err(Errno::ENOENT));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, none, 0, FRAME), 0);
-    assert_eq!((machine.iommu.aperture_last(none), machine.iommu.page_sizes(none)), (0, 0));
+    assert_eq!((machine.iommu.aperture(none).last, machine.iommu.page_sizes(none)), (0, 0));
     machine.iommu.destroy_domain(&mut machine.ram, none);
     assert_eq!(machine.read(0x1000, 1), Ok(()));
     assert_eq!(Iommu::new(IommuConfig::new(Kind::VtdSs, 7)).map(|_| ()), Err(Errno::EINVAL));

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP | EOPNOTSUPP | the IOMMUs track no writes |
 //! | HWPT_INVALIDATE | ENOENT, EINVAL | there are no nested page tables and no virtual IOMMUs |
-//! | VIOMMU_ALLOC | EOPNOTSUPP | the IOMMUs have no virtual ones |
+//! | VIOMMU_ALLOC | EOPNOTSUPP, of a mock IOMMU ENOENT, EINVAL | the IOMMUs have no virtual ones |
 //! | VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC | ENOENT | they need a virtual IOMMU |
 //! | IOAS_NOIOMMU_GET_PA | EOPNOTSUPP | a kernel without CONFIG_IOMMUFD_NOIOMMU |
 //! | FAULT_QUEUE_ALLOC | ENOTTY | not built yet; Linux has it on any hardware |
@@ -14,7 +14,9 @@
 
 use crate::object::ObjectKind;
 use crate::request::Call;
+use iommu::Kind;
 use uapi::iommufd as api;
+use uapi::selftest::VIOMMU_TYPE_SELFTEST;
 use uapi::{Errno, Result};
 
 /// Most bytes of an entry of HWPT_INVALIDATE.
@@ -89,7 +91,13 @@ fn refuse_invalidate(call: &mut Call, request: &api::HwptInvalidate) -> Errno {
 pub(crate) fn viommu_alloc(call: &mut Call) -> Result<()> {
     let request = api::ViommuAlloc::read(call.bytes()?);
     if request.flags == 0 && request.r#type != api::VIOMMU_TYPE_DEFAULT {
-        call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
+        let (context, hardware) = call.parts()?;
+        context.objects.index(request.dev_id, ObjectKind::Device)?;
+        if hardware.iommu.config().kind == Kind::AmdMock && request.r#type == VIOMMU_TYPE_SELFTEST {
+            // The mock IOMMU has virtual ones, on page tables that are made to be parents. None is.
+            context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
+            return Err(Errno::EINVAL);
+        }
     }
     Err(Errno::EOPNOTSUPP)
 }

@@ -5,6 +5,7 @@ use crate::domains::Reserver;
 use crate::file::Bound;
 use crate::group::AttachSet;
 use crate::hardware::Hardware;
+use crate::hwpt::Making;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use iommu::DomainId;
@@ -29,7 +30,7 @@ impl Kernel {
                 Ok(pt_id)
             }
             ObjectKind::Ioas => self.attach_automatic(device, bound, object.index),
-            ObjectKind::Device => Err(Errno::EINVAL),
+            ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => Err(Errno::EINVAL),
         }
     }
 
@@ -53,7 +54,7 @@ impl Kernel {
     /// Makes an automatic page table. As in Linux a first attach comes before the areas are shown to it, a replacement after.
     fn attach_new(&mut self, device: u32, bound: Bound, ioas: u32) -> Result<u32> {
         let (context, hardware) = self.parts(bound.context)?;
-        let index = context.new_hwpt(hardware, ioas, true)?;
+        let index = context.new_hwpt(hardware, ioas, Making::AUTOMATIC)?;
         let id = context.hwpts.get(index).ok_or(Errno::EIO)?.id;
         let first = !self.device(device)?.attached;
         let result = if first { self.attach_then_fill(device, bound, index) } else { self.fill_then_replace(device, bound, index) };

@@ -76,6 +76,12 @@ impl Kernel {
 
     /// What the end of a bound fd undoes: interrupts, attachment, the object, the claim of the group, the hold on the iommufd. Never fails.
     pub(crate) fn unbind(&mut self, device: u32, bound: Bound) {
+        self.leave_context(device, bound);
+        self.put_context(bound.context);
+    }
+
+    /// The same without the hold on the iommufd, which a mock device does not have.
+    pub(crate) fn leave_context(&mut self, device: u32, bound: Bound) {
         self.disable_irqs(device);
         self.detach(device, bound);
         if let Ok(context) = self.context_mut(bound.context) {
@@ -85,6 +91,5 @@ impl Kernel {
         if let Ok(device) = self.device_mut(device) {
             device.bound = None;
         }
-        self.put_context(bound.context);
     }
 }

@@ -69,6 +69,8 @@ impl Context {
             ObjectKind::Hwpt => self.destroy_hwpt(hardware, object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),
+            // Its device is the kernel's, which destroys both.
+            ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EBUSY),
         }
         self.objects.remove(id);
         Ok(())

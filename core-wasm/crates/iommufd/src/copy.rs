@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::mapping::{Piece, Target, map_pieces, put_pages};
 use crate::object::ObjectKind;
 use crate::request::Call;
+use crate::selftest;
 use alloc::vec::Vec;
 use iova::Range;
 use uapi::iommufd as api;
@@ -12,6 +13,7 @@ use uapi::{Errno, Result};
 /// IOAS_COPY.
 pub(crate) fn copy(call: &mut Call) -> Result<()> {
     let mut request = api::IoasCopy::read(call.bytes()?);
+    selftest::convert_iova(call, &mut request)?;
     let target = Target::from_flags(request.flags, 0, request.dst_iova, [request.length, request.src_iova])?;
     let (context, hardware) = call.parts()?;
     let source = context.objects.index(request.src_ioas_id, ObjectKind::Ioas)?;

@@ -28,6 +28,8 @@ pub(crate) struct Device {
     /// The one fd that is bound, if any.
     pub(crate) bound: Option<Bound>,
     pub(crate) attached: bool,
+    /// A mock device, which no host described, with its `MOCK_FLAGS_DEVICE_*`. While it is not bound its place is free.
+    pub(crate) mock: Option<u32>,
     pub(crate) irqs: Irqs,
 }
 
@@ -48,6 +50,7 @@ impl Device {
             open_files: 0,
             bound: None,
             attached: false,
+            mock: None,
             irqs: Irqs::default(),
         }
     }

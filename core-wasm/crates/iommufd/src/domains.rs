@@ -15,6 +15,8 @@ use uapi::{Errno, Result};
 pub(crate) enum Reserver {
     Device(u32),
     Domain(DomainId),
+    /// A test request: it is never given back.
+    Test,
 }
 
 impl Reserver {
@@ -22,6 +24,7 @@ impl Reserver {
         match self {
             Reserver::Device(device) => u64::from(device),
             Reserver::Domain(DomainId(domain)) => 1 << 32 | u64::from(domain),
+            Reserver::Test => u64::MAX,
         }
     }
 }
@@ -33,6 +36,11 @@ impl Ioas {
             ReserveError::AreaOverlap | ReserveError::AllowedOverlap => Errno::EADDRINUSE,
             ReserveError::OutOfMemory => Errno::ENOMEM,
         })
+    }
+
+    /// Reserves what lies below and above the aperture of a domain. On an error a part may be reserved.
+    fn reserve_beyond(&mut self, aperture: Range, domain: DomainId) -> Result<()> {
+        outside(aperture).try_for_each(|range| self.reserve(range, Reserver::Domain(domain)))
     }
 
     /// Gives back all that somebody reserved.
@@ -73,11 +81,13 @@ impl Ioas {
     /// Maps pinned memory in one page table. All or nothing.
     fn map_area(&self, hardware: &mut Hardware, domain: DomainId, pages: &Pages, range: Range, area: Area) -> Result<()> {
         // An area can be no whole pages: COPY looks at the alignment of the whole range alone, as in Linux, where the page table refuses it.
-        if !(range.start | range.last.wrapping_add(1)).is_multiple_of(PAGE) {
+        let Hardware { iommu, ram, .. } = hardware;
+        let page_sizes = iommu.page_sizes(domain);
+        let smallest = if self.small_pages { PAGE } else { page_sizes & page_sizes.wrapping_neg() };
+        if (range.start | range.last.wrapping_add(1) | area.start_byte) & (smallest - 1) != 0 {
             return Err(Errno::EINVAL);
         }
-        let (first, last) = area.page_range(range);
-        let Hardware { iommu, ram, .. } = hardware;
+        let (first, last) = area.byte_range(range);
         if iommu.config().remote {
             return Ok(());
         }
@@ -85,9 +95,9 @@ impl Ioas {
             return iommu.map(ram, domain, range.start, pages.pinned_runs(first, last), area.prot);
         }
         // One call for each page, as neighbours in one call become large pages.
-        for index in first..=last {
-            let at = range.start + (index - first) * PAGE;
-            if let Err(error) = iommu.map(ram, domain, at, pages.pinned_runs(index, index), area.prot) {
+        for start in (first..=last).step_by(PAGE as usize) {
+            let at = range.start + (start - first);
+            if let Err(error) = iommu.map(ram, domain, at, pages.pinned_runs(start, start + (PAGE - 1)), area.prot) {
                 if at > range.start {
                     iommu.unmap(ram, domain, range.start, at - range.start);
                 }
@@ -100,6 +110,13 @@ impl Ioas {
     fn domains(&self, hwpts: &Slab<Hwpt>) -> impl Iterator<Item = DomainId> {
         self.hwpts.iter().filter_map(|&hwpt| Some(hwpts.get(hwpt)?.domain))
     }
+}
+
+/// What lies outside of an aperture: below it, and above.
+pub(crate) fn outside(aperture: Range) -> impl Iterator<Item = Range> {
+    let below = aperture.start.checked_sub(1).map(|last| Range { start: 0, last });
+    let above = aperture.last.checked_add(1).map(|start| Range { start, last: u64::MAX });
+    below.into_iter().chain(above)
 }
 
 fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range) {
@@ -129,11 +146,8 @@ impl Context {
             ioas.check_alignment(alignment)?;
         }
         ioas.hwpts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let aperture_last = hardware.iommu.aperture_last(domain);
-        if aperture_last != u64::MAX {
-            ioas.reserve(Range { start: aperture_last + 1, last: u64::MAX }, Reserver::Domain(domain))?;
-        }
-        if let Err(error) = ioas.fill_domain(pages, hardware, domain) {
+        let reserved = ioas.reserve_beyond(hardware.iommu.aperture(domain), domain);
+        if let Err(error) = reserved.and_then(|()| ioas.fill_domain(pages, hardware, domain)) {
             ioas.release(Reserver::Domain(domain));
             return Err(error);
         }

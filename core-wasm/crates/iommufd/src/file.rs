@@ -50,7 +50,7 @@ impl Kernel {
     pub fn open_device(&mut self, device: u32) -> Result<u32> {
         self.check_file_limit()?;
         let single = self.rules.single_open;
-        let entry = self.devices.get_mut(device as usize).ok_or(Errno::ENODEV)?;
+        let entry = self.devices.get_mut(device as usize).filter(|device| device.mock.is_none()).ok_or(Errno::ENODEV)?;
         if single && entry.open_files != 0 {
             return Err(Errno::EBUSY);
         }
@@ -125,10 +125,14 @@ impl Kernel {
     pub(crate) fn put_context(&mut self, index: u32) {
         let Some(context) = self.contexts.get_mut(index) else { return };
         context.files -= 1;
-        if context.files == 0 {
-            context.destroy_all(&mut self.hardware);
-            self.contexts.remove(index);
+        if context.files != 0 {
+            return;
         }
+        self.destroy_selftests(index);
+        if let Some(context) = self.contexts.get_mut(index) {
+            context.destroy_all(&mut self.hardware);
+        }
+        self.contexts.remove(index);
     }
 
     fn check_file_limit(&self) -> Result<()> {

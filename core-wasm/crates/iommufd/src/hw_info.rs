@@ -3,8 +3,10 @@
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
+use crate::selftest;
 use iommu::{IommuConfig, Kind};
 use uapi::iommufd as api;
+use uapi::selftest as test_api;
 use uapi::{Errno, Result};
 
 /// Room for what any IOMMU tells.
@@ -18,7 +20,7 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     }
     let wanted = if request.flags & api::HW_INFO_FLAG_INPUT_TYPE == 0 { api::HW_INFO_TYPE_DEFAULT } else { request.data_type };
     let (context, hardware) = call.parts()?;
-    context.objects.index(request.dev_id, ObjectKind::Device)?;
+    let device = context.objects.index(request.dev_id, ObjectKind::Device)?;
     if hardware.iommu.config().remote {
         // Whoever has it may know what it is; here nobody does.
         return Err(Errno::EOPNOTSUPP);
@@ -33,9 +35,10 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     clear(hardware, request.data_uptr, copied as u64, u64::from(request.data_len))?;
     request.data_type = data_type;
     request.data_len = length as u32;
-    request.out_max_pasid_log2 = 0;
+    let mock = call.kernel.device(device)?.mock;
+    request.out_max_pasid_log2 = mock.map_or(0, selftest::pasid_bits);
     // No function of the machine has address translation services.
-    request.out_capabilities = api::HW_CAP_PCI_ATS_NOT_SUPPORTED;
+    request.out_capabilities = api::HW_CAP_PCI_ATS_NOT_SUPPORTED | mock.map_or(0, selftest::capabilities);
     let mut answer = [0; api::HwInfo::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
@@ -72,6 +75,12 @@ fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
             api::HwInfoAmd { efr: AMD_FEATURES, efr2: 0 }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
+        }
+        Kind::AmdMock => {
+            let mut bytes = [0; test_api::TestHwInfo::SIZE];
+            test_api::TestHwInfo { flags: 0, test_reg: test_api::HW_INFO_SELFTEST_REGVAL }.write(&mut bytes);
+            data[..bytes.len()].copy_from_slice(&bytes);
+            (test_api::HW_INFO_TYPE_SELFTEST, bytes.len())
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
+use crate::selftest;
 use iommu::{DomainId, IommuConfig, Kind};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
@@ -23,6 +24,19 @@ pub(crate) struct Hwpt {
     pub(crate) automatic: bool,
 }
 
+/// How a page table is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Making {
+    pub(crate) automatic: bool,
+    /// A mock IOMMU's for huge pages.
+    pub(crate) huge: bool,
+}
+
+impl Making {
+    /// By attaching to an IOAS.
+    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false };
+}
+
 /// HWPT_ALLOC: makes a page table and shows it all areas of the IOAS at once. Nested types answer as on an IOMMU without nesting.
 pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let mut request = api::HwptAlloc::read(call.bytes()?);
@@ -38,9 +52,10 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     match parent.kind {
         ObjectKind::Ioas => check_flags(&request, hardware.iommu.config())?,
         ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config())),
-        ObjectKind::Device => return Err(Errno::EINVAL),
+        ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EINVAL),
     }
-    let hwpt = context.new_hwpt(hardware, parent.index, false)?;
+    let making = Making { automatic: false, huge: selftest::wants_huge(hardware, &request)? };
+    let hwpt = context.new_hwpt(hardware, parent.index, making)?;
     let id = context.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
     request.out_hwpt_id = id;
     let mut answer = [0; api::HwptAlloc::SIZE];
@@ -60,9 +75,11 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
     let lacking = request.flags & (api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING) != 0;
     // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
     let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && config.kind == Kind::AmdV1;
+    // The mock IOMMU alone takes data.
+    let has_data = request.data_len != 0 && config.kind != Kind::AmdMock;
     // The interface to a remote IOMMU has page tables without any option.
     let no_option = request.flags != 0 && config.remote;
-    if unknown || lacking || no_pasid || no_option || request.data_len != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    if unknown || lacking || no_pasid || no_option || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
 /// Why there is no page table on top of another one. VT-d's driver could make one, and then looks at the parent, which is never made for that;
@@ -75,12 +92,15 @@ fn refuse_nested(request: &api::HwptAlloc, config: &IommuConfig) -> Errno {
 
 impl Context {
     /// Makes a page table for an IOAS, which does not show it its areas yet. Returns its index.
-    pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, automatic: bool) -> Result<u32> {
+    pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, making: Making) -> Result<u32> {
         let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
         let domain = hardware.iommu.create_domain(&mut hardware.ram)?;
+        if making.huge {
+            hardware.iommu.make_huge(domain);
+        }
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
-        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic };
+        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic: making.automatic };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);

@@ -21,10 +21,15 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// The pages that it covers, numbered from the start of the memory, given its IOVAs: first and last.
+    /// The bytes that it covers, numbered from the start of the memory, given its IOVAs: first and last.
+    pub(crate) fn byte_range(&self, range: Range) -> (u64, u64) {
+        (self.start_byte, self.start_byte + (range.last - range.start))
+    }
+
+    /// The pages that it covers, as [`Self::byte_range`].
     pub(crate) fn page_range(&self, range: Range) -> (u64, u64) {
-        let last_byte = self.start_byte + (range.last - range.start);
-        (self.start_byte / PAGE, last_byte / PAGE)
+        let (first, last) = self.byte_range(range);
+        (first / PAGE, last / PAGE)
     }
 }
 

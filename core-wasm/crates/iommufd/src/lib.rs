@@ -48,6 +48,7 @@ mod option;
 mod pages;
 mod pins;
 mod request;
+mod selftest;
 mod set_irqs;
 mod slab;
 mod unmap;

@@ -10,8 +10,18 @@ pub(crate) enum ObjectKind {
     Ioas,
     /// A page table of an IOAS.
     Hwpt,
-    /// A device bound by its device_fd.
+    /// A device bound by its device_fd, or by a test object.
     Device,
+    /// A test object: it has a mock device.
+    Selftest,
+    /// Nothing yet: the id is taken, and no request finds it.
+    Reserved,
+}
+
+impl ObjectKind {
+    pub(crate) const ALL: [ObjectKind; 5] =
+        [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device, ObjectKind::Selftest, ObjectKind::Reserved];
+    pub(crate) const COUNT: usize = Self::ALL.len();
 }
 
 /// What an id names.
@@ -40,6 +50,13 @@ impl Objects {
         Ok(self.table.insert(Object { kind, users: 1, index })?)
     }
 
+    /// Says what the id stands for that was taken as [`ObjectKind::Reserved`].
+    pub(crate) fn finish(&mut self, id: u32, kind: ObjectKind, index: u32) {
+        if let Some(object) = self.table.get_mut(id) {
+            *object = Object { kind, users: 1, index };
+        }
+    }
+
     /// The id that [`Self::add`] gives next.
     pub(crate) fn next(&self) -> u32 {
         self.table.next()
@@ -53,7 +70,7 @@ impl Objects {
 
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Result<Object> {
-        self.table.get(id).copied().ok_or(Errno::ENOENT)
+        self.table.get(id).filter(|object| object.kind != ObjectKind::Reserved).copied().ok_or(Errno::ENOENT)
     }
 
     /// Where the object of this kind is. ENOENT if the id names nothing or another kind.

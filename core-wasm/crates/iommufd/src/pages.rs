@@ -133,13 +133,20 @@ impl Pages {
         hardware.accounts.sub(self.charge, freed);
     }
 
-    /// The memory of pages `first..=last`, which are pinned.
+    /// The memory of bytes `first..=last`, numbered from the start of this memory; their pages are pinned.
     pub(crate) fn pinned_runs(&self, first: u64, last: u64) -> impl Iterator<Item = Run> {
-        self.pins.range(first, last).iter().map(move |pin| {
-            let from = pin.first.max(first);
-            let to = pin.last().min(last);
-            Run { pa: Pa(pin.pa.0 + (from - pin.first) * PAGE), length: (to - from + 1) * PAGE }
+        self.pins.range(first / PAGE, last / PAGE).iter().map(move |pin| {
+            let start = pin.first * PAGE;
+            let from = start.max(first);
+            let to = (pin.last() * PAGE + (PAGE - 1)).min(last);
+            Run { pa: Pa(pin.pa.0 + (from - start)), length: to - from + 1 }
         })
+    }
+
+    /// How often the page at `pa` is pinned by this memory.
+    pub(crate) fn pins_of(&self, pa: Pa) -> u32 {
+        let inside = |pin: &&Pin| pin.pa <= pa && pa.0 - pin.pa.0 < pin.count * PAGE;
+        self.pins.as_slice().iter().filter(inside).count() as u32
     }
 
     /// The pins, for inspection.

@@ -3,10 +3,14 @@
 mod common;
 
 use common::interrupts::*;
+use common::mock::APERTURE;
 use common::*;
 use iommufd::{GroupIoas, Kind, Limits, Rules};
 use proptest::prelude::*;
+use uapi::selftest::{HWPT_DATA_SELFTEST, TestAddReserved};
 
+/// Where half pages are mapped, in any aperture.
+const HALVES: u64 = APERTURE + LARGE - PAGE;
 /// Pages of memory that mappings are of.
 const PAGES: u64 = 12;
 
@@ -23,6 +27,8 @@ struct State {
     spaces: Vec<(u32, u32)>,
     /// Devices that were bound: their fd, the iommufd and their id.
     bound: Vec<(u32, u32, u32)>,
+    /// Mock devices: the iommufd and the test object.
+    mocks: Vec<(u32, u32)>,
     memory: u64,
 }
 
@@ -35,8 +41,16 @@ impl State {
     fn new(setup: Setup) -> State {
         let mut m = Machine::with(setup);
         let memory = m.memory(PAGES * PAGE);
-        let mut state =
-            State { m, iommus: Vec::new(), devices: Vec::new(), others: Vec::new(), spaces: Vec::new(), bound: Vec::new(), memory };
+        let mut state = State {
+            m,
+            iommus: Vec::new(),
+            devices: Vec::new(),
+            others: Vec::new(),
+            spaces: Vec::new(),
+            bound: Vec::new(),
+            mocks: Vec::new(),
+            memory,
+        };
         // So that the first requests find something: two iommufds with two IOASes and a device each.
         for number in 0..2 {
             for [op, b] in [[0, 0], [9, 0], [9, 0], [1, 0], [2, number]] {
@@ -56,13 +70,15 @@ impl State {
         // Another IOAS of the same iommufd, or of that of a device.
         let of = |iommu: u32| self.spaces.iter().filter(|space| space.0 == iommu).map(|space| space.1).collect::<Vec<u32>>();
         let (sibling, its_space) = (one_of(&of(fd), a, any), one_of(&of(its_iommu), b, any));
-        // Few places, some of them across the border of a table, and a few pages at each.
-        let at = |number: u8| LARGE + u64::from(number % 4) * PAGE - 2 * PAGE;
+        // Few places, some of them across the border of a table, and a few pages at each; in the aperture of any page table.
+        let at = |number: u8| APERTURE + LARGE + u64::from(number % 4) * PAGE - 2 * PAGE;
         let length = [1, 1, 2, 4][usize::from(c / 64)] * PAGE;
         let va = self.memory + u64::from(a % PAGES as u8) * PAGE;
         let flags = [RW, READ, WRITE, RW][usize::from(c / 8 % 4)];
+        let (mock_iommu, mock) = one_of(&self.mocks, a, (iommu, any));
+        let mock_space = one_of(&of(mock_iommu), b, any);
         let m = &mut self.m;
-        match op % 24 {
+        match op % 30 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
             1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 1))),
             2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
@@ -79,10 +95,20 @@ impl State {
             16 => either(m.copy(fd, (id, at(c)), (sibling, at(c / 4)), PAGE, READ | FIXED)),
             17 => either(m.hwpt(its_iommu, device_id, its_space)),
             18 => either(m.huge_pages(fd, id, c % 2 == 0)),
-            19 => either(m.allow(fd, id, &[(0, at(c)), (2 * LARGE, 3 * LARGE)][..usize::from(c % 3)])),
+            19 => either(m.allow(fd, id, &[(APERTURE, at(c)), (APERTURE + 2 * LARGE, APERTURE + 3 * LARGE)][..usize::from(c % 3)])),
             20 => either(m.map_file(fd, id, other as i32, u64::from(c % 4) * PAGE, length, flags)),
             21 => self.change_memory(c),
             22 => self.interrupt(bound, b, c),
+            24 => self.mocks.extend(m.mock_with(fd, id, u32::from(c % 8)).map(|made| (fd, made.stdev))),
+            25 => either(m.replace(mock_iommu, mock, if c < 128 { mock_space } else { any })),
+            26 => either(m.destroy(mock_iommu, mock)),
+            27 => either(m.hwpt_with(mock_iommu, mock + 1, mock_space, HWPT_DATA_SELFTEST, &[0, u32::from(c % 3)])),
+            28 => {
+                either(m.map(fd, id, va + u64::from(a & 2) * 1024, length / 2, flags | u32::from(c & 1), HALVES + u64::from(b & 7) * 2048))
+            }
+            29 if c < 32 => either(m.call(fd, TestAddReserved { op: 1, id, start: at(c), length: PAGE, ..Default::default() })),
+            29 if c < 128 => either(m.check_map(fd, any, at(c), length, va)),
+            29 => either(m.check_refs(fd, va, length, u32::from(c % 3))),
             _ => self.transfer(a, at(c), length),
         }
         self.m.check();
@@ -130,7 +156,13 @@ impl State {
 fn setups() -> impl Strategy<Value = Setup> {
     let rules = (any::<bool>(), any::<bool>())
         .prop_map(|(single_open, linux)| Rules { single_open, group_ioas: if linux { GroupIoas::Linux } else { GroupIoas::Requester } });
-    let kinds = prop_oneof![Just((Kind::VtdSs, 4)), Just((Kind::VtdSs, 3)), Just((Kind::AmdV1, 4))];
+    let kinds = prop_oneof![
+        Just((Kind::VtdSs, 4)),
+        Just((Kind::VtdSs, 3)),
+        Just((Kind::AmdV1, 4)),
+        Just((Kind::AmdMock, 3)),
+        Just((Kind::AmdMock, 3))
+    ];
     (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))]).prop_map(|(rules, (kind, levels), memlock)| Setup {
         kind,
         levels,

@@ -50,6 +50,11 @@ impl Reserved {
         true
     }
 
+    /// The ranges of an owner.
+    pub(crate) fn of(&self, owner: u64) -> impl Iterator<Item = Range> + '_ {
+        self.entries.iter().filter(move |(_, other)| *other == owner).map(|&(range, _)| range)
+    }
+
     pub(crate) fn overlaps(&self, range: Range) -> bool {
         self.union.overlaps(range)
     }

@@ -147,6 +147,11 @@ impl<V: Copy> IovaSpace<V> {
         }
     }
 
+    /// What `owner` reserved, for inspection.
+    pub fn reserved_by(&self, owner: u64) -> impl Iterator<Item = Range> + '_ {
+        self.reserved.of(owner)
+    }
+
     /// The holes between reserved ranges, in ascending order (`iommufd_ioas_iova_ranges`).
     pub fn usable(&self) -> impl Iterator<Item = Range> + '_ {
         self.reserved.holes()

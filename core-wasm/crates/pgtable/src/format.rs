@@ -28,7 +28,7 @@ pub enum Entry {
 pub trait Format: 'static {
     /// Name for people, lower case: `"vtd_ss"`.
     const NAME: &'static str;
-    /// Smallest page: 12 (4 KiB), 14 or 16. A level-0 entry covers this much.
+    /// Smallest page: 11 (2 KiB), 12, 14 or 16. A level-0 entry covers this much.
     const GRANULE_LG2: u32;
     /// Bytes of a table. Each level below the top resolves `TABLE_LG2 - 3` bits of address.
     const TABLE_LG2: u32 = Self::GRANULE_LG2;

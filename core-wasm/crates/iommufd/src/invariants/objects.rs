@@ -3,6 +3,7 @@
 use super::report::Report;
 use super::{count, counted, counters};
 use crate::context::Context;
+use crate::domains::{Reserver, outside};
 use crate::ioas::Ioas;
 use crate::kernel::Kernel;
 use crate::object::{Object, ObjectKind};
@@ -16,7 +17,7 @@ impl Kernel {
     /// Ids name what exists, nothing exists without an id, and each object has as many users as there are holders.
     pub(super) fn check_context(&self, report: &mut Report, number: u32, context: &Context) -> Result<()> {
         let users = self.count_users(number, context)?;
-        let mut kinds = [0_u64; 3];
+        let mut kinds = [0_u64; ObjectKind::COUNT];
         for (id, object) in context.objects.iter() {
             kinds[object.kind as usize] += 1;
             report.expect_count(object.users, counted(&users, id), format_args!("users of object {id} of iommufd {number}"));
@@ -25,8 +26,9 @@ impl Kernel {
                 format_args!("object {id} of iommufd {number} names {:?} {}, which has another id", object.kind, object.index),
             );
         }
-        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count()];
-        for (kind, existing) in [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device].into_iter().zip(existing) {
+        let mocks = self.bound_to(number).filter(|&device| self.devices[device].mock.is_some()).count();
+        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count(), mocks, 0];
+        for (kind, existing) in ObjectKind::ALL.into_iter().zip(existing) {
             report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
         }
         let compatible = context.vfio_ioas.is_none_or(|id| context.objects.index(id, ObjectKind::Ioas).is_ok());
@@ -77,6 +79,11 @@ impl Kernel {
                 let bound = self.devices.get(object.index as usize).and_then(|device| device.bound);
                 bound.is_some_and(|bound| bound.context == number && bound.id == id)
             }
+            ObjectKind::Selftest => {
+                let device = self.devices.get(object.index as usize);
+                device.is_some_and(|device| device.mock.is_some() && device.bound.is_some_and(|bound| bound.context == number))
+            }
+            ObjectKind::Reserved => false,
         }
     }
 
@@ -87,7 +94,7 @@ impl Kernel {
     }
 
     /// What must be reserved in the IOASes of an iommufd, sorted by IOAS and range: the ranges of the devices attached there, and what lies
-    /// beyond the aperture of the page tables.
+    /// beyond the aperture of the page tables, and what test requests reserved.
     fn reserved_of(&self, number: u32, context: &Context) -> Result<Vec<(u32, Range)>> {
         let mut reserved = Vec::new();
         let mut add = |ioas: u32, range: Range| {
@@ -104,9 +111,10 @@ impl Kernel {
             }
         }
         for (_, hwpt) in context.hwpts.iter() {
-            if let Some(start) = self.hardware.iommu.aperture_last(hwpt.domain).checked_add(1) {
-                add(hwpt.ioas, Range { start, last: u64::MAX })?;
-            }
+            outside(self.hardware.iommu.aperture(hwpt.domain)).try_for_each(|range| add(hwpt.ioas, range))?;
+        }
+        for (index, ioas) in context.ioases.iter() {
+            ioas.space.reserved_by(Reserver::Test.owner()).try_for_each(|range| add(index, range))?;
         }
         reserved.sort_unstable();
         Ok(reserved)

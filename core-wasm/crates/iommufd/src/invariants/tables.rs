@@ -4,7 +4,6 @@ use super::report::Report;
 use crate::context::Context;
 use crate::ioas::{Area, Ioas};
 use crate::kernel::Kernel;
-use crate::pages::PAGE;
 use iommu::DomainId;
 use iova::Range;
 
@@ -48,7 +47,7 @@ impl Kernel {
     /// The first IOVA of an area that a page table translates to anything but the area's pinned memory and permissions.
     fn first_difference(&self, context: &Context, domain: DomainId, range: Range, area: Area) -> Option<u64> {
         let Some(pages) = context.pages.get(area.pages) else { return Some(range.start) };
-        let (first, last) = area.page_range(range);
+        let (first, last) = area.byte_range(range);
         let mut at = range.start;
         for run in pages.pinned_runs(first, last) {
             let mut done = 0;
@@ -57,9 +56,9 @@ impl Kernel {
                 let Some(found) = found.filter(|found| found.pa.0 == run.pa.0 + done && found.prot == area.prot) else {
                     return Some(at);
                 };
-                // The rest of a large page is translated alike; `at` is at a page, so that this is at least one.
+                // The rest of a large page is translated alike.
                 let rest = (1_u64 << found.lg2_size) - (at & ((1 << found.lg2_size) - 1));
-                let step = rest.clamp(PAGE, run.length - done);
+                let step = rest.min(run.length - done);
                 done += step;
                 // Past the last page of the space this wraps, and is not used.
                 at = at.wrapping_add(step);

@@ -3,6 +3,7 @@
 
 mod calls;
 pub mod interrupts;
+pub mod mock;
 pub mod ranges;
 mod requests;
 pub mod starved;

@@ -1,6 +1,6 @@
 //! Structs with the number of their request.
 
-use uapi::{iommufd as api, simulated, vfio};
+use uapi::{iommufd as api, selftest, simulated, vfio};
 
 /// The struct of a request.
 pub trait Request: Sized {
@@ -64,5 +64,12 @@ requests! {
     vfio::DEVICE_BIND_IOMMUFD => vfio::DeviceBindIommufd,
     vfio::DEVICE_ATTACH_IOMMUFD_PT => vfio::DeviceAttachIommufdPt,
     vfio::DEVICE_DETACH_IOMMUFD_PT => vfio::DeviceDetachIommufdPt,
+    selftest::TEST_CMD => selftest::TestCmd,
+    selftest::TEST_CMD => selftest::TestAddReserved,
+    selftest::TEST_CMD => selftest::TestMockDomain,
+    selftest::TEST_CMD => selftest::TestMockDomainFlags,
+    selftest::TEST_CMD => selftest::TestMockDomainReplace,
+    selftest::TEST_CMD => selftest::TestMdCheckMap,
+    selftest::TEST_CMD => selftest::TestMdCheckRefs,
     simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
 }

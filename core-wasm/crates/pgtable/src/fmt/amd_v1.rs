@@ -13,6 +13,9 @@
 //! it points to. With 7 the size is in the address: below the first zero above bit 11 all are ones, and the page has twice the bytes up
 //! to there. Such a leaf is written to as many neighbouring entries as it covers, each the same.
 //! Skipping of levels, which the specification allows, is not used.
+//!
+//! Linux's mock IOMMU uses the same entries with a smaller granule: see `amd_mock.rs`. Addresses are then kept in units of that granule, in
+//! the same bits, and the tables above are shifted by as many bits.
 
 use crate::format::{Entry, Format};
 use crate::types::{Pa, Prot};
@@ -29,26 +32,40 @@ const READ_SHIFT: u32 = 61;
 const READ: u64 = 1 << READ_SHIFT;
 const WRITE: u64 = 1 << 62;
 
-const LAST_LEAF_LEVEL: u32 = 4;
+const ADDRESS_SHIFT: u32 = 12;
 const LAST_LEAF_LG2: u32 = 51;
 const UNUSED_512_GIB: u64 = 1 << 39;
 
 /// AMD IOMMU v1; 3 to 6 levels for 39, 48, 57 or 64 bits.
-#[derive(Clone, Copy, Debug)]
-pub enum AmdV1 {}
+pub type AmdV1 = AmdTable<ADDRESS_SHIFT>;
 
-impl Format for AmdV1 {
-    const NAME: &'static str = "amd_v1";
-    const GRANULE_LG2: u32 = 12;
+/// The format with a granule of 2^`GRANULE` bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum AmdTable<const GRANULE: u32> {}
+
+impl<const GRANULE: u32> AmdTable<GRANULE> {
+    /// The hardware's own granule.
+    const REAL: bool = GRANULE == ADDRESS_SHIFT;
+    /// How far an address is moved to its place in an entry.
+    const SHIFT: u32 = ADDRESS_SHIFT - GRANULE;
+    /// The table above has no leaves.
+    const LAST_LEAF_LEVEL: u32 = Self::MAX_LEVELS - 2;
+}
+
+impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
+    const NAME: &'static str = if Self::REAL { "amd_v1" } else { "amd_mock" };
+    const GRANULE_LG2: u32 = GRANULE;
+    const TABLE_LG2: u32 = 12;
     const MIN_LEVELS: u32 = 3;
-    const MAX_LEVELS: u32 = 6;
-    const MAX_ADDRESS_LG2: u32 = 64;
+    const MAX_LEVELS: u32 = if Self::REAL { 6 } else { 5 };
+    const MAX_ADDRESS_LG2: u32 = if Self::REAL { 64 } else { 56 };
+    const MAX_OUTPUT_LG2: u32 = if Self::REAL { 52 } else { 51 };
     const CONTIGUOUS: bool = true;
 
     /// Every power of two, but not 512 GiB: hardware has an erratum there and Linux leaves that size out, so a peer would differ.
     #[inline]
     fn leaf_sizes(level: u32) -> u64 {
-        if level > LAST_LEAF_LEVEL {
+        if level > Self::LAST_LEAF_LEVEL {
             return 0;
         }
         let least = Self::item_lg2(level);
@@ -70,33 +87,37 @@ impl Format for AmdV1 {
 
     #[inline(always)]
     fn table_pa(entry: u64) -> Pa {
-        Pa(entry & ADDRESS)
+        Pa((entry & ADDRESS) >> Self::SHIFT)
     }
 
     #[inline(always)]
     fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa(entry & ADDRESS & !((1 << Self::leaf_lg2(entry, level)) - 1))
+        Pa((entry & ADDRESS) >> Self::SHIFT & !((1 << Self::leaf_lg2(entry, level)) - 1))
     }
 
-    /// The specification's size code: n ones from bit 12 upwards are a page of 2^(13 + n) bytes.
+    /// The specification's size code: n ones from bit 12 upwards are a page of 2^(n + 1) granules.
     #[inline(always)]
     fn leaf_lg2(entry: u64, level: u32) -> u32 {
-        if entry & NEXT_LEVEL == NEXT_LEVEL_SIZE { 13 + ((entry & ADDRESS) >> 12).trailing_ones() } else { Self::item_lg2(level) }
+        if entry & NEXT_LEVEL == NEXT_LEVEL_SIZE {
+            GRANULE + 1 + ((entry & ADDRESS) >> ADDRESS_SHIFT).trailing_ones()
+        } else {
+            Self::item_lg2(level)
+        }
     }
 
     #[inline(always)]
     fn encode_table(pa: Pa, level: u32) -> u64 {
-        pa.0 | PRESENT | u64::from(level) << NEXT_LEVEL_SHIFT | READ | WRITE
+        pa.0 << Self::SHIFT | PRESENT | u64::from(level) << NEXT_LEVEL_SHIFT | READ | WRITE
     }
 
     #[inline(always)]
     fn encode_leaf(pa: Pa, level: u32, lg2: u32, attributes: u64) -> u64 {
         if lg2 == Self::item_lg2(level) {
-            return pa.0 | PRESENT | attributes;
+            return pa.0 << Self::SHIFT | PRESENT | attributes;
         }
         let start = pa.0 & !((1 << lg2) - 1);
-        let size_code = ((1 << (lg2 - 1)) - 1) & ADDRESS;
-        start | size_code | NEXT_LEVEL_SIZE | PRESENT | attributes
+        let size_code = (1 << (lg2 - 1)) - 1;
+        (start | size_code) << Self::SHIFT & ADDRESS | NEXT_LEVEL_SIZE | PRESENT | attributes
     }
 
     #[inline]

@@ -5,4 +5,6 @@ any_page_table! {
     vtd_ss::VtdSs,
     /// AMD IOMMU host tables v1: 3 to 6 levels; every power of two from 4 KiB.
     amd_v1::AmdV1,
+    /// The mock IOMMU of Linux's tests: 3 to 5 levels of AMD's entries; every power of two from 2 KiB.
+    amd_mock::AmdMock,
 }

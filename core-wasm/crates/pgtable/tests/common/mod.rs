@@ -17,6 +17,9 @@ macro_rules! every_geometry {
         for levels in 3..=6 {
             $function::<pgtable::fmt::AmdV1>(levels $(, $argument)*);
         }
+        for levels in 3..=5 {
+            $function::<pgtable::fmt::AmdMock>(levels $(, $argument)*);
+        }
         for levels in 2..=4 {
             $function::<$crate::common::granule_16k::Granule16K>(levels $(, $argument)*);
         }

@@ -1,0 +1,121 @@
+//! Mock devices: made, bound and attached by one request, gone with their test object.
+//!
+//! To the rest of the kernel such a device is one of the machine, alone in its group, that no fd can open. Its place among the devices is used
+//! again.
+
+use crate::config::DeviceConfig;
+use crate::file::Bound;
+use crate::kernel::Kernel;
+use crate::object::ObjectKind;
+use crate::request::Call;
+use uapi::iommufd::HW_CAP_DIRTY_TRACKING;
+use uapi::selftest as api;
+use uapi::{Errno, Result};
+
+const KNOWN_FLAGS: u32 = api::MOCK_FLAGS_DEVICE_NO_DIRTY | api::MOCK_FLAGS_DEVICE_PASID;
+/// Set in the requester id of a mock device, and of no PCI function.
+const REQUESTER: u32 = 1 << 31;
+
+/// Bits of a PASID of a device with these flags.
+pub(crate) fn pasid_bits(flags: u32) -> u8 {
+    if flags & api::MOCK_FLAGS_DEVICE_PASID != 0 { api::MOCK_PASID_WIDTH as u8 } else { 0 }
+}
+
+/// What the IOMMU can do for a device with these flags, as GET_HW_INFO says it.
+pub(crate) fn capabilities(flags: u32) -> u64 {
+    if flags & api::MOCK_FLAGS_DEVICE_NO_DIRTY != 0 { 0 } else { HW_CAP_DIRTY_TRACKING }
+}
+
+/// MOCK_DOMAIN and MOCK_DOMAIN_FLAGS: makes a device and its test object, binds it and attaches it. All or nothing.
+pub(super) fn mock_domain(call: &mut Call) -> Result<()> {
+    let mut request = api::TestMockDomainFlags::read(call.bytes()?);
+    let flags = if request.op == api::TEST_OP_MOCK_DOMAIN { 0 } else { request.dev_flags };
+    let context = call.context;
+    // The id is taken first, as in Linux, and given back on failure. Until the request is done nothing finds it.
+    let id = call.context()?.objects.add(ObjectKind::Reserved, 0)?;
+    let made = call.kernel.bind_mock(context, flags).and_then(|(device, bound)| {
+        request.out_stdev_id = id;
+        request.out_idev_id = bound.id;
+        let attached = call.kernel.attach(device, bound, request.id);
+        let answered = attached.and_then(|hwpt| {
+            request.out_hwpt_id = hwpt;
+            let mut answer = [0; api::TestMockDomainFlags::SIZE];
+            request.write(&mut answer);
+            call.respond(&answer)
+        });
+        answered.map(|()| device).inspect_err(|_| call.kernel.leave_context(device, bound))
+    });
+    let objects = &mut call.context()?.objects;
+    match made {
+        Ok(device) => objects.finish(id, ObjectKind::Selftest, device),
+        Err(_) => objects.remove(id),
+    }
+    made.map(|_| ())
+}
+
+/// MOCK_DOMAIN_REPLACE: attaches the device of a test object to something else.
+pub(super) fn replace(call: &mut Call) -> Result<()> {
+    let mut request = api::TestMockDomainReplace::read(call.bytes()?);
+    let device = call.context()?.objects.index(request.id, ObjectKind::Selftest)?;
+    let bound = call.kernel.device(device)?.bound.ok_or(Errno::EIO)?;
+    request.pt_id = call.kernel.attach(device, bound, request.pt_id)?;
+    let mut answer = [0; api::TestMockDomainReplace::SIZE];
+    request.write(&mut answer);
+    call.respond(&answer)
+}
+
+impl Kernel {
+    /// Makes a mock device and binds it to an iommufd. EINVAL for unknown flags, ENOMEM.
+    fn bind_mock(&mut self, context: u32, flags: u32) -> Result<(u32, Bound)> {
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let device = self.mock_device()?;
+        let id = self.context_mut(context)?.objects.add(ObjectKind::Device, device)?;
+        if let Err(error) = self.claim_group(device, context) {
+            self.context_mut(context)?.objects.remove(id);
+            return Err(error);
+        }
+        self.context_mut(context)?.objects.hold(id, 1);
+        let bound = Bound { context, id };
+        let entry = self.device_mut(device)?;
+        entry.mock = Some(flags);
+        entry.bound = Some(bound);
+        Ok((device, bound))
+    }
+
+    /// The place of a mock device that is not bound: one that was left, or a new one with a group of its own.
+    fn mock_device(&mut self) -> Result<u32> {
+        if let Some(free) = self.devices.iter().position(|device| device.mock.is_some() && device.bound.is_none()) {
+            return Ok(free as u32);
+        }
+        let group = self.add_group()?;
+        let requester = REQUESTER | self.devices.len() as u32;
+        let added = self.add_device(DeviceConfig { group, requester, viable: true, reset: false, coherent: true });
+        match added {
+            Ok(device) => self.device_mut(device)?.mock = Some(0),
+            Err(_) => self.groups.truncate(group as usize),
+        }
+        added
+    }
+
+    /// DESTROY of a test object, which nothing holds: its device is detached and gone.
+    pub(crate) fn destroy_selftest(&mut self, context: u32, id: u32, device: u32) {
+        if let Ok(context) = self.context_mut(context) {
+            context.objects.remove(id);
+        }
+        if let Some(bound) = self.device(device).ok().and_then(|device| device.bound) {
+            self.leave_context(device, bound);
+        }
+    }
+
+    /// Destroys all test objects of an iommufd, whose files are closed.
+    pub(crate) fn destroy_selftests(&mut self, context: u32) {
+        let end = self.context(context).map_or(0, |context| context.objects.end());
+        for id in 1..end {
+            if let Ok(device) = self.context(context).and_then(|context| context.objects.index(id, ObjectKind::Selftest)) {
+                self.destroy_selftest(context, id, device);
+            }
+        }
+    }
+}

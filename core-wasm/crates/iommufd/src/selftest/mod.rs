@@ -1,0 +1,61 @@
+//! The request of a kernel that was built to test iommufd, on a machine whose IOMMU is the mock one.
+//!
+//! It makes devices that exist inside an iommufd alone and looks behind the scenes: where a page table leads, how often a page is pinned.
+//! Checks and their order are those of Linux 7.3's `selftest.c`.
+//!
+//! Access objects, PASIDs, dirty pages, nesting and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
+//! can exist (`look.rs`), the others EOPNOTSUPP.
+
+mod devices;
+mod look;
+mod tables;
+
+use crate::domains::Reserver;
+use crate::object::ObjectKind;
+use crate::request::Call;
+pub(crate) use devices::{capabilities, pasid_bits};
+use iova::Range;
+pub(crate) use tables::{convert_iova, wants_huge};
+use uapi::selftest as api;
+use uapi::{Errno, Result};
+
+/// Least limit of [`api::TEST_OP_SET_TEMP_MEMORY_LIMIT`]: one entry of Linux's lists of pages.
+const ENTRY_BYTES: u32 = 12;
+
+/// TEST_CMD: one of its operations.
+pub(crate) fn test(call: &mut Call) -> Result<()> {
+    let request = api::TestCmd::read(call.bytes()?);
+    match request.op {
+        api::TEST_OP_ADD_RESERVED => add_reserved(call),
+        api::TEST_OP_MOCK_DOMAIN | api::TEST_OP_MOCK_DOMAIN_FLAGS => devices::mock_domain(call),
+        api::TEST_OP_MOCK_DOMAIN_REPLACE => devices::replace(call),
+        api::TEST_OP_MD_CHECK_MAP => look::check_map(call),
+        api::TEST_OP_MD_CHECK_REFS => look::check_refs(call),
+        api::TEST_OP_SET_TEMP_MEMORY_LIMIT => set_memory_limit(call),
+        api::TEST_OP_DIRTY => look::dirty(call),
+        api::TEST_OP_DEV_CHECK_CACHE => look::check_cache(call),
+        // No page table is nested.
+        api::TEST_OP_MD_CHECK_IOTLB => Err(Errno::ENOENT),
+        // No device has a virtual IOMMU, so that the same error follows whether or not there is such a device.
+        api::TEST_OP_TRIGGER_VEVENT => Err(Errno::ENOENT),
+        api::TEST_OP_PASID_ATTACH | api::TEST_OP_PASID_REPLACE | api::TEST_OP_PASID_DETACH | api::TEST_OP_PASID_CHECK_HWPT => {
+            call.context()?.objects.index(request.id, ObjectKind::Selftest)?;
+            Err(Errno::EOPNOTSUPP)
+        }
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// Reserves addresses of an IOAS for as long as that exists.
+fn add_reserved(call: &mut Call) -> Result<()> {
+    let request = api::TestAddReserved::read(call.bytes()?);
+    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
+    let last = request.start.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    call.context()?.ioas(request.id)?.reserve(Range { start: request.start, last }, Reserver::Test)
+}
+
+/// Linux works through a long mapping in pieces, whose size this limits; nothing but time depends on it. Here there are no pieces.
+fn set_memory_limit(call: &mut Call) -> Result<()> {
+    let request = api::TestSetTempMemoryLimit::read(call.bytes()?);
+    if request.limit < ENTRY_BYTES { Err(Errno::EINVAL) } else { Ok(()) }
+}
