@@ -5,7 +5,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import * as uapi from "../../uapi/codec.ts";
 import { O_CLOEXEC, O_RDWR } from "../../uapi/kernel.ts";
 import { faults } from "../../backends/wrap/mod.ts";
-import { DeviceFd, type IommuError, IommuFd, listDevices } from "../../mod.ts";
+import { DeviceFd, type IommuError, IommuFd, listDevices, MemFd } from "../../mod.ts";
 import { thrown } from "../check.ts";
 import { bind, codeOf, groupOf } from "./program.ts";
 import { openType1, type Type1Setup, type Type1SetupOptions } from "./setup.ts";
@@ -246,3 +246,24 @@ test("rights that are missing for the group's file are named when a device is bo
   strictEqual(error.code, "EACCES");
   ok(error.message.includes(`/dev/vfio/${groupOf(kernel, alone)}`), error.message);
 }, { wrap: (fake) => faults(fake, [{ call: "open", nth: 3, errno: "EACCES" }]) });
+
+test("a place whose mapping the kernel below refuses is free again, for map, copy and files", ({ kernel, devices: { alone } }) => {
+  using iommu = IommuFd.open(kernel);
+  using ioas = iommu.createIoas();
+  using device = bind(kernel, alone, iommu);
+  device.attach(ioas);
+  using file = MemFd.create(kernel, "memory", 4096);
+  using kept = ioas.createDmaBuffer(4096, { iova: 0x1_0000n });
+  const iova = 0x2_0000n;
+  const ways: (() => unknown)[] = [
+    () => ioas.map(kept, { iova }),
+    () => ioas.copy(ioas, { sourceIova: kept.iova, length: 4096, iova }),
+    () => ioas.mapFile(file, { iova }),
+  ];
+  for (const way of ways) {
+    strictEqual(codeOf(way), "ENOMEM");
+    strictEqual(codeOf(() => ioas.unmap(iova, 4096)), "ENOENT");
+    way();
+    strictEqual(ioas.unmap(iova, 4096), 4096n);
+  }
+}, { wrap: (fake) => faults(fake, [2, 4, 6].map((nth) => ({ call: "ioctl", request: "IOMMU_MAP_DMA", nth, errno: "ENOMEM" } as const))) });
