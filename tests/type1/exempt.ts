@@ -11,6 +11,7 @@ const OPTIONS = "options are type1's own and cannot be changed: memory is charge
 const FAULTS = "type1 has no fault queues: EOPNOTSUPP, whatever the rest of the request says";
 const FILES = "a file is mapped in the process at once, so that it is looked at as soon as its place is found";
 const PREFIX = "a struct or list that can be read in part only is not read at all";
+const BEFORE = "an answer that cannot be given is refused before anything is done for it";
 /** The model alone: Linux copies through a file in memory, which knows what may be written. */
 const READ_ONLY = "the model does not tell memory that may be written from memory that may be read";
 
@@ -20,7 +21,7 @@ export const EXEMPT: Readonly<Record<string, Readonly<Record<string, string>>>> 
     "of a size beyond all memory": PREFIX,
     "an answer is no longer than the struct": HARDWARE,
     "a new object whose id cannot be written back": READ_ONLY,
-    "a mapping whose answer cannot be written back stays": READ_ONLY,
+    "a mapping whose answer cannot be written back stays": BEFORE,
   },
   "IOVA ranges": { "ranges are compared while they are read": PREFIX },
   OPTION: {

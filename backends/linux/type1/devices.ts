@@ -82,14 +82,16 @@ export class Devices {
   /** The device at a PCI address. −ENODEV: there is none, or the IOMMU does not translate for it. */
   find(address: string): Device | number {
     const number = linkName(this.#kernel, `${PCI_DEVICES}/${address}/iommu_group`);
-    if (number === undefined || this.#isWithoutIommu(number)) return -ERRNO.ENODEV;
+    const refusal = number === undefined ? -ERRNO.ENODEV : this.#checkIommu(number);
+    if (number === undefined || refusal < 0) return refusal;
     const known = this.#devices.get(key(number, address));
     if (known !== undefined) return known;
     const group = this.#groups.get(number) ?? this.#addGroup(number);
     if (typeof group === "number") return group;
     const members = this.#kernel.list(`${GROUPS}/${number}/devices`);
-    // The core takes new devices of a group only while no program has it.
-    for (const member of new Set([address, ...(typeof members === "number" ? [] : members)])) {
+    if (typeof members === "number") return members;
+    // All at once: the core takes new devices of a group only while no program has it.
+    for (const member of new Set([address, ...members])) {
       const result = this.#addDevice(group, member);
       if (result < 0) return result === -ERRNO.EINVAL ? -ERRNO.ENODEV : result;
     }
@@ -108,10 +110,11 @@ export class Devices {
     return 0;
   }
 
-  /** VFIO makes groups for devices without an IOMMU where it was told to: they would reach all memory. */
-  #isWithoutIommu(number: string): boolean {
+  /** VFIO makes groups for devices without an IOMMU where it was told to: they would reach all memory. Groups of an IOMMU have no name. */
+  #checkIommu(number: string): number {
     const name = this.#kernel.readFile(`${GROUPS}/${number}/name`);
-    return typeof name !== "number" && new TextDecoder().decode(name).trim() === "vfio-noiommu";
+    if (typeof name === "number") return name === -ERRNO.ENOENT ? 0 : name;
+    return new TextDecoder().decode(name).trim() === "vfio-noiommu" ? -ERRNO.ENODEV : 0;
   }
 
   #addGroup(number: string): Group | number {

@@ -69,6 +69,7 @@ export class Type1Kernel<Below extends Kernel = Kernel> implements Kernel {
   open(path: string, flags: number): number {
     if (path === "/dev/iommu") return this.#openIommufd(flags);
     const address = this.#nodes.addressOf(path);
+    if (typeof address === "number") return address;
     if (address !== undefined) return this.#openDevice(address);
     return path.startsWith(NODES) ? -ERRNO.ENOENT : this.below.open(path, flags);
   }

@@ -30,10 +30,18 @@ export class Nodes {
     this.#kernel = kernel;
   }
 
-  /** The PCI address of the device that a path is the node of; undefined: it is no such path, or no device has it. */
-  addressOf(path: string): string | undefined {
+  /** The PCI address of the device that a path is the node of; undefined: it is no such path, or no device has it. −errno: that cannot be told. */
+  addressOf(path: string): string | number | undefined {
     const name = NODE.exec(path)?.[1];
-    return name === undefined ? undefined : this.#addresses().find((address) => this.#nameOf(address) === name);
+    if (name === undefined) return undefined;
+    const addresses = this.#kernel.list(PCI_DEVICES);
+    if (typeof addresses === "number") return addresses;
+    for (const address of addresses) {
+      const found = this.#nameOf(address);
+      if (found === name) return address;
+      if (typeof found === "number") return found;
+    }
+    return undefined;
   }
 
   /** As {@linkcode Kernel.list}. */
@@ -46,25 +54,25 @@ export class Nodes {
     if (address === undefined) return below;
     // Devices of another kind of driver are not given to programs, whatever the kernel below shows.
     const name = this.#nameOf(address);
+    if (typeof name === "number") return name;
     if (folder !== undefined) return name === undefined ? (typeof below === "number" ? below : -ERRNO.ENOENT) : [name];
     if (typeof below === "number" || name === undefined) return below;
     return [...new Set([...below, "vfio-dev"])];
   }
 
-  #names(): string[] {
-    return this.#addresses().flatMap((address) => this.#nameOf(address) ?? []);
+  #names(): string[] | number {
+    const addresses = this.#kernel.list(PCI_DEVICES);
+    if (typeof addresses === "number") return addresses;
+    const names = addresses.sort().map((address) => this.#nameOf(address));
+    return names.find((name) => typeof name === "number") ?? names.filter((name) => typeof name === "string");
   }
 
-  #addresses(): string[] {
-    const found = this.#kernel.list(PCI_DEVICES);
-    return typeof found === "number" ? [] : found.sort();
-  }
-
-  /** "vfio3" for a device that programs may have. */
-  #nameOf(address: string): string | undefined {
+  /** "vfio3" for a device that programs may have. −errno: what the kernel below calls it cannot be told. */
+  #nameOf(address: string): string | number | undefined {
     const driver = linkName(this.#kernel, `${PCI_DEVICES}/${address}/driver`);
     if (driver === undefined || !DRIVER.test(driver)) return undefined;
     const names = this.#kernel.list(`${PCI_DEVICES}/${address}/vfio-dev`);
+    if (typeof names === "number" && names !== -ERRNO.ENOENT) return names;
     if (typeof names !== "number" && names[0] !== undefined) return names[0];
     const given = this.#given.get(address) ?? `vfio${this.#given.size}`;
     this.#given.set(address, given);
