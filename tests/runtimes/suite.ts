@@ -6,8 +6,8 @@
  */
 import { quickstart } from "../../examples/quickstart.ts";
 import { equal } from "../check.ts";
-import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
-import { openSimulated } from "../conformance/simulated.ts";
+import { CONFORMANCE, hostOf, MOCK } from "../conformance/mod.ts";
+import { openMock, openSimulated } from "../conformance/simulated.ts";
 import { describeFailure, runSuites, type Suite } from "../harness.ts";
 import { EDUS, PUPPETS, RULES } from "../rules/mod.ts";
 
@@ -34,6 +34,7 @@ export async function runAll(): Promise<RuntimeReport> {
   const reports = [
     await runSuites([QUICKSTART], { open: () => Promise.resolve(), close: () => [] }),
     await runSuites(CONFORMANCE, hostOf(() => openSimulated())),
+    await runSuites(MOCK, hostOf(() => openMock())),
     await runSuites(RULES, PUPPETS),
     await runSuites(RULES, EDUS),
   ];

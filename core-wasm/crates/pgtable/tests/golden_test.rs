@@ -3,7 +3,7 @@
 mod common;
 
 use common::runs;
-use pgtable::fmt::{AmdV1, VtdSs};
+use pgtable::fmt::{AmdMock, AmdV1, VtdSs};
 use pgtable::{Config, Format, Pa, PageTable, Prot, TableMemory, VecMemory};
 
 const READ_WRITE: Prot = Prot::from_bits(3);
@@ -28,7 +28,7 @@ impl<F: Format> Tables<F> {
         for &index in indices {
             let entry = self.memory.entries(at, 512)[index];
             found.push(entry);
-            at = Pa(entry & 0x000f_ffff_ffff_f000);
+            at = Pa((entry & 0x000f_ffff_ffff_f000) >> (12 - F::GRANULE_LG2));
         }
         found
     }
@@ -130,6 +130,25 @@ fn amd_a_contiguous_leaf_is_repeated_in_each_entry_it_covers() {
         let expected = if (16..32).contains(&index) { 0x6000_0001_0001_7e01 } else { 0 };
         assert_eq!(tables.entries(&[0, 0, 0, index])[3], expected);
     }
+}
+
+/// Addresses are in units of 2 KiB, in the same bits: a 2 KiB page has twice its address there.
+#[test]
+fn mock_leaves_are_amds_with_a_granule_of_2_kib() {
+    // 1 << 29 | 2 << 20 | 3 << 11
+    let cases: [(u64, &[usize], u64); 5] = [
+        (0x800, &[0, 0, 0], 0x6000_0020_0000_0001),
+        (0x1000, &[0, 0, 0], 0x6000_0020_0000_0e01),
+        (0x2000, &[0, 0, 0], 0x6000_0020_0000_1e01),
+        (0x10_0000, &[0, 0], 0x6000_0020_0000_0001),
+        (0x20_0000, &[0, 0], 0x6000_0020_000f_fe01),
+    ];
+    for (size, path, expected) in cases {
+        let tables = Tables::<AmdMock>::map(Config::new(3), 0, 0x10_0000_0000, size, READ_WRITE);
+        assert_eq!(*tables.entries(path).last().unwrap(), expected, "{size:#x}");
+    }
+    let table = Tables::<AmdMock>::map(Config::new(3), 0x2020_1800, 0x1_2345_6800, 0x800, Prot::READ).table;
+    assert_eq!((table.aperture_last(), table.page_sizes()), ((1 << 38) - 1, 0x3f_ffff_f800));
 }
 
 #[test]
