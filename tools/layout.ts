@@ -6,10 +6,12 @@
  * ```
  *
  * `HEADERS` is a folder with the `linux/iommufd.h`, `linux/vfio.h` and `iommufd_test.h` of the release that the schema describes. Taken from a
- * source tree rather than installed, they need `-D__user= "-D__counted_by(x)="`.
+ * source tree rather than installed, they need `-D__user= "-D__counted_by(x)="`. Headers named as arguments are the only ones asked for:
+ * `iommufd_test.h` is not among those that the kernel installs.
  *
  * @module
  */
+import process from "node:process";
 import { DESCRIBED, fieldBytes, minimumBytes, placed, structBytes, structOf } from "../uapi/schema/layout.ts";
 import type { Family, Request, Struct } from "../uapi/schema/types.ts";
 
@@ -53,9 +55,14 @@ function familyAssertions(family: Family): string[] {
   return [...family.structs.flatMap(structAssertions), ...family.requests.flatMap(requestAssertions), ...constants];
 }
 
-if (import.meta.main) {
-  const described = DESCRIBED.filter(({ header }) => header !== "");
-  console.log(
-    ["#include <stddef.h>", ...described.map(({ header }) => `#include <${header}>`), ...described.flatMap(familyAssertions)].join("\n"),
-  );
+/** A C file that asserts what the schema says. @param headers the only ones to ask for; none: all. @throws {RangeError} for one that nothing describes. */
+export function layoutAssertions(headers: readonly string[] = []): string {
+  const known = DESCRIBED.filter(({ header }) => header !== "");
+  const stray = headers.find((name) => !known.some(({ header }) => header === name));
+  if (stray !== undefined) throw new RangeError(`Cannot check ${stray}: the schema does not describe it`);
+  const described = known.filter(({ header }) => headers.length === 0 || headers.includes(header));
+  const includes = described.map(({ header }) => `#include <${header}>`);
+  return ["#include <stddef.h>", ...includes, ...described.flatMap(familyAssertions), ""].join("\n");
 }
+
+if (import.meta.main) console.log(layoutAssertions(process.argv.slice(2)));
