@@ -1,5 +1,5 @@
 /**
- * Checks the schema's numbers against the headers of the kernel that the virtual machine boots: `deno run --allow-all tests/vm/layout.ts`.
+ * Checks the schema's numbers against the headers of the kernel that the virtual machine boots: `deno task test:layout`.
  *
  * @module
  */

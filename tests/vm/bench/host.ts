@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { boot } from "../boot.ts";
 import { run } from "../command.ts";
@@ -31,6 +32,9 @@ const OPTIONS = {
   help: { type: "boolean" },
 } as const;
 
+/** What runs in the guest, as a path from the root of the repository. */
+const GUEST = relative(join(import.meta.dirname!, "../../.."), fileURLToPath(new URL("./guest.ts", import.meta.url)));
+
 function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
@@ -40,7 +44,7 @@ function readArguments(words: string[]): { readonly command: string; readonly kv
   const { rounds = "5", filter = "", json = false, kvm = false, help = false } = parseArgs({ args: words, options: OPTIONS }).values;
   if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`Cannot measure "${rounds}" rounds: 1 to 9999 are needed`);
   const passed = ["--peer", "/share/peer", "--rounds", rounds, "--filter", quoted(filter), ...(json ? ["--json"] : [])];
-  return { command: `deno run --no-check --allow-all tests/vm/bench/guest.ts ${passed.join(" ")}`, kvm, help };
+  return { command: `deno run --no-check --allow-all ${GUEST} ${passed.join(" ")}`, kvm, help };
 }
 
 /** @returns the exit status: 0, or 1 if something could not be measured, 2 if an argument is wrong. */
