@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { boot } from "../boot.ts";
 import { run } from "../command.ts";
 import { buildInitramfs } from "../initramfs.ts";
-import { buildKernels } from "../kernel.ts";
+import { buildKernel } from "../kernel.ts";
 import { VARIANTS } from "../variants.ts";
 import { buildPeer } from "./build.ts";
 
@@ -61,7 +61,7 @@ async function main(words: string[]): Promise<number> {
     return 0;
   }
   await run("bash", [join(import.meta.dirname!, "../install.sh"), "run"]);
-  const { image, headers } = (await buildKernels(["iommufd"])).get("iommufd")!;
+  const { image, headers } = await buildKernel();
   const folder = await Deno.makeTempDir({ prefix: "iommufd-peer-" });
   try {
     const peer = join(folder, "peer");
