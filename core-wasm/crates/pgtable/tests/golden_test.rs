@@ -141,7 +141,7 @@ fn mock_leaves_are_amds_with_a_granule_of_2_kib() {
         (0x1000, &[0, 0, 0], 0x6000_0020_0000_0e01),
         (0x2000, &[0, 0, 0], 0x6000_0020_0000_1e01),
         (0x10_0000, &[0, 0], 0x6000_0020_0000_0001),
-        (0x20_0000, &[0, 0], 0x6000_0020_000f_fe01),
+        (0x20_0000, &[0, 0], 0x6000_0020_001f_fe01),
     ];
     for (size, path, expected) in cases {
         let tables = Tables::<AmdMock>::map(Config::new(3), 0, 0x10_0000_0000, size, READ_WRITE);
