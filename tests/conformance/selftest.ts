@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_NONE } from "../../uapi/kernel.ts";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
-import { iommuWithIoas, mapAnywhere, mapAt, newHwpt, newIoas, NO_ID, PAGE, unmap, usableRanges } from "./steps.ts";
+import { iommuWithIoas, mapAnywhere, mapAt, newHwpt, newIoas, NO_ID, PAGE, unmap, usableRanges, USER_BASE } from "./steps.ts";
 
 /** First IOVA that a mock page table translates. */
 const FIRST = 1n << 24n;
@@ -15,6 +15,7 @@ const FIRST = 1n << 24n;
 const LAST = (1n << 31n) - 1n;
 /** The smallest page of a mock IOMMU. */
 const HALF = 2048n;
+const READABLE_WRITABLE = PROT_READ | PROT_WRITE;
 /** What data of the mock IOMMU is called. */
 const DATA_SELFTEST = 0xdead;
 
@@ -42,9 +43,12 @@ function destroy(t: Caller, iommu: number, id: number): string {
   return t.ask(iommu, "DESTROY", { id }).code;
 }
 
-/** Memory that is there: of memory that was never written Linux would look at its one page of zeros. */
+/**
+ * Memory that is there: of memory that was never written Linux would look at its one page of zeros. It lies apart from all other memory, so that
+ * no huge page takes it in: Linux counts no pins of those.
+ */
 function written(t: Caller, pages: number): bigint {
-  const at = t.memory(pages * PAGE);
+  const at = t.memory(pages * PAGE, USER_BASE, READABLE_WRITABLE, MAP_FIXED_NOREPLACE);
   t.bytes(at, pages * PAGE).fill(1);
   return at;
 }
