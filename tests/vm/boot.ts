@@ -81,7 +81,8 @@ function qemuArguments(options: BootOptions, share: string, deno: string): strin
     ...folder("share", share, ""),
     ...folder("deno", deno, ",readonly=on"),
     ...["-kernel", kernel, "-initrd", initramfs],
-    ...["-append", `console=ttyS0 panic=-1 oops=panic hugepages=64 hugepagesz=1G hugepages=1 ${append}`],
+    // The kernel panics where its timer does not tick during a check that a busy host can make it miss: no_timer_check.
+    ...["-append", `console=ttyS0 panic=-1 oops=panic no_timer_check hugepages=64 hugepagesz=1G hugepages=1 ${append}`],
     ...(trace.length === 0 ? [] : ["-D", join(share, "trace.log"), ...trace.flatMap((event) => ["-trace", event])]),
   ];
 }
