@@ -107,6 +107,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     advice: {
       ENOENT: "This kernel has no iommufd: it needs Linux 6.2 or later with CONFIG_IOMMUFD, and the module loaded (modprobe iommufd).",
       ENODEV: "The module is not loaded: modprobe iommufd.",
+      ENXIO: "The module is not loaded: modprobe iommufd.",
       EACCES: "Give the user access to /dev/iommu, for example by a udev rule.",
     },
   },
@@ -214,6 +215,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EPERM: "Give the user access to the file, for example by chown or a udev rule.",
       ENOENT: "The device is gone, or its driver is no longer vfio-pci.",
       ENODEV: "The device is gone, or its driver is no longer vfio-pci.",
+      ENXIO: "The node is of a device that is gone: look for the present one in /dev/vfio/devices.",
     },
   },
   findDevice: { operation: "open", action: "open {device}", advice: {} },
@@ -227,6 +229,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       ENODEV: "The device has no IOMMU group: switch the IOMMU on (firmware settings, intel_iommu=on or amd_iommu=on).",
       EBADF: "The iommufd is closed.",
       EBADFD: "What was given is no iommufd.",
+      EACCES: "It is a virtual function, and the program that has its physical function demands a token.",
     },
   },
   label: {

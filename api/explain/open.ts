@@ -37,7 +37,9 @@ export function explainNewFile(kernel: Kernel, result: number): string | undefin
 export function explainAdopt(kernel: Kernel, result: number, fd: number): string | undefined {
   if (result !== -ERRNO.EBADFD) return undefined;
   const path = guess(() => readLink(kernel, `/proc/self/fd/${fd}`));
-  return path && `It is open, but of another kind: ${path.replace(/[^\x20-\x7e]|[{}[\]]/g, "?")}.`;
+  // Files without a path are called "anon_inode:[eventfd]".
+  const name = path?.replace(/^anon_inode:/, "").replace(/[^\x20-\x7e]|[{}[\]]/g, "");
+  return name && `It is open, but of another kind: ${name}.`;
 }
 
 function tooManyFiles(kernel: Kernel): string | undefined {

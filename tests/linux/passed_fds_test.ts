@@ -183,7 +183,7 @@ Deno.test("files that no handle took are closed with the kernel object, and what
     for (const fd of fds) {
       for (const take of [IommuFd.adopt, DeviceFd.adopt]) {
         const error = failure(() => take(kernel, fd), "EBADFD");
-        check(/of another kind: (anon_inode:.eventfd.|.memfd:memory)/.test(error.advice.replace(/\?/g, ".")), error.message);
+        check(/of another kind: (eventfd|.memfd:memory)/.test(error.advice), error.message);
       }
       check(Deno.readLinkSync(`/proc/self/fd/${fd}`).length > 0, "it is open");
     }
