@@ -36,6 +36,12 @@ const DMA_ADDRESS_LAST = 0x0fff_ffffn;
 const COMMAND = 0x04;
 const COMMAND_MASTER = 0x4;
 
+/** The device is none that this driver can drive, or does not do what it should. */
+export class EduError extends Error {
+  /** "EduError". */
+  override name = "EduError";
+}
+
 /** A bound and attached edu device. Disposing it releases the device, its memory and the IOMMU. */
 export class EduDriver implements Disposable {
   #stack: DisposableStack;
@@ -51,7 +57,7 @@ export class EduDriver implements Disposable {
     this.#registers = device.bar(0);
     this.#memory = stack.use(ioas.createDmaBuffer(BUFFER_LENGTH));
     if (this.#memory.iova + BigInt(BUFFER_LENGTH) - 1n > DMA_ADDRESS_LAST) {
-      throw new RangeError(`Cannot reach the buffer at IOVA 0x${this.#memory.iova.toString(16)}: the device has 28 address bits`);
+      throw new EduError(`Cannot reach the buffer at IOVA 0x${this.#memory.iova.toString(16)}: the device has 28 address bits`);
     }
     this.#irq = stack.use(device.irq("msi"));
     this.#irq.enable(1);
@@ -59,7 +65,7 @@ export class EduDriver implements Disposable {
     device.config.write16(COMMAND, device.config.read16(COMMAND) | COMMAND_MASTER);
   }
 
-  /** Take the device at `address`. @throws {IommuError} if the kernel refuses. @throws {Error} if it is no edu device. */
+  /** Take the device at `address`. @throws {IommuError} if the kernel refuses. @throws {EduError} if it is no edu device. */
   static open(kernel: Kernel, address: string): EduDriver {
     using stack = new DisposableStack();
     const iommu = stack.use(IommuFd.open(kernel));
@@ -69,7 +75,7 @@ export class EduDriver implements Disposable {
     // Before anything else is touched: what registers do is known of this device only.
     const identification = device.bar(0).read32(IDENTIFICATION);
     if ((identification & 0xffff) !== 0x00ed) {
-      throw new Error(`Cannot drive ${address}: its identification is 0x${identification.toString(16)}, not 0x....00ed`);
+      throw new EduError(`Cannot drive ${address}: its identification is 0x${identification.toString(16)}, not 0x....00ed`);
     }
     const driver = new EduDriver(stack, device, ioas);
     driver.#stack = stack.move();
@@ -130,7 +136,7 @@ export class EduDriver implements Disposable {
     const status = this.#registers.read32(INTERRUPT_STATUS);
     this.#registers.write32(INTERRUPT_ACKNOWLEDGE, status);
     if ((status & expected) === 0) {
-      throw new Error(`Cannot go on: interrupt status is 0x${status.toString(16)}, expected 0x${expected.toString(16)}`);
+      throw new EduError(`Cannot go on: interrupt status is 0x${status.toString(16)}, expected 0x${expected.toString(16)}`);
     }
   }
 }

@@ -8,8 +8,12 @@ import { UsageError } from "./image.ts";
 
 /** What the user asked for. */
 export interface Settings {
-  /** Path of the image; undefined: the one that comes with the example. */
+  /** Path of the image; undefined: the one that comes with the example, or none where a real disk is read. */
   readonly path: string | undefined;
+  /** PCI address of a real disk; undefined: a simulated one. */
+  readonly device: string | undefined;
+  /** Also write to the real disk. */
+  readonly write: boolean;
   /** I/O queues. */
   readonly queues: number;
   /** Commands under way in each. */
@@ -28,10 +32,16 @@ export interface Settings {
 export const HELP = `Reads a disk image whole through an NVMe driver, past an IOMMU, and shows what the IOMMU did.
 
 Usage: deno task demo [options] [path]
+       deno run --allow-ffi --allow-env examples/nvme/main.ts --device <address> [options]
 
   path             a disk image: a file of whole 512-byte sectors, or one packed by gzip, which is unpacked into memory.
-                   It is only read. Default: a small ext4 image that comes with the example.
+                   It is only read. Default: a small ext4 image that comes with the example. With --device: what the disk
+                   is compared with (which needs --allow-read too); default: nothing, and the SHA-256 is printed.
 
+  --device <addr>  read a real disk on this machine's Linux: the PCI address, 0000:01:00.0, of a controller that vfio-pci
+                   has. The disk is only read, unless --write is given.
+  --write          also write to the real disk: a pattern over its last MiB, which is read back and then put back as it
+                   was. Ended by force in between, the program leaves the pattern there. Needs --device.
   --queues <n>     I/O queues of the driver, 1 to 16. Default: 4.
   --depth <n>      commands under way in each queue, 1 to 1023. Default: 32.
   --poll           look for completions instead of waiting for interrupts.
@@ -39,12 +49,15 @@ Usage: deno task demo [options] [path]
   --json           print one JSON object.
   --help           print this.
 
-Exit status: 0 if what was read equals the image and the stray DMA was refused, 1 if not, 2 if an argument is wrong.`;
+Exit status: 0 if what was read equals the image, if there is one, and the stray DMA was refused, if there was one, and what
+was written was read back; 1 if not, or if the disk or the kernel cannot be used; 2 if an argument is wrong.`;
 
 const OPTIONS = {
   queues: { type: "string", default: "4" },
   depth: { type: "string", default: "32" },
   poll: { type: "boolean", default: false },
+  device: { type: "string" },
+  write: { type: "boolean", default: false },
   iommu: { type: "string", default: "vtd" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -54,9 +67,12 @@ const OPTIONS = {
 export function readArguments(words: string[]): Settings {
   const { values, positionals } = parse(words);
   if (positionals.length > 1) throw new UsageError(`Cannot read more than one image: "${positionals[0]}", "${positionals[1]}"`);
-  const { poll, json, help } = values;
+  const { device, write, poll, json, help } = values;
+  if (write && device === undefined) throw new UsageError("Cannot use --write without --device: an image is only read");
   return {
     path: positionals[0],
+    device,
+    write,
     queues: count("--queues", values.queues, 16),
     depth: count("--depth", values.depth, 1023),
     poll,

@@ -1,5 +1,6 @@
 /**
- * The demonstration: reads a disk whole, compares it with its image, looks at the IOMMU, and has one stray DMA refused.
+ * The demonstration: reads a disk whole, compares it with its image, looks at the IOMMU, and has one stray DMA refused; a real disk is written
+ * too, if that is asked for.
  *
  * @module
  */
@@ -8,17 +9,20 @@ import type { Settings } from "./arguments.ts";
 import { NvmeDriver } from "./driver.ts";
 import { type FileSystem, HEAD_LENGTH, recognise } from "./filesystem.ts";
 import type { Image } from "./image.ts";
-import { type IommuActivity, type NvmeMachine, openMachine } from "./machine.ts";
+import { type IommuActivity, type NvmeMachine, openHardware, openMachine } from "./machine.ts";
+import type { NvmeNamespace } from "./namespace.ts";
 import type { Progress } from "./progress.ts";
+import { NvmeControllerError } from "./status.ts";
 import { provokeStray, type StrayReport } from "./stray.ts";
+import { writeBack, type WriteReport } from "./write_back.ts";
 
 /** What fault records call the disk: "NVMe". */
 const LABEL = 0x4e56_4d65n;
 
 /** What was found. */
 export interface DemoReport {
-  /** The image. */
-  readonly image: { readonly path: string; readonly bytes: number; readonly sha256: string };
+  /** The image; undefined: a real disk was read, and there is nothing to compare it with. */
+  readonly image: { readonly path: string; readonly bytes: number; readonly sha256: string } | undefined;
   /** What is on the disk; undefined if it is nothing that is known. */
   readonly fileSystem: FileSystem | undefined;
   /** The disk and how the driver uses it. */
@@ -41,12 +45,14 @@ export interface DemoReport {
     readonly seconds: number;
     readonly sha256: string;
   };
-  /** Both hashes are the same. */
-  readonly isEqual: boolean;
+  /** Both hashes are the same; undefined: there is no image. */
+  readonly isEqual: boolean | undefined;
+  /** What was written to a real disk; undefined: nothing. */
+  readonly write: WriteReport | undefined;
   /** The IOMMU while the disk was read (pages and tables), and altogether (the rest); undefined where the kernel does not tell. */
   readonly iommu: IommuActivity | undefined;
-  /** The stray DMA. */
-  readonly stray: StrayReport;
+  /** The stray DMA; undefined where the kernel does not tell what became of it, and none is made. */
+  readonly stray: StrayReport | undefined;
 }
 
 /** What reading the whole disk gave. */
@@ -59,10 +65,15 @@ interface Reading {
   readonly during: IommuActivity | undefined;
 }
 
-/** Run the demonstration on an image. */
-export async function demonstrate(image: Image, settings: Settings, progress: Progress): Promise<DemoReport> {
-  const { queues, depth, poll, iommu } = settings;
-  using machine = await openMachine(image, { iommu, commands: queues * depth });
+/** Whether all that was tried went as it should. */
+export function isGood({ isEqual, write, stray }: DemoReport): boolean {
+  return isEqual !== false && stray?.refused !== false && (write === undefined || (write.isIntact && write.isRestored));
+}
+
+/** Run the demonstration: on an image in a simulated machine, or on the real disk of the settings, to be compared with the image if there is one. */
+export async function demonstrate(image: Image | undefined, settings: Settings, progress: Progress): Promise<DemoReport> {
+  const { queues, depth, poll } = settings;
+  using machine = await machineFor(image, settings);
   await using driver = await NvmeDriver.open(machine.kernel, machine.address, {
     queues,
     depth,
@@ -73,9 +84,9 @@ export async function demonstrate(image: Image, settings: Settings, progress: Pr
   const reading = await readWhole(driver, machine, progress);
   const altogether = machine.activity();
   const { during, fileSystem, ...read } = reading;
-  const sha256 = await image.sha256();
+  const sha256 = await image?.sha256();
   return {
-    image: { path: image.path, bytes: image.length, sha256 },
+    image: image && sha256 ? { path: image.path, bytes: image.length, sha256 } : undefined,
     fileSystem,
     disk: {
       address: machine.address,
@@ -89,15 +100,27 @@ export async function demonstrate(image: Image, settings: Settings, progress: Pr
       transferMax: driver.transferMax,
     },
     read,
-    isEqual: read.sha256 === sha256,
+    isEqual: sha256 === undefined ? undefined : read.sha256 === sha256,
+    write: settings.write ? await writeBack(driver, firstNamespace(driver)) : undefined,
     iommu: altogether && during && { ...altogether, pages: during.pages, tables: during.tables },
-    stray: await provokeStray(driver, machine),
+    stray: machine.tellsRefusals ? await provokeStray(driver, machine) : undefined,
   };
 }
 
-async function readWhole(driver: NvmeDriver, machine: NvmeMachine, progress: Progress): Promise<Reading> {
+async function machineFor(image: Image | undefined, { device, iommu, queues, depth }: Settings): Promise<NvmeMachine> {
+  if (device !== undefined) return await openHardware(device);
+  if (image === undefined) throw new TypeError("Cannot simulate a disk without an image");
+  return await openMachine(image, { iommu, commands: queues * depth });
+}
+
+function firstNamespace(driver: NvmeDriver): NvmeNamespace {
   const [namespace] = driver.namespaces;
-  if (namespace === undefined) throw new Error("Cannot read the disk: it has no namespace");
+  if (namespace === undefined) throw new NvmeControllerError("Cannot read the disk: it has no namespace");
+  return namespace;
+}
+
+async function readWhole(driver: NvmeDriver, machine: NvmeMachine, progress: Progress): Promise<Reading> {
+  const namespace = firstNamespace(driver);
   const hash = createHash("sha256");
   const before = driver.completed;
   let fileSystem: FileSystem | undefined;
@@ -113,7 +136,7 @@ async function readWhole(driver: NvmeDriver, machine: NvmeMachine, progress: Pro
     }
     bytes += piece.length;
     hash.update(piece);
-    progress.update(bytes, seconds);
+    progress.update(bytes, seconds, namespace.info.length);
     start = performance.now();
   }
   return { sha256: hash.digest("hex"), seconds, bytes, commands: driver.completed - before, fileSystem, during };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { bytesMedia, describeFault, fileMedia, type Kernel, NvmeController, simulated, type SimulatedKernel } from "../../mod.ts";
+import { bytesMedia, describeFault, fileMedia, type Kernel, linux, NvmeController, simulated, type SimulatedKernel } from "../../mod.ts";
 import type { Image } from "./image.ts";
 
 /** A DMA that the IOMMU refused. */
@@ -58,13 +58,21 @@ export interface NvmeMachine extends Disposable {
   readonly kernel: Kernel;
   /** PCI address of the disk. */
   readonly address: string;
+  /** Whether it tells of DMA that the IOMMU refused. On hardware a refused transfer can end in an error, or in nothing at all. */
+  readonly tellsRefusals: boolean;
   /** What the IOMMU did; undefined where the kernel does not tell. */
   activity(): IommuActivity | undefined;
   /** The DMA that the IOMMU refused last; undefined if there is none, or the kernel does not tell. */
   lastRefusal(): Refusal | undefined;
 }
 
-/** What can be chosen about the machine. */
+/** There is no such kernel, or this program may not call it. */
+export class MachineUnavailable extends Error {
+  /** "MachineUnavailable". */
+  override name = "MachineUnavailable";
+}
+
+/** What can be chosen about the simulated machine. */
 export interface MachineChoices {
   /** Its IOMMU. */
   readonly iommu: "vtd" | "amdvi";
@@ -76,6 +84,27 @@ const ADDRESS = "0000:00:04.0";
 /** Memory for the program's buffers and the page tables, and for the lists of one command: bytes. */
 const MEMORY = 64 * 2 ** 20;
 const COMMAND_MEMORY = 4096;
+
+/** The running Linux, with the disk at a PCI address. @throws {MachineUnavailable} if the kernel cannot be used. */
+export async function openHardware(address: string): Promise<NvmeMachine> {
+  const kernel = await openLinux();
+  return {
+    kernel,
+    address,
+    tellsRefusals: false,
+    activity: () => undefined,
+    lastRefusal: () => undefined,
+    [Symbol.dispose]: () => kernel[Symbol.dispose](),
+  };
+}
+
+async function openLinux(): Promise<Kernel> {
+  try {
+    return await linux();
+  } catch (cause) {
+    throw new MachineUnavailable(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
 
 /** A simulated machine whose NVMe disk holds `image`, read-only. */
 export async function openMachine(image: Image, { iommu, commands }: MachineChoices): Promise<NvmeMachine> {
@@ -90,6 +119,7 @@ export async function openMachine(image: Image, { iommu, commands }: MachineChoi
   return {
     kernel,
     address: ADDRESS,
+    tellsRefusals: true,
     activity: () => activityOf(kernel),
     lastRefusal: () => lastRefusalOf(kernel),
     [Symbol.dispose]: () => kernel[Symbol.dispose](),

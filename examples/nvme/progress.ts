@@ -9,12 +9,12 @@ import { perSecond } from "./units.ts";
 
 /** Told how far a job is. */
 export interface Progress extends Disposable {
-  /** So many bytes are done, in so many seconds. */
-  update(bytes: number, seconds: number): void;
+  /** So many bytes of `total` are done, in so many seconds. */
+  update(bytes: number, seconds: number, total: number): void;
 }
 
-/** A bar on the error output if that is a terminal, else nothing. Disposing takes it away. @param total bytes. */
-export function showProgress(total: number): Progress {
+/** A bar on the error output if that is a terminal, else nothing. Disposing takes it away. */
+export function showProgress(): Progress {
   if (!process.stderr.isTTY) return { update() {}, [Symbol.dispose]() {} };
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
@@ -22,9 +22,11 @@ export function showProgress(total: number): Progress {
     clearOnComplete: true,
     hideCursor: true,
   }, cliProgress.Presets.shades_classic);
-  bar.start(total, 0, { rate: "" });
   return {
-    update: (bytes, seconds) => bar.update(bytes, { rate: perSecond(bytes, seconds) }),
+    update(bytes, seconds, total) {
+      if (!bar.isActive) bar.start(total, 0, { rate: "" });
+      bar.update(bytes, { rate: perSecond(bytes, seconds) });
+    },
     [Symbol.dispose]: () => bar.stop(),
   };
 }

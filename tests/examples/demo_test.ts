@@ -73,7 +73,7 @@ const KEYS = [
   ["fileSystem.kind", "fileSystem.label", "fileSystem.id", "fileSystem.length"],
   ["disk.address", "disk.model", "disk.serial", "disk.firmware", "disk.version"],
   ["disk.queues", "disk.depth", "disk.completions", "disk.transferMax"],
-  ["read.sha256", "read.seconds", "read.bytes", "read.commands", "read.bytesPerSecond", "isEqual"],
+  ["read.sha256", "read.seconds", "read.bytes", "read.commands", "read.bytesPerSecond", "isEqual", "write"],
   ["iommu.maps", "iommu.unmaps", "iommu.pages[].bytes", "iommu.pages[].count", "iommu.tables", "iommu.tlbHits", "iommu.tlbMisses"],
   ["iommu.walkReads", "iommu.reads", "iommu.writes", "iommu.bytes", "iommu.faults", "iommu.now"],
   ["stray.iova", "stray.length", "stray.refused", "stray.status.code", "stray.status.name", "stray.fault.address", "stray.fault.label"],
@@ -101,7 +101,9 @@ Deno.test("with --json and a path it prints one object", async () => {
 Deno.test("help names every option", async () => {
   const { code, out, error } = await demo("--help", "nowhere");
   deepStrictEqual([code, error], [0, ""]);
-  for (const option of ["path", "--queues", "--depth", "--poll", "--iommu", "--json", "--help"]) ok(out.includes(`  ${option}`), option);
+  for (const option of ["path", "--device", "--write", "--queues", "--depth", "--poll", "--iommu", "--json", "--help"]) {
+    ok(out.includes(`  ${option}`), option);
+  }
 });
 
 const WRONG: Readonly<Record<string, readonly [words: string[], message: string]>> = {
@@ -113,6 +115,7 @@ const WRONG: Readonly<Record<string, readonly [words: string[], message: string]
   "a depth that is no number": [["--depth", "many"], 'Cannot use --depth "many": a whole number from 1 to 1023 is needed'],
   "an IOMMU that nobody built": [["--iommu", "smmu"], 'Cannot use --iommu "smmu": vtd or amdvi is needed'],
   "an option that does not exist": [["--fast"], "Unknown option '--fast'"],
+  "a write to an image": [["--write"], "Cannot use --write without --device: an image is only read"],
   "an option without its value": [["--queues"], "Option '--queues <value>' argument missing"],
 };
 
@@ -154,6 +157,7 @@ for (const words of CHOICES) {
     const { isEqual, read, stray, disk } = await report(undefined, ...words);
     strictEqual(isEqual, true);
     strictEqual(read.sha256, sha256(unpack(EXT4)));
+    ok(stray !== undefined);
     deepStrictEqual([stray.refused, stray.status.code, stray.fault?.label, stray.fault?.iova], [true, 4, 0x4e56_4d65n, stray.iova]);
     strictEqual(disk.completions, words.includes("--poll") ? "polling" : "interrupts");
   });
@@ -164,7 +168,7 @@ Deno.test("images of one sector, and larger than all of the program's buffers, a
     const bytes = pattern(length, length);
     await withFile(bytes, async (path) => {
       const found = await report(path);
-      deepStrictEqual([found.image.bytes, found.read.bytes, found.read.sha256, found.isEqual], [length, length, sha256(bytes), true]);
+      deepStrictEqual([found.image?.bytes, found.read.bytes, found.read.sha256, found.isEqual], [length, length, sha256(bytes), true]);
       strictEqual(found.fileSystem, undefined);
       match(reportText(found), /none that is known/);
     });
@@ -174,8 +178,10 @@ Deno.test("images of one sector, and larger than all of the program's buffers, a
 Deno.test("a disk that is not read as it is, or a stray DMA that goes through, is told", async () => {
   const found = await report(FAT);
   match(reportText({ ...found, isEqual: false }), /│ DIFFERENT +│/);
-  match(reportText({ ...found, stray: { ...found.stray, refused: false } }), /THE IOMMU LET IT THROUGH/);
+  match(reportText({ ...found, stray: { ...found.stray!, refused: false } }), /THE IOMMU LET IT THROUGH/);
   ok(!reportText({ ...found, iommu: undefined }).includes("IOTLB"), "a kernel that does not tell is shown no figures of");
+  const bare = reportText({ ...found, image: undefined, isEqual: undefined, stray: undefined });
+  ok(!bare.includes("image") && !bare.includes("Stray") && bare.includes("sha256sum"), bare);
 });
 
 Deno.test("the file is read from the disk and not from the image: a byte that changes in between is found", async () => {

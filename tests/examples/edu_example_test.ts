@@ -45,7 +45,7 @@ Deno.test("another device is refused, and can be opened by its own driver afterw
   using kernel = await simulated({ pci: [{ slot: "04.0", model: new NvmeController({ namespaces: [{ media: memoryMedia(4096) }] }) }] });
   throws(
     () => EduDriver.open(kernel, ADDRESS),
-    /^Error: Cannot drive 0000:00:04.0: its identification is 0x[0-9a-f]+, not 0x\.\.\.\.00ed$/,
+    /^EduError: Cannot drive 0000:00:04.0: its identification is 0x[0-9a-f]+, not 0x\.\.\.\.00ed$/,
   );
   throws(() => EduDriver.open(kernel, "0000:00:05.0"), IommuError);
   checkClean(kernel);

@@ -27,8 +27,8 @@ async function written(isTTY: boolean, use: () => Promise<void>): Promise<string
 
 /** Half of a job of 4,000,000 bytes, in two seconds, and long enough for a bar that is drawn ten times a second. */
 async function half(): Promise<void> {
-  using progress = showProgress(4_000_000);
-  progress.update(2_000_000, 2);
+  using progress = showProgress();
+  progress.update(2_000_000, 2, 4_000_000);
   await new Promise((resolve) => setTimeout(resolve, 250));
 }
 

@@ -1,0 +1,73 @@
+/**
+ * The running Linux as a host of the security rules: QEMU's edu devices, driven through their registers.
+ *
+ * @module
+ */
+import { linux, type LinuxKernel } from "../../mod.ts";
+import type { Host } from "../harness.ts";
+import { EduActor } from "../rules/edu_actor.ts";
+import type { World, Worlds } from "../rules/world.ts";
+import { DEVICES } from "./devices.ts";
+import { grown, iommuFiles, linuxUsage } from "./usage.ts";
+
+/** Milliseconds in which a transfer of 100 ms is over, on a busy machine too. */
+const SETTLED = 500;
+
+/** QEMU's devices live as long as the machine, and so do the actors: what they left in a device, they know in the next case. */
+const ACTORS = new Map<string, (kernel: LinuxKernel) => EduActor>();
+
+function actorAt(address: string, kernel: LinuxKernel): EduActor {
+  const known = ACTORS.get(address);
+  if (known !== undefined) return known(kernel);
+  const surroundings = { kernel, settle: () => new Promise<void>((resolve) => setTimeout(resolve, SETTLED)) };
+  const actor = new EduActor(address, surroundings);
+  ACTORS.set(address, (current) => {
+    surroundings.kernel = current;
+    return actor;
+  });
+  return actor;
+}
+
+function worldOf(kernel: LinuxKernel): World {
+  const [alone, other, taken] = [DEVICES.alone, DEVICES.other, DEVICES.taken].map((address) => actorAt(address, kernel));
+  const pairs = [DEVICES.siblings, DEVICES.aliases].map(([first, second]) => [actorAt(first, kernel), actorAt(second, kernel)] as const);
+  for (const [first, second] of pairs) {
+    first.mates = [second];
+    second.mates = [first];
+  }
+  return {
+    kernel,
+    // One kernel, one set of rules: single open is kept by the library, the rest is Linux's.
+    rules: { singleOpen: true, groupIoas: "linux" },
+    resets: false,
+    alone: alone!,
+    other: other!,
+    siblings: pairs[0]!,
+    aliases: pairs[1]!,
+    taken: taken!,
+    // Linux tells refused accesses to its log, and to no program.
+    faults: () => undefined,
+  };
+}
+
+class LinuxWorlds implements Worlds {
+  #before = linuxUsage();
+  #kernels: LinuxKernel[] = [];
+
+  /** As {@linkcode Worlds.boot}, by the rules that there are. */
+  async boot(): Promise<World> {
+    const kernel = await linux();
+    this.#kernels.push(kernel);
+    return worldOf(kernel);
+  }
+
+  /** As {@linkcode Worlds.finish}: also what the kernel object alone would have closed is left over. */
+  finish(): string[] {
+    const left = iommuFiles(linuxUsage()).map((file) => `the case left ${file} open`);
+    for (const kernel of this.#kernels) kernel[Symbol.dispose]();
+    return [...left, ...grown(this.#before, linuxUsage())];
+  }
+}
+
+/** The running Linux. */
+export const LINUX: Host<Worlds> = { open: () => Promise.resolve(new LinuxWorlds()), close: (worlds) => worlds.finish() };
