@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { linux, type LinuxKernel } from "../../mod.ts";
+import { type Kernel, linux, type LinuxOptions } from "../../mod.ts";
 import type { Host } from "../harness.ts";
 import { EduActor } from "../rules/edu_actor.ts";
 import type { World, Worlds } from "../rules/world.ts";
@@ -14,9 +14,9 @@ import { grown, iommuFiles, linuxUsage } from "./usage.ts";
 const SETTLED = 500;
 
 /** QEMU's devices live as long as the machine, and so do the actors: what they left in a device, they know in the next case. */
-const ACTORS = new Map<string, (kernel: LinuxKernel) => EduActor>();
+const ACTORS = new Map<string, (kernel: Kernel) => EduActor>();
 
-function actorAt(address: string, kernel: LinuxKernel): EduActor {
+function actorAt(address: string, kernel: Kernel): EduActor {
   const known = ACTORS.get(address);
   if (known !== undefined) return known(kernel);
   const surroundings = { kernel, settle: () => new Promise<void>((resolve) => setTimeout(resolve, SETTLED)) };
@@ -28,7 +28,7 @@ function actorAt(address: string, kernel: LinuxKernel): EduActor {
   return actor;
 }
 
-function worldOf(kernel: LinuxKernel): World {
+function worldOf(kernel: Kernel): World {
   const [alone, other, taken] = [DEVICES.alone, DEVICES.other, DEVICES.taken].map((address) => actorAt(address, kernel));
   const pairs = [DEVICES.siblings, DEVICES.aliases].map(([first, second]) => [actorAt(first, kernel), actorAt(second, kernel)] as const);
   for (const [first, second] of pairs) {
@@ -52,11 +52,16 @@ function worldOf(kernel: LinuxKernel): World {
 
 class LinuxWorlds implements Worlds {
   #before = linuxUsage();
-  #kernels: LinuxKernel[] = [];
+  #kernels: Kernel[] = [];
+  #options: LinuxOptions;
+
+  constructor(options: LinuxOptions) {
+    this.#options = options;
+  }
 
   /** As {@linkcode Worlds.boot}, by the rules that there are. */
   async boot(): Promise<World> {
-    const kernel = await linux();
+    const kernel = await linux(this.#options);
     this.#kernels.push(kernel);
     return worldOf(kernel);
   }
@@ -69,5 +74,10 @@ class LinuxWorlds implements Worlds {
   }
 }
 
-/** The running Linux. */
-export const LINUX: Host<Worlds> = { open: () => Promise.resolve(new LinuxWorlds()), close: (worlds) => worlds.finish() };
+/** The running Linux, through one of its interfaces. */
+export function linuxHost(options: LinuxOptions): Host<Worlds> {
+  return { open: () => Promise.resolve(new LinuxWorlds(options)), close: (worlds) => worlds.finish() };
+}
+
+/** The interfaces that this machine has: what it has of iommufd, and VFIO's older one. */
+export const INTERFACES: readonly ("iommufd" | "type1")[] = Deno.env.get("VM_VARIANT") === "type1" ? ["type1"] : ["iommufd", "type1"];
