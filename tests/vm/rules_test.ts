@@ -35,10 +35,13 @@ for (const handle of held) handle[Symbol.dispose]();
 /** Another process with a device. */
 class Other implements AsyncDisposable {
   #child: Deno.ChildProcess;
+  #output: ReadableStreamDefaultReader<string>;
   #path: string;
+  #isEnded = false;
 
-  constructor(child: Deno.ChildProcess, path: string, readonly code: string) {
+  constructor(child: Deno.ChildProcess, output: ReadableStreamDefaultReader<string>, path: string, readonly code: string) {
     this.#child = child;
+    this.#output = output;
     this.#path = path;
   }
 
@@ -58,20 +61,22 @@ class Other implements AsyncDisposable {
       if (done) break;
       line += value;
     }
-    reader.releaseLock();
-    return new Other(child, path, line.trim());
+    return new Other(child, reader, path, line.trim());
   }
 
   /** End it as it likes, or by a signal in the middle of what it does. */
   async end(signal?: "SIGKILL"): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     if (signal !== undefined) this.#child.kill(signal);
+    // Who was killed has closed it.
     await this.#child.stdin.close().catch(() => {});
     await this.#child.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-    await this.#child.stdout.cancel();
+    await this.#output.cancel();
     await Deno.remove(this.#path);
   }
 }
