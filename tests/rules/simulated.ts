@@ -35,7 +35,18 @@ function boot(rules: Rules, model: Models): Promise<SimulatedKernel> {
 
 function worldOf(kernel: SimulatedKernel, rules: Rules, actors: readonly Actor[], faults: World["faults"]): World {
   const [other, alone, left, right, first, second, taken] = actors as [Actor, Actor, Actor, Actor, Actor, Actor, Actor];
-  return { kernel, rules, resets: true, alone, other, siblings: [left, right], aliases: [first, second], taken, faults };
+  return {
+    kernel,
+    rules,
+    resets: true,
+    aliasesReach: true,
+    alone,
+    other,
+    siblings: [left, right],
+    aliases: [first, second],
+    taken,
+    faults,
+  };
 }
 
 async function bootPuppets(rules: Rules): Promise<World & { kernel: SimulatedKernel }> {

@@ -75,6 +75,11 @@ export interface World {
   readonly rules: Rules;
   /** Whether a device is reset when its program closes it. QEMU's edu cannot be. */
   readonly resets: boolean;
+  /**
+   * Whether devices behind a bridge to conventional PCI reach memory when they are attached. With VT-d in scalable mode Linux 7.3 tells the
+   * IOMMU of the devices' own requester IDs, and not of the one that the bridge gives them: all that they try is refused.
+   */
+  readonly aliasesReach: boolean;
   /** Alone in a group. */
   readonly alone: Actor;
   /** Alone in another group. */
@@ -110,6 +115,11 @@ export interface ByGroupIoas<T> {
 /** The answer that is right in this world. */
 export function inWorld<T>({ rules }: World, answers: ByGroupIoas<T>): T {
   return answers[rules.groupIoas];
+}
+
+/** What devices behind a bridge read in this world, where others would read `reads`. */
+export function behindBridge<T>({ aliasesReach }: World, reads: readonly T[]): readonly (T | typeof REFUSED)[] {
+  return aliasesReach ? reads : reads.map(() => REFUSED);
 }
 
 /** Compare the faults so far with what is expected of each, where the machine tells them. */

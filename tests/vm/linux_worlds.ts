@@ -35,11 +35,15 @@ function worldOf(kernel: Kernel): World {
     first.mates = [second];
     second.mates = [first];
   }
+  // VT-d's scalable mode is what this kernel was told on its command line.
+  const aliasesReach = !Deno.readTextFileSync("/proc/cmdline").includes("sm_on");
+  for (const actor of pairs[1]!) actor.isCutOff = !aliasesReach;
   return {
     kernel,
     // One kernel, one set of rules: single open is kept by the library, the rest is Linux's.
     rules: { singleOpen: true, groupIoas: "linux" },
     resets: false,
+    aliasesReach,
     alone: alone!,
     other: other!,
     siblings: pairs[0]!,
@@ -79,5 +83,5 @@ export function linuxHost(options: LinuxOptions): Host<Worlds> {
   return { open: () => Promise.resolve(new LinuxWorlds(options)), close: (worlds) => worlds.finish() };
 }
 
-/** The interfaces that this machine has: what it has of iommufd, and VFIO's older one. */
-export const INTERFACES: readonly ("iommufd" | "type1")[] = Deno.env.get("VM_VARIANT") === "type1" ? ["type1"] : ["iommufd", "type1"];
+/** The interface that this machine is for. */
+export const INTERFACE: "iommufd" | "type1" = Deno.env.get("VM_VARIANT") === "type1" ? "type1" : "iommufd";

@@ -24,9 +24,9 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
     append: "intel_iommu=on,sm_on",
   },
   type1: {
-    about: "Linux booted without iommufd, as on Debian: VFIO's group, container and type1",
+    about: "Linux booted without iommufd, as on Debian: VFIO's group, container and type1; VT-d in its first mode",
     // One kernel serves both variants: a second build would cost more than all tests. The guest's init hides what is left of VFIO's nodes.
-    append: "intel_iommu=on,sm_on initcall_blacklist=iommufd_init",
-    tests: ["guest_test.ts"],
+    append: "intel_iommu=on,sm_off initcall_blacklist=iommufd_init",
+    tests: ["guest_test.ts", "rules_test.ts"],
   },
 };
