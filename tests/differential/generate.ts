@@ -86,7 +86,10 @@ export class Generator {
     if (iommufd.of(["ioas"]).length === 0 && !draw.once(8)) return "IOAS_ALLOC";
     if (iommufd.areas.length > AREAS_MAX && draw.once(2)) return "IOAS_UNMAP";
     if (iommufd.objects.length > OBJECTS_MAX && draw.once(3)) return "DESTROY";
-    return draw.of(WEIGHTED);
+    const request = draw.of(WEIGHTED);
+    const { needs } = ALL_KINDS[request]!;
+    const lacks = needs !== undefined && iommufd.of([needs]).length === 0;
+    return lacks && !draw.once(8) ? "TEST_CMD/TestMockDomain" : request;
   }
 
   /** Learn what came of the last step. */
@@ -201,7 +204,8 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     iommufd.unmapped(given("ioas_id"), given("iova"), last);
   }
   // What has gone without being destroyed, as an automatic page table does.
-  if (step.request === "DESTROY" && (outcome.result === 0 || outcome.result === -ERRNO.ENOENT)) iommufd.forget(given("id"));
+  const isGone = outcome.result === -ERRNO.ENOENT && /^(DESTROY|TEST_CMD\/TestMdCheckMap)$/.test(step.request);
+  if (isGone || (step.request === "DESTROY" && outcome.result === 0)) iommufd.forget(given("id"));
   if (outcome.result < 0) return;
   const got = (name: string) => look(reference(step.id, name));
   for (const { field } of shapeOf(step.request).fields.values()) {

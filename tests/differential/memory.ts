@@ -32,10 +32,14 @@ export interface Piece {
 export const ARGUMENTS: Piece = { at: BASE, length: 2 * PAGE };
 /** The same bytes once more, which the kernel may read and not write. */
 export const ARGUMENTS_READ_ONLY: Piece = { at: BASE + 0x1_0000n, length: 2 * PAGE };
+const DATA_PAGE: Piece = { at: BASE + 0x2_0000n, length: PAGE };
+const DATA_PAGE_READ_ONLY: Piece = { at: BASE + 0x3_0000n, length: PAGE };
+/** Bytes at the end of a page: to look at a whole one for each request would take longer than the request. */
+const DATA_LENGTH = 1024;
 /** Where pointers of requests lead. */
-export const DATA: Piece = { at: BASE + 0x2_0000n, length: PAGE };
+export const DATA: Piece = endOf(DATA_PAGE, DATA_LENGTH);
 /** The same bytes once more, read only. */
-export const DATA_READ_ONLY: Piece = { at: BASE + 0x3_0000n, length: PAGE };
+export const DATA_READ_ONLY: Piece = endOf(DATA_PAGE_READ_ONLY, DATA_LENGTH);
 /** Memory for devices, in single pages: not aligned to 2 MiB anywhere. */
 export const SMALL: Piece = { at: BASE + 0x10_0000n, length: 64 * PAGE };
 /** Memory for devices in which 2 MiB pages fit. {@linkcode READ_ONLY} follows at once. */
@@ -56,6 +60,10 @@ export const NOWHERE: readonly bigint[] = [
   2n ** 64n - 4096n,
 ];
 
+function endOf({ at, length }: Piece, bytes: number): Piece {
+  return { at: at + BigInt(length - bytes), length: bytes };
+}
+
 /** The process's memory on one kernel. */
 export class Memory implements Disposable {
   /** Bytes of {@linkcode ARGUMENTS}. */
@@ -69,7 +77,7 @@ export class Memory implements Disposable {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#file([ARGUMENTS, PROT_READ | PROT_WRITE], [ARGUMENTS_READ_ONLY, PROT_READ]);
-    this.#file([DATA, PROT_READ | PROT_WRITE], [DATA_READ_ONLY, PROT_READ]);
+    this.#file([DATA_PAGE, PROT_READ | PROT_WRITE], [DATA_PAGE_READ_ONLY, PROT_READ]);
     // Pages of a file: of private memory that was never written, Linux would give devices the one page of zeros.
     this.#file([READ_ONLY, PROT_READ]);
     for (const piece of [SMALL, LARGE]) {

@@ -131,6 +131,8 @@ export class Player implements Disposable {
   readonly #dataWords: { readonly before: Uint32Array; readonly after: Uint32Array };
   readonly #left = new Map<number, Left>();
   readonly #files = new Set<number>();
+  /** Whether the last struct was not at the beginning of the memory for arguments. */
+  #isElsewhere = false;
 
   /** @throws {Error} where the kernel does not give the memory */
   constructor(kernel: Kernel) {
@@ -223,7 +225,8 @@ export class Player implements Disposable {
   #place(at: bigint, length: number): Uint8Array {
     const memory = this.#memory.arguments;
     memory.fill(0, 0, ARGUMENT_BYTES);
-    memory.fill(0, memory.length - ARGUMENT_BYTES);
+    if (this.#isElsewhere) memory.fill(0, memory.length - ARGUMENT_BYTES);
+    this.#isElsewhere = at !== ARGUMENTS.at;
     const piece = [ARGUMENTS, ARGUMENTS_READ_ONLY].find(({ at: first }) => first <= at && at < first + BigInt(memory.length));
     if (piece === undefined) return NOTHING;
     const start = Number(at - piece.at);

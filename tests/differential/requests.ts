@@ -34,12 +34,18 @@ export interface Scene {
 export interface Kind {
   /** How often it is drawn, in relation to others. */
   readonly weight: number;
+  /** What the program should have for it: without, it is drawn seldom. */
+  readonly needs?: ObjectKind;
   /** Its fields. */
   readonly fields: (scene: Scene) => Omit<Drawn, "request">;
 }
 
 const PAGE = 4096n;
 const [FIXED, WRITEABLE, READABLE] = [1n, 2n, 4n];
+/** With it, COPY of a kernel built for tests takes the number of a mapping and an offset in it for the source's address. */
+const BY_NUMBER = 0x1_0000n;
+/** The mock IOMMU's type of data for a page table. */
+const MOCK_DATA = 0xdeadn;
 
 /** An id of one of these kinds; where there is none, one that no object has. */
 export function drawId({ draw, iommufd }: Scene, kinds: readonly ObjectKind[]): Value {
@@ -98,9 +104,12 @@ function copy(scene: Scene): Omit<Drawn, "request"> {
   const unit = drawUnit(draw);
   const { iova, length } = drawRange(draw, from.areas, unit);
   const place = drawPlace(draw, to.areas, unit, length);
-  return {
-    fields: { flags: place.flags, src_ioas_id: from.id, dst_ioas_id: to.id, src_iova: iova, dst_iova: place.iova, length },
-  };
+  const ids = { src_ioas_id: from.id, dst_ioas_id: to.id };
+  if (draw.once(16)) {
+    const number = BigInt(draw.below(from.areas.length + 2)) | (draw.once(2) ? 0n : unit << 32n);
+    return { fields: { flags: place.flags | BY_NUMBER, ...ids, src_iova: number, dst_iova: place.iova, length } };
+  }
+  return { fields: { flags: place.flags, ...ids, src_iova: iova, dst_iova: place.iova, length } };
 }
 
 function iovaRanges(scene: Scene): Omit<Drawn, "request"> {
@@ -145,8 +154,15 @@ function destroy(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { id: draw.any(draw.once(12) ? iommufd.objects : empty)?.value ?? 0n } };
 }
 
+/** Mostly without data; else a page table of the mock IOMMU's usual kind, the kind for huge pages, or one that it lacks. */
 function hwptAlloc(scene: Scene): Omit<Drawn, "request"> {
-  return { fields: { dev_id: drawId(scene, ["device"]), pt_id: drawIoas(scene).id } };
+  const { draw } = scene;
+  const ids = { dev_id: drawId(scene, ["device"]), pt_id: draw.once(10) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id };
+  const flags = draw.once(8) ? 8n : 0n;
+  if (!draw.once(3)) return { fields: { ...ids, flags } };
+  const kind = BigInt(draw.of([0, 1, 1, 1, 2]));
+  const length = BigInt(draw.of([8, 8, 8, 8, 4, 7, 3, 12]));
+  return { fields: { ...ids, flags, data_type: MOCK_DATA, data_len: length, data_uptr: DATA.at }, data: [0x5an | kind << 32n] };
 }
 
 function hwInfo(scene: Scene): Omit<Drawn, "request"> {
@@ -188,15 +204,15 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   IOAS_MAP: { weight: 40, fields: map },
   IOAS_MAP_FILE: { weight: 10, fields: mapFile },
   IOAS_UNMAP: { weight: 20, fields: unmap },
-  IOAS_COPY: { weight: 16, fields: copy },
+  IOAS_COPY: { weight: 18, fields: copy },
   IOAS_IOVA_RANGES: { weight: 6, fields: iovaRanges },
   IOAS_ALLOW_IOVAS: { weight: 5, fields: allowIovas },
   IOAS_CHANGE_PROCESS: { weight: 1, fields: () => ({ fields: {} }) },
   OPTION: { weight: 4, fields: option },
   VFIO_IOAS: { weight: 3, fields: vfioIoas },
   DESTROY: { weight: 6, fields: destroy },
-  HWPT_ALLOC: { weight: 6, fields: hwptAlloc },
-  GET_HW_INFO: { weight: 3, fields: hwInfo },
+  HWPT_ALLOC: { weight: 8, needs: "device", fields: hwptAlloc },
+  GET_HW_INFO: { weight: 3, needs: "device", fields: hwInfo },
   HWPT_SET_DIRTY_TRACKING: { weight: 1, fields: (scene) => ({ fields: { hwpt_id: drawId(scene, ["hwpt"]), flags: 1n } }) },
   HWPT_GET_DIRTY_BITMAP: { weight: 1, fields: dirtyBitmap },
   HWPT_INVALIDATE: { weight: 1, fields: invalidate },

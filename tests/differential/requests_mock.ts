@@ -4,9 +4,9 @@
  * @module
  */
 import type { Draw } from "../property/syscall_values.ts";
-import { LARGE, SMALL } from "./memory.ts";
+import { DATA, LARGE, SMALL } from "./memory.ts";
 import { drawId, drawIoas, type Drawn, type Kind, type Scene } from "./requests.ts";
-import { drawIova, drawUnit, EDGES } from "./values.ts";
+import { drawIova, drawRange, drawUnit, EDGES } from "./values.ts";
 
 const PAGE = 4096n;
 /** Most bytes that one look compares: the kernel walks them in steps of 2 KiB. */
@@ -57,6 +57,20 @@ function addReserved(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { id, start: drawIova(draw, areas, unit, length), length } };
 }
 
+function dirty(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const { iova, length } = drawRange(draw, iommufd.areas, PAGE);
+  return { fields: { id: drawId(scene, ["hwpt"]), iova, length, page_size: draw.of([PAGE, PAGE, 2048n, 0n]), uptr: DATA.at } };
+}
+
+function checkCache(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  return { fields: { id: drawId(scene, ["device"]), cache_id: BigInt(draw.below(5)), cache: draw.of([0xba_ddadn, 0xba_ddadn, 0n]) } };
+}
+
+/** Bytes of the lists with which Linux works through a long mapping: with few it takes many rounds, of which no answer may tell. */
+const LIST_BYTES: readonly bigint[] = [11n, 12n, 16n, 64n, 4096n, 65536n];
+
 /** The operations of the test request. */
 export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestAddReserved": { weight: 1, fields: addReserved },
@@ -67,8 +81,14 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   },
   "TEST_CMD/TestMockDomainReplace": {
     weight: 6,
+    needs: "selftest",
     fields: (scene) => ({ fields: { id: drawId(scene, ["selftest"]), pt_id: drawTable(scene) } }),
   },
-  "TEST_CMD/TestMdCheckMap": { weight: 16, fields: checkMap },
+  "TEST_CMD/TestMdCheckMap": { weight: 14, needs: "hwpt", fields: checkMap },
   "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
+  "TEST_CMD/TestSetTempMemoryLimit": { weight: 1, fields: ({ draw }) => ({ fields: { limit: draw.of(LIST_BYTES) } }) },
+  "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
+  "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
+  "TEST_CMD/TestMdCheckIotlb": { weight: 1, needs: "hwpt", fields: (scene) => ({ fields: { id: drawId(scene, ["hwpt"]) } }) },
+  "TEST_CMD/TestTriggerVevent": { weight: 1, needs: "device", fields: (scene) => ({ fields: { dev_id: drawId(scene, ["device"]) } }) },
 };
