@@ -11,8 +11,18 @@ import { firstDifference, parseRecordings, type Recording } from "./recording.ts
 
 const HERE = import.meta.dirname!;
 
+/** Names of files with recordings. The folder may be missing, which says that there is none. */
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(join(HERE, folder))].map(({ name }) => name).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
 async function filesOf(folder: string): Promise<{ readonly name: string; readonly recordings: Recording[] }[]> {
-  const names = [...Deno.readDirSync(join(HERE, folder))].map(({ name }) => name).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort();
+  const names = namesIn(folder);
   return await Promise.all(names.map(async (name) => {
     const bytes = await Deno.readFile(join(HERE, folder, name));
     const text = new TextDecoder().decode(name.endsWith(".gz") ? gunzipSync(bytes) : bytes);
@@ -28,6 +38,10 @@ function differenceOf(player: Player, recording: Recording): string | undefined 
   const answers = [`${recording.kernel} ${outcomeText(player, step, outcome)}`, `here ${outcomeText(player, step, found.outcome)}`];
   return `${recording.why}, call ${found.index}: ${stepText(player, step)}\n  ${answers.join("\n  ")}`;
 }
+
+Deno.test("there are recordings of Linux to compare with", () => {
+  check(namesIn("traces").length > 0, "tests/differential/traces is empty: deno task record:differential");
+});
 
 for (const [folder, what] of [["traces", "recorded sequences"], ["found", "a sequence in which the kernels differed"]] as const) {
   for (const { name, recordings } of await filesOf(folder)) {
