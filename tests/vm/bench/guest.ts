@@ -9,6 +9,7 @@ import { linux } from "../../../mod.ts";
 import { DEVICES } from "../devices.ts";
 import { compare, type Result } from "./compare.ts";
 import { peerSide } from "./peer.ts";
+import { ringsSide } from "./rings.ts";
 import { linesOf, tableOf } from "./table.ts";
 import { rawSide, typedSide } from "./typed.ts";
 import { WORKS } from "./workload.ts";
@@ -21,7 +22,7 @@ async function main(words: string[]): Promise<number> {
   if (peer === undefined) throw new Error("Cannot compare without the peer: --peer PROGRAM is needed");
   using kernel = await linux({ interface: "iommufd" });
   const bench = { kernel, plain: DEVICES.alone, nvme: DEVICES.messages };
-  const sides = [peerSide(peer, bench), typedSide(bench), rawSide(bench)];
+  const sides = [peerSide(peer, bench), typedSide(bench), rawSide(bench), ringsSide(bench)];
   const results: Result[] = [];
   for (const work of WORKS.filter(({ name }) => name.includes(filter))) {
     // Not the results: they come last, in one piece. It also shows that the guest is alive.
