@@ -224,20 +224,20 @@ export class NvmeDriver implements AsyncDisposable {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Do work. Interrupts drive it, or polling does. */
-  async #run(scheduler: Scheduler, work: Work): Promise<void> {
-    this.#check();
+  /** Do work. Interrupts drive it, or polling does. An async function would cost each command a further promise. */
+  #run(scheduler: Scheduler, work: Work): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     let done: Promise<void>;
     try {
       done = scheduler.run(work);
     } catch (error) {
       // A doorbell that cannot be rung leaves the device in no known state.
       this.#fail(asError(error));
-      throw error;
+      return Promise.reject(error);
     }
     this.#watchdog.start();
     this.#poll();
-    await done;
+    return done;
   }
 
   /** Without interrupts: look for completions until nothing is under way. One loop for all work, so that calls do not wait for each other. */

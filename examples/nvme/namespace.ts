@@ -148,7 +148,6 @@ export class NvmeNamespace {
   /** Move bytes directly where the device reaches them, else through staging. */
   async #move(name: string, opcode: number, lba: number, bytes: Uint8Array, copy: StagingCopies): Promise<void> {
     const { id, blockLength, metadata } = this.info;
-    const { staging, transferMax } = this.#port;
     this.#port.check();
     if (metadata !== 0) throw new RangeError(`Cannot use namespace ${id}: its blocks have ${metadata} bytes of metadata`);
     if (bytes.length % blockLength !== 0) {
@@ -156,25 +155,29 @@ export class NvmeNamespace {
     }
     this.#checkRange(lba, bytes.length / blockLength);
     if (bytes.length === 0) return;
-    const send = (lba: number, length: number, iova: bigint) => {
-      const extent = { namespace: id, blockLength, lba, blocks: length / blockLength, iova };
-      return this.#port.run(new Transfer(name, opcode, extent, Math.min(BLOCKS_MAX, transferMax / blockLength)));
-    };
     const direct = this.#iovaOf(bytes);
-    if (direct !== undefined) return await send(lba, bytes.length, direct);
-    await staging.eachPiece(bytes.length, async (slot, at, length) => {
+    if (direct !== undefined) return await this.#send(name, opcode, lba, bytes.length, direct);
+    await this.#port.staging.eachPiece(bytes.length, async (slot, at, length) => {
       copy.before?.(slot.bytes, at, length);
-      await send(lba + at / blockLength, length, slot.iova);
+      await this.#send(name, opcode, lba + at / blockLength, length, slot.iova);
       copy.after?.(slot.bytes, at, length);
     });
+  }
+
+  #send(name: string, opcode: number, lba: number, length: number, iova: bigint): Promise<void> {
+    const { id, blockLength } = this.info;
+    const { transferMax } = this.#port;
+    const extent = { namespace: id, blockLength, lba, blocks: length / blockLength, iova };
+    return this.#port.run(new Transfer(name, opcode, extent, Math.min(BLOCKS_MAX, transferMax / blockLength)));
   }
 
   /** Where the device sees all of `bytes`; undefined where it does not, or not so that a command can say it. */
   #iovaOf(bytes: Uint8Array): bigint | undefined {
     const buffer = this.#port.ioas.bufferOf(bytes);
-    const iova = buffer && this.#port.ioas.iovaOf(bytes);
-    if (buffer === undefined || iova === undefined || iova % 4n !== 0n) return undefined;
-    return iova + BigInt(bytes.length) <= buffer.iova + BigInt(buffer.length) ? iova : undefined;
+    if (buffer === undefined) return undefined;
+    // A buffer begins with a page.
+    const offset = bytes.byteOffset - buffer.bytes.byteOffset;
+    return offset % 4 === 0 ? buffer.iova + BigInt(offset) : undefined;
   }
 
   #trim(ranges: readonly BlockRange[]): Promise<void> {

@@ -23,8 +23,8 @@ export abstract class Work {
   result = 0;
   #underWay = 0;
 
-  /** @param name what it is, for errors: "Read of blocks 0 to 7 of namespace 1". */
-  constructor(readonly name: string) {}
+  /** What it is, for errors: "Read of blocks 0 to 7 of namespace 1". Only errors ask, so that it may be made when it is asked for. */
+  abstract readonly name: string;
 
   /** Whether there is a command to put. After an error there is none. */
   get hasMore(): boolean {
@@ -87,8 +87,8 @@ export class Command extends Work {
   #isPut = false;
 
   /** @param name for errors. */
-  constructor(name: string, fields: CommandFields) {
-    super(name);
+  constructor(override readonly name: string, fields: CommandFields) {
+    super();
     this.#fields = fields;
   }
 
@@ -119,6 +119,8 @@ export interface Extent {
 
 /** A command on blocks, cut into as many as its length asks for. */
 export class Transfer extends Work {
+  #name: string;
+  #extent: Extent;
   #opcode: number;
   #namespace: number;
   #blockLength: number;
@@ -133,8 +135,9 @@ export class Transfer extends Work {
   /** @param blocksMax blocks of one command. @param flags bits 16 to 31 of dword 12. */
   constructor(name: string, opcode: number, extent: Extent, blocksMax: number, flags = 0) {
     const { namespace, blockLength, lba, blocks, iova = 0n } = extent;
-    const what = blocks === 1 ? `block ${lba}` : `blocks ${lba} to ${lba + blocks - 1}`;
-    super(`${name} of ${what} of namespace ${namespace}`);
+    super();
+    this.#name = name;
+    this.#extent = extent;
     this.#opcode = opcode;
     this.#namespace = namespace;
     this.#blockLength = blockLength;
@@ -145,6 +148,12 @@ export class Transfer extends Work {
     this.#high = Number(iova >> 32n);
     this.#blocksMax = blocksMax;
     this.#flags = flags;
+  }
+
+  override get name(): string {
+    const { namespace, lba, blocks } = this.#extent;
+    const what = blocks === 1 ? `block ${lba}` : `blocks ${lba} to ${lba + blocks - 1}`;
+    return `${this.#name} of ${what} of namespace ${namespace}`;
   }
 
   protected override remains(): boolean {
