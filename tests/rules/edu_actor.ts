@@ -40,6 +40,8 @@ export interface EduSurroundings {
   readonly kernel: Kernel;
   /** Resolves when a transfer that was started before is certainly over. */
   settle(): Promise<void>;
+  /** Milliseconds that a transfer takes at least; undefined: it takes none while the program does not wait. */
+  readonly transferMin?: number;
 }
 
 /** An edu device in its place. */
@@ -101,8 +103,16 @@ export class EduActor implements Actor {
   async start(iova: bigint, length: number): Promise<Transfer> {
     check(this.#isDriven, "nobody drives the device");
     await this.#mark();
+    const { transferMin = Infinity } = this.#surroundings;
+    const start = performance.now();
     this.#command(BUFFER, iova, length, RUN | TO_MEMORY);
-    return { finish: () => this.#surroundings.settle() };
+    return {
+      finish: async () => {
+        const isUnderWay = performance.now() - start < transferMin;
+        await this.#surroundings.settle();
+        return isUnderWay;
+      },
+    };
   }
 
   /** A device of this kind keeps no count of what is done to it. */

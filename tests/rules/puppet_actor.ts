@@ -43,7 +43,7 @@ export class PuppetActor implements Actor {
 
   /** As {@linkcode Actor.start}. */
   start(iova: bigint, length: number): Promise<Transfer> {
-    return Promise.resolve({ finish: () => this.writes(iova, length).then(() => {}) });
+    return Promise.resolve({ finish: () => this.writes(iova, length).then(() => true) });
   }
 
   /** As {@linkcode Actor.noticed}. */

@@ -67,9 +67,11 @@ export const SINGLE_OPEN: Suite<Worlds> = {
         using iommu = IommuFd.open(kernel);
         using first = DeviceFd.open(kernel, alone.address);
         using _bound = first.bind(iommu);
-        using ends = new DisposableStack();
-        const open = () => ends.use(DeviceFd.open(kernel, alone.address));
-        equal(codeOf(() => open().bind(iommu)), SECOND[`${rules.singleOpen}`].code);
+        const openAndBind = () => {
+          using second = DeviceFd.open(kernel, alone.address);
+          second.bind(iommu);
+        };
+        equal(codeOf(openAndBind), SECOND[`${rules.singleOpen}`].code);
       },
     },
   ],

@@ -17,8 +17,8 @@ export const UNTOUCHED = 0xcd;
 
 /** A transfer that is under way. */
 export interface Transfer {
-  /** Resolves when it is certainly over, whatever came of it. */
-  finish(): Promise<void>;
+  /** Resolves when it is certainly over, whatever came of it. False: it may have been over before this was called. */
+  finish(): Promise<boolean>;
 }
 
 /** A device of the machine: where it is, and what it can be told to do. */

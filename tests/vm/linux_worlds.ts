@@ -10,6 +10,8 @@ import type { World, Worlds } from "../rules/world.ts";
 import { DEVICES } from "./devices.ts";
 import { grown, iommuFiles, linuxUsage } from "./usage.ts";
 
+/** Milliseconds that QEMU's device takes at least. */
+const TRANSFER_MIN = 100;
 /** Milliseconds in which a transfer of 100 ms is over, on a busy machine too. */
 const SETTLED = 500;
 
@@ -19,7 +21,7 @@ const ACTORS = new Map<string, (kernel: Kernel) => EduActor>();
 function actorAt(address: string, kernel: Kernel): EduActor {
   const known = ACTORS.get(address);
   if (known !== undefined) return known(kernel);
-  const surroundings = { kernel, settle: () => new Promise<void>((resolve) => setTimeout(resolve, SETTLED)) };
+  const surroundings = { kernel, transferMin: TRANSFER_MIN, settle: () => new Promise<void>((resolve) => setTimeout(resolve, SETTLED)) };
   const actor = new EduActor(address, surroundings);
   ACTORS.set(address, (current) => {
     surroundings.kernel = current;
