@@ -21,6 +21,7 @@ const HELP = `Measure the typed API and the NVMe example beside a C program that
   --rounds NUMBER   rounds of each side, in turn. Default: 5
   --filter TEXT     only what has it in its name
   --json            a line of JSON for each figure instead of a table
+  --build           build the C program, and what it needs, and stop
   --kvm             let the processor run the guest, where /dev/kvm works
   --help            this`;
 
@@ -28,9 +29,14 @@ const OPTIONS = {
   rounds: { type: "string" },
   filter: { type: "string" },
   json: { type: "boolean" },
+  build: { type: "boolean" },
   kvm: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
+
+/** Seconds without a word from the guest, and from power-on, after which it is killed. */
+const QUIET_MAX = 300;
+const SECONDS_MAX = 1800;
 
 /** What runs in the guest, as a path from the root of the repository. */
 const GUEST = relative(join(import.meta.dirname!, "../../.."), fileURLToPath(new URL("./guest.ts", import.meta.url)));
@@ -39,17 +45,50 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What the arguments ask for. @throws {Error} for one that is wrong. */
-function readArguments(words: string[]): { readonly command: string; readonly kvm: boolean; readonly help: boolean } {
-  const { rounds = "5", filter = "", json = false, kvm = false, help = false } = parseArgs({ args: words, options: OPTIONS }).values;
+/** What the arguments ask for. */
+interface Settings {
+  readonly command: string;
+  readonly build: boolean;
+  readonly kvm: boolean;
+  readonly help: boolean;
+}
+
+/** @throws {Error} for an argument that is wrong. */
+function readArguments(words: string[]): Settings {
+  const { values } = parseArgs({ args: words, options: OPTIONS });
+  const { rounds = "5", filter = "", json = false, build = false, kvm = false, help = false } = values;
   if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`Cannot measure "${rounds}" rounds: 1 to 9999 are needed`);
-  const passed = ["--peer", "/share/peer", "--rounds", rounds, "--filter", quoted(filter), ...(json ? ["--json"] : [])];
-  return { command: `deno run --no-check --allow-all ${GUEST} ${passed.join(" ")}`, kvm, help };
+  const passed = ["--peer", "/tmp/peer", "--rounds", rounds, `--filter=${quoted(filter)}`, ...(json ? ["--json"] : [])];
+  return { command: `cp /share/peer /tmp/peer && deno run --no-check --allow-all ${GUEST} ${passed.join(" ")}`, build, kvm, help };
+}
+
+/** Boot and measure. @returns whether the guest ended well. */
+async function measure({ command, kvm }: Settings, image: string, peer: string): Promise<boolean> {
+  const { status, killed, console: lines } = await boot({
+    kernel: image,
+    initramfs: await buildInitramfs(),
+    append: VARIANTS.iommufd.append,
+    variant: "iommufd",
+    command,
+    files: new Map([["peer", peer]]),
+    quietMax: QUIET_MAX,
+    secondsMax: SECONDS_MAX,
+    accelerator: kvm ? "kvm" : "tcg",
+    onOutput: (bytes) => process.stdout.write(bytes),
+  });
+  if (status === 0) return true;
+  const how = killed !== undefined
+    ? `was killed, since ${killed}`
+    : status === undefined
+    ? "ended on its own"
+    : `ended with status ${status}`;
+  console.error(`The guest ${how}${status === undefined ? `. The last lines of its console:\n${lines}` : ""}`);
+  return false;
 }
 
 /** @returns the exit status: 0, or 1 if something could not be measured, 2 if an argument is wrong. */
 async function main(words: string[]): Promise<number> {
-  let settings: ReturnType<typeof readArguments>;
+  let settings: Settings;
   try {
     settings = readArguments(words);
   } catch (error) {
@@ -66,21 +105,7 @@ async function main(words: string[]): Promise<number> {
   try {
     const peer = join(folder, "peer");
     await buildPeer(peer, headers);
-    const { status, killed, console: lines } = await boot({
-      kernel: image,
-      initramfs: await buildInitramfs(),
-      append: VARIANTS.iommufd.append,
-      variant: "iommufd",
-      command: settings.command,
-      files: new Map([["peer", peer]]),
-      quietMax: 300,
-      secondsMax: 1800,
-      accelerator: settings.kvm ? "kvm" : "tcg",
-      onOutput: (bytes) => process.stdout.write(bytes),
-    });
-    if (status === 0) return 0;
-    console.error(`The guest ${killed ?? `ended with status ${status ?? "none"}`}${status === undefined ? `:\n${lines}` : ""}`);
-    return 1;
+    return settings.build || await measure(settings, image, peer) ? 0 : 1;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
