@@ -125,6 +125,13 @@ for (const [name, [words, message]] of Object.entries(WRONG)) {
   });
 }
 
+Deno.test("a real disk without the permission for it: a sentence, and status 1", async () => {
+  const { code, out, error } = await demo("--device", "0000:01:00.0");
+  deepStrictEqual([code, out], [1, ""]);
+  match(error, /--allow-ffi/);
+  ok(!/^ +at /m.test(error), error);
+});
+
 Deno.test("a file that cannot be a disk is refused with the reason", async () => {
   const packed = Deno.readFileSync(FAT);
   const cases: [Uint8Array, string][] = [

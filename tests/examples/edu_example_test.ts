@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { type FaultCall, faults } from "../../backends/wrap/mod.ts";
 import { BUFFER_LENGTH, EduDriver } from "../../examples/edu/driver.ts";
 import { openMachine } from "../../examples/edu/machine.ts";
@@ -98,6 +98,19 @@ Deno.test("the program refuses what is no number", async () => {
     strictEqual(error, `Cannot compute "${word}"!: a whole number below 2^32 is needed\n`);
   }
   deepStrictEqual(await run("--fast"), { code: 2, out: "", error: "Unknown option '--fast'\n" });
+});
+
+Deno.test("help names every option, and needs nothing", async () => {
+  const { code, out, error } = await run("--help");
+  deepStrictEqual([code, error], [0, ""]);
+  for (const option of ["number", "--device", "--json", "--help"]) ok(out.includes(`  ${option}`), option);
+});
+
+Deno.test("a real device without the permission for it: a sentence, and status 1", async () => {
+  const { code, out, error } = await run("--device", ADDRESS);
+  deepStrictEqual([code, out], [1, ""]);
+  match(error, /--allow-ffi/);
+  ok(!/^ +at /m.test(error), error);
 });
 
 Deno.test("the example's machine has the device where it says", async () => {
