@@ -34,6 +34,15 @@ async function sees(t: Caller, device: number, iova: bigint, bytes: Uint8Array, 
   return bytes.subarray(256, 272).every((byte) => byte === mark);
 }
 
+/** Whether a device behind a bridge reaches what it is attached to. */
+const BEHIND_BRIDGE: Depends<boolean> = {
+  feature: "bridge-dma",
+  with: true,
+  without: false,
+  why:
+    "in scalable mode Linux's driver for VT-d makes entries for a device itself and not for the bridge by which it is known: all its DMA faults",
+};
+
 /** Groups. */
 export const GROUPS: Suite<Caller> = {
   name: "groups",
@@ -99,9 +108,13 @@ export const GROUPS: Suite<Caller> = {
         mapAt(t, iommu, spaces[1], 0x2_0000n, second, PAGE);
         attach(t, one, spaces[0]);
         attach(t, two, spaces[0]);
-        equal(await sees(t, two, 0x1_0000n, t.bytes(first, PAGE), 0x31), true);
+        equal(await sees(t, two, 0x1_0000n, t.bytes(first, PAGE), 0x31), t.expected(BEHIND_BRIDGE));
         attach(t, one, spaces[1]);
-        equal(await sees(t, two, 0x2_0000n, t.bytes(second, PAGE), 0x32), true, "the other device after the replacement");
+        equal(
+          await sees(t, two, 0x2_0000n, t.bytes(second, PAGE), 0x32),
+          t.expected(BEHIND_BRIDGE),
+          "the other device after the replacement",
+        );
         equal(await sees(t, two, 0x1_0000n, t.bytes(first, PAGE), 0x33), false, "the other device in the old IOAS");
         t.do(iommu, "DESTROY", { id: spaces[0] });
         equal(attach(t, two, spaces[1]), attach(t, one, spaces[1]));
@@ -115,7 +128,7 @@ export const GROUPS: Suite<Caller> = {
         mapAt(t, iommu, spaces[0], 0x1_0000n, va, PAGE);
         attach(t, one, spaces[0]);
         // The IOMMU sees one device: that the second is not attached itself cannot keep it out.
-        equal(await sees(t, two, 0x1_0000n, t.bytes(va, PAGE), 0x41), true);
+        equal(await sees(t, two, 0x1_0000n, t.bytes(va, PAGE), 0x41), t.expected(BEHIND_BRIDGE));
         detach(t, one);
         equal(await sees(t, two, 0x1_0000n, t.bytes(va, PAGE), 0x42), false);
       },

@@ -17,6 +17,7 @@ import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
 import { setBusMaster, writeRegion } from "./edu.ts";
 import { add, take } from "./eventfd.ts";
+import type { Depends } from "./setup.ts";
 import { openBound, PAGE, PAGE64 } from "./steps.ts";
 import type { Fields } from "./struct.ts";
 
@@ -226,6 +227,14 @@ const LOOPBACK: Suite<Caller>["cases"] = [
   },
 ];
 
+/** Whether an interrupt comes that was there before it was enabled. */
+const LATCHED: Depends<boolean> = {
+  feature: "latched-lines",
+  with: true,
+  without: false,
+  why: "QEMU's I/O APIC takes a masked input for one of edges, and drops what comes on it",
+};
+
 const DEVICE: Suite<Caller>["cases"] = [
   {
     name: "a message of the device arrives as often as it is sent",
@@ -302,6 +311,13 @@ const DEVICE: Suite<Caller>["cases"] = [
       raise(t, device);
       const fd = t.eventfd(0, EFD_NONBLOCK);
       equal(set(t, device, INTX, EVENTFD | TRIGGER, fds(fd)), "OK");
+      if (t.expected(LATCHED)) {
+        equal(await t.kernel.wait(fd), 0);
+        equal(take(t, fd), 1n);
+      }
+      acknowledge(t, device);
+      equal(set(t, device, INTX, NONE | UNMASK, 1), "OK");
+      raise(t, device);
       equal(await t.kernel.wait(fd), 0);
       equal(take(t, fd), 1n);
       acknowledge(t, device);

@@ -15,8 +15,9 @@ const CONFIG = 7;
 const IDENTIFICATION = 0x00;
 const LIVENESS = 0x04;
 const DMA_SOURCE = 0x80;
-/** The NVMe controller: lengths of the admin queues (AQA), which a reset clears. */
-const NVME_QUEUE_SIZES = 0x24;
+/** The NVMe controller: its configuration (CC), here the sizes of queue entries, which a reset clears. */
+const NVME_CONFIGURATION = 0x14;
+const NVME_ENTRY_SIZES = 0x0046_0000n;
 
 function bound(t: Caller, address: string = t.devices.alone): number {
   return openBound(t, t.iommu(), address).device;
@@ -193,11 +194,11 @@ const BARS: Suite<Caller>["cases"] = [
     run(t) {
       const device = bound(t, t.devices.messages);
       setBusMaster(t, device);
-      writeRegion(t, device, 0, NVME_QUEUE_SIZES, 4, 0x001f_001fn);
-      equal(readRegion(t, device, 0, NVME_QUEUE_SIZES, 4), 0x001f_001fn);
+      writeRegion(t, device, 0, NVME_CONFIGURATION, 4, NVME_ENTRY_SIZES);
+      equal(readRegion(t, device, 0, NVME_CONFIGURATION, 4), NVME_ENTRY_SIZES);
       t.do(device, "DEVICE_RESET");
       equal(readRegion(t, device, CONFIG, 4, 2) & 0x6n, 0x6n);
-      equal(readRegion(t, device, 0, NVME_QUEUE_SIZES, 4), 0n);
+      equal(readRegion(t, device, 0, NVME_CONFIGURATION, 4), 0n);
     },
   },
 ];

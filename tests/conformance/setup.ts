@@ -39,6 +39,10 @@ export type Feature =
   | "mock-iommu"
   /** The edu devices can be reset. QEMU's have no capability for it, and sit on the root bus. */
   | "reset"
+  /** Devices behind a PCIe-to-PCI bridge reach memory. On VT-d in scalable mode Linux 7.3 makes no entry for the bridge's requester ID. */
+  | "bridge-dma"
+  /** An interrupt line that was raised before anybody listened is still seen afterwards. QEMU's I/O APIC forgets it. */
+  | "latched-lines"
   /** The process may choose who pays for pinned memory (CAP_SYS_RESOURCE). */
   | "resource-capability";
 

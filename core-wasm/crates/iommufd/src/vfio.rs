@@ -127,7 +127,8 @@ impl Kernel {
         info.flags = api::IRQ_INFO_EVENTFD
             | match info.index {
                 api::PCI_INTX_IRQ_INDEX => api::IRQ_INFO_MASKABLE | api::IRQ_INFO_AUTOMASKED,
-                api::PCI_MSIX_IRQ_INDEX => irq.flags & api::IRQ_INFO_NORESIZE,
+                // Who has no vectors cannot get any.
+                api::PCI_MSIX_IRQ_INDEX if irq.count > 0 => irq.flags & api::IRQ_INFO_NORESIZE,
                 _ => api::IRQ_INFO_NORESIZE,
             };
         info.write(&mut bytes);
