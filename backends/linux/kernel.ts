@@ -98,7 +98,7 @@ export class LinuxKernel implements Kernel {
     return this.#files.close(file);
   }
 
-  /** As {@linkcode Kernel.ioctl}. Files that a request makes are known from then on. */
+  /** As {@linkcode Kernel.ioctl}. Files that FAULT_QUEUE_ALLOC, VEVENTQ_ALLOC and a group make are this kernel object's; those of other requests are {@linkcode LinuxKernel.adopt}ed first. */
   ioctl(fd: number, request: number, argument: Block | number): number {
     const file = this.#files.get(fd);
     if (file === undefined) return -ERRNO.EBADF;
@@ -158,7 +158,12 @@ export class LinuxKernel implements Kernel {
     return this.#system.answer(this.#system.libc.symbols.pwrite(file.fd, from.address, big(length), BigInt(offset)));
   }
 
-  /** As {@linkcode Kernel.mmap}. EPERM for `MAP_FIXED` over memory that is not the program's: of blocks, of the runtime. */
+  /**
+   * As {@linkcode Kernel.mmap}. EPERM for `MAP_FIXED` over memory that is not the program's: of blocks, of the runtime.
+   *
+   * Registers are mapped by {@linkcode LinuxKernel.pread} itself. Who maps a BAR by hand looks after it: an access while the device does not answer to
+   * memory ends the process.
+   */
   mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint {
     if (!this.#isOpen) return BigInt(-ERRNO.EBADF);
     if (!isInt(flags)) return BigInt(-ERRNO.EINVAL);
