@@ -34,28 +34,28 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { lower: quantile(sorted, 0.25), median: quantile(sorted, 0.5), upper: quantile(sorted, 0.75), count: sorted.length };
 }
 
+/** A round of each side with the same seed. @throws {Error} if they did not read the same. */
+async function turn(work: Work, sides: readonly Side[], seed: number, samples: Map<string, number[]>): Promise<void> {
+  const checks = new Map<string, number>();
+  for (const side of sides) {
+    const result = await side.run(work, seed);
+    if (result === undefined) continue;
+    checks.set(side.name, result.check);
+    samples.set(side.name, [...samples.get(side.name) ?? [], ...result.samples]);
+  }
+  if (new Set(checks.values()).size <= 1) return;
+  const found = [...checks].map(([name, check]) => `${name} 0x${check.toString(16)}`).join(", ");
+  throw new Error(`The sides did not read the same in "${work.name}": ${found}`);
+}
+
 /**
- * Measure one work: a round to warm up, whose samples are dropped, then `rounds` rounds of each side in turn.
+ * Measure one work: each side warms up, then all do `rounds` rounds in turn.
  *
  * @throws {Error} if sides that did the same round did not read the same.
  */
 export async function compare(work: Work, sides: readonly Side[], rounds: number): Promise<Result> {
+  for (const side of sides) for (let round = 0; round < side.warmUps; round++) await side.run(work, round + 1);
   const samples = new Map<string, number[]>();
-  for (let round = 0; round <= rounds; round++) {
-    const seed = round + 1;
-    const checks = new Map<string, number>();
-    for (const side of sides) {
-      const result = await side.run(work, seed);
-      if (result === undefined) continue;
-      checks.set(side.name, result.check);
-      const all = samples.get(side.name) ?? [];
-      if (round > 0) all.push(...result.samples);
-      samples.set(side.name, all);
-    }
-    if (new Set(checks.values()).size > 1) {
-      const found = [...checks].map(([name, check]) => `${name} 0x${check.toString(16)}`).join(", ");
-      throw new Error(`The sides did not read the same in "${work.name}": ${found}`);
-    }
-  }
+  for (let round = 0; round < rounds; round++) await turn(work, sides, round + 1, samples);
   return { work, spreads: new Map([...samples].map(([name, all]) => [name, spreadOf(all)])) };
 }

@@ -18,6 +18,7 @@ function argumentsFor({ plain, nvme }: Omit<Bench, "kernel">, work: Work, seed: 
 export function peerSide(program: string, devices: Omit<Bench, "kernel">): Side {
   return {
     name: "C",
+    warmUps: 1,
     async run(work: Work, seed: number): Promise<Round> {
       const { samples, check } = JSON.parse(await run(program, argumentsFor(devices, work, seed), { capture: true }));
       return { samples, check };

@@ -9,7 +9,7 @@ import { allocateQueue } from "../../../examples/nvme/memory.ts";
 import { QueuePair } from "../../../examples/nvme/queue.ts";
 import { Scheduler } from "../../../examples/nvme/scheduler.ts";
 import { DeviceFd, type DmaBuffer, type Ioas, IommuFd, pollUntil } from "../../../mod.ts";
-import type { Bench } from "./typed.ts";
+import { type Bench, WARM_UPS } from "./typed.ts";
 import { type ReadWork, type Round, sequenceOf, type Side } from "./workload.ts";
 
 const COMMAND_REGISTER = 4;
@@ -124,6 +124,7 @@ async function readRound(bench: Bench, work: ReadWork, seed: number): Promise<Ro
 export function ringsSide(bench: Bench): Side {
   return {
     name: "TypeScript, rings only",
+    warmUps: WARM_UPS,
     run: async (work, seed) => work.kind === "read" && work.completions === "polling" ? await readRound(bench, work, seed) : undefined,
   };
 }

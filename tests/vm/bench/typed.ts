@@ -10,6 +10,8 @@ import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../uapi
 import { type MapWork, type ReadWork, type Round, sequenceOf, type Side } from "./workload.ts";
 
 const IOVA = 0x1_0000_0000n;
+/** Rounds until V8 has compiled what they run. */
+export const WARM_UPS = 5;
 /** Fixed, readable, writable. */
 const MAP_FLAGS = 7;
 
@@ -116,11 +118,12 @@ async function typedReads({ kernel, nvme }: Bench, work: ReadWork, seed: number)
 export function typedSide(bench: Bench): Side {
   return {
     name: "TypeScript",
+    warmUps: WARM_UPS,
     run: (work, seed) => work.kind === "map" ? Promise.resolve(typedMaps(bench, work)) : typedReads(bench, work, seed),
   };
 }
 
 /** The seam alone: what a system call costs from JavaScript, without types. */
 export function rawSide(bench: Bench): Side {
-  return { name: "raw ioctl", run: (work) => Promise.resolve(work.kind === "map" ? rawMaps(bench, work) : undefined) };
+  return { name: "raw ioctl", warmUps: WARM_UPS, run: (work) => Promise.resolve(work.kind === "map" ? rawMaps(bench, work) : undefined) };
 }

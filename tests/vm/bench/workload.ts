@@ -68,6 +68,8 @@ export interface Round {
 export interface Side {
   /** What the table calls it. */
   readonly name: string;
+  /** Rounds whose samples are dropped: a compiler that works while the program runs is not what is measured. */
+  readonly warmUps: number;
   /** Do it once. @param seed of the places, not 0. @returns undefined if it does no such work. */
   run(work: Work, seed: number): Promise<Round | undefined>;
 }
