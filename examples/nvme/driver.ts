@@ -208,11 +208,12 @@ export class NvmeDriver implements AsyncDisposable {
     this.#listen(this.#irq, vector);
   }
 
-  /** The interrupt handler of a vector. */
-  async #listen(irq: Irq, vector: number): Promise<void> {
+  /** The interrupt handler of a vector. It waits by hand: an iterator can be left while it waits, and that costs some microseconds a step. */
+  async #listen(irq: Irq, index: number): Promise<void> {
     try {
-      for await (const _count of irq.vector(vector)) {
-        for (const { scheduler, queue } of this.#listeners[vector]!) scheduler.service(queue);
+      const vector = irq.vector(index);
+      while (await vector.wait() !== undefined) {
+        for (const { scheduler, queue } of this.#listeners[index]!) scheduler.service(queue);
       }
     } catch (error) {
       this.#fail(asError(error));
