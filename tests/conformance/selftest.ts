@@ -204,6 +204,8 @@ const LOOKS: Suite<Caller>["cases"] = [
       equal(checkMap(t, iommu, hwpt, 1024n, 0, 0n), "EINVAL");
       equal(checkMap(t, iommu, hwpt, 0n, HALF, 2n ** 64n - HALF), "EINVAL");
       equal(checkMap(t, iommu, hwpt, 0n, 0, 0n), "OK");
+      equal(checkMap(t, iommu, hwpt, FIRST, HALF, 2n ** 64n - 4096n), "EOVERFLOW");
+      t.refused("EOVERFLOW", iommu, "IOAS_MAP", { ioas_id: ioas, flags: 6, user_va: 2n ** 64n - 4096n, length: HALF });
       const memory = written(t, 2);
       t.tryMmap(memory + 4096n, PAGE, PROT_NONE, MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE);
       equal(checkMap(t, iommu, hwpt, FIRST, PAGE, memory + 4096n), "EFAULT");

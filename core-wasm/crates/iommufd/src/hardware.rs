@@ -6,6 +6,11 @@ use alloc::vec::Vec;
 use iommu::{Iommu, MemFile, Ram, Run, UserMemory};
 use uapi::{Errno, Result};
 
+/// Bytes of each entry of the lists of pages that limit how many are pinned at once.
+pub(crate) const PAGE_ENTRY: u64 = 8;
+/// Bytes of such a list.
+pub(crate) const PAGE_LIST: u64 = 65536;
+
 /// The machine and its process, as the objects of an iommufd see them.
 pub(crate) struct Hardware {
     pub(crate) ram: Ram,
@@ -13,6 +18,8 @@ pub(crate) struct Hardware {
     pub(crate) iommu: Iommu,
     pub(crate) memfds: Slab<Memfd>,
     pub(crate) accounts: Accounts,
+    /// Pages that Linux would pin at once, for one thing that depends on it: see [`crate::pages::Pages::pin`].
+    pub(crate) pages_at_once: u64,
     /// Where memory is resolved into; kept, so that a mapping takes no memory for it.
     pub(crate) runs: Vec<Run>,
 }

@@ -6,7 +6,7 @@ use crate::device::Device;
 use crate::eventfd::Eventfd;
 use crate::file::{DeviceFile, File};
 use crate::group::{AttachSet, Group};
-use crate::hardware::{Accounts, Hardware};
+use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
 use crate::slab::{LowestSlab, Slab};
 use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
@@ -46,8 +46,10 @@ impl Kernel {
         let accounts = Accounts { limit: config.limits.memlock.map(|bytes| bytes >> FRAME_LG2), ..Accounts::default() };
         let mut runs = Vec::new();
         runs.try_reserve(16).map_err(|_| Errno::ENOMEM)?;
+        let pages_at_once = PAGE_LIST / PAGE_ENTRY;
+        let iommu = Iommu::new(config.iommu)?;
         Ok(Kernel {
-            hardware: Hardware { ram, user: UserMemory::new(), iommu: Iommu::new(config.iommu)?, memfds: Slab::new(), accounts, runs },
+            hardware: Hardware { ram, user: UserMemory::new(), iommu, memfds: Slab::new(), accounts, pages_at_once, runs },
             files: LowestSlab::new(FIRST_FD),
             contexts: Slab::new(),
             device_files: Slab::new(),

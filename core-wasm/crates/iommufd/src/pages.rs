@@ -161,6 +161,10 @@ impl Pages {
         match self.backing {
             Backing::User(start) => {
                 let va = start.checked_add(offset).ok_or(Errno::EFAULT)?;
+                if va.checked_add(length).is_none() {
+                    // Linux pins so many pages at once, and looks at their end before it looks for memory.
+                    return Err(if length / PAGE <= hardware.pages_at_once { Errno::EOVERFLOW } else { Errno::EFAULT });
+                }
                 hardware.user.resolve(va, length, self.writable, runs)
             }
             Backing::File { memfd, start } => {

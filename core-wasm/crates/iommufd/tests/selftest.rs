@@ -225,6 +225,25 @@ fn checks_look_at_their_arguments_in_linuxs_order() {
 }
 
 #[test]
+fn the_last_page_of_all_addresses_is_eoverflow_where_it_is_pinned_first() {
+    let (mut m, iommu, ioas) = machine();
+    let top = u64::MAX - 4095;
+    assert_eq!(m.map_at(iommu, ioas, top, 2048, APERTURE), Ok(APERTURE), "nothing is pinned yet");
+    m.unmap(iommu, ioas, APERTURE, 2048).unwrap();
+    let mock = m.mock(iommu, ioas).unwrap();
+    assert_eq!(m.check_map(iommu, mock.hwpt, APERTURE, 2048, top), Err(Errno::EOVERFLOW));
+    for (pages, error) in [(1, Errno::EOVERFLOW), (8192, Errno::EOVERFLOW), (8193, Errno::EFAULT)] {
+        assert_eq!(m.map_at(iommu, ioas, top - (pages - 1) * PAGE, pages * PAGE - 2048, APERTURE), Err(error), "{pages}");
+    }
+    let limit = TestSetTempMemoryLimit { op: TEST_OP_SET_TEMP_MEMORY_LIMIT, limit: 16, ..Default::default() };
+    m.call(iommu, limit).unwrap();
+    for (pages, error) in [(2, Errno::EOVERFLOW), (3, Errno::EFAULT)] {
+        assert_eq!(m.map_at(iommu, ioas, top - (pages - 1) * PAGE, pages * PAGE - 2048, APERTURE), Err(error), "{pages}");
+    }
+    m.finish();
+}
+
+#[test]
 fn operations_without_anything_to_work_on_say_so() {
     let (mut m, iommu, ioas) = machine();
     let mock = m.mock_with(iommu, ioas, MOCK_FLAGS_DEVICE_NO_DIRTY).unwrap();

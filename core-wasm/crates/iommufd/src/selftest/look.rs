@@ -9,7 +9,8 @@ use uapi::{Errno, Result};
 /// Most bits of [`dirty`].
 const BITS_MAX: u64 = 8 * (16 << 20);
 
-/// MD_CHECK_MAP: whether a page table leads from IOVAs to the memory of the process. EINVAL if not, EFAULT where the process has no memory.
+/// MD_CHECK_MAP: whether a page table leads from IOVAs to the memory of the process. EINVAL if not, EFAULT where the process has no memory,
+/// EOVERFLOW in the last page that there could be.
 pub(super) fn check_map(call: &mut Call) -> Result<()> {
     let request = api::TestMdCheckMap::read(call.bytes()?);
     let (context, hardware) = call.parts()?;
@@ -23,7 +24,9 @@ pub(super) fn check_map(call: &mut Call) -> Result<()> {
     let mut done = 0;
     while done < request.length {
         let va = request.uptr + done;
-        let page = hardware.user.view(va & !(PAGE - 1), PAGE)?;
+        let start = va & !(PAGE - 1);
+        start.checked_add(PAGE).ok_or(Errno::EOVERFLOW)?;
+        let page = hardware.user.view(start, PAGE)?;
         let found = hardware.iommu.translate_in(&hardware.ram, domain, request.iova.wrapping_add(done));
         if found.map(|found| found.pa.0) != Some(page.0 + va % PAGE) {
             return Err(Errno::EINVAL);

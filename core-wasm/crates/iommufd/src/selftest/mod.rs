@@ -11,6 +11,7 @@ mod look;
 mod tables;
 
 use crate::domains::Reserver;
+use crate::hardware::PAGE_ENTRY;
 use crate::object::ObjectKind;
 use crate::request::Call;
 pub(crate) use devices::{capabilities, pasid_bits};
@@ -54,8 +55,13 @@ fn add_reserved(call: &mut Call) -> Result<()> {
     call.context()?.ioas(request.id)?.reserve(Range { start: request.start, last }, Reserver::Test)
 }
 
-/// Linux works through a long mapping in pieces, whose size this limits; nothing but time depends on it. Here there are no pieces.
+/// Linux works through a long mapping in pieces, whose size this limits for the whole kernel. Here there are no pieces, but for an error that
+/// depends on their size.
 fn set_memory_limit(call: &mut Call) -> Result<()> {
     let request = api::TestSetTempMemoryLimit::read(call.bytes()?);
-    if request.limit < ENTRY_BYTES { Err(Errno::EINVAL) } else { Ok(()) }
+    if request.limit < ENTRY_BYTES {
+        return Err(Errno::EINVAL);
+    }
+    call.kernel.hardware.pages_at_once = u64::from(request.limit) / PAGE_ENTRY;
+    Ok(())
 }

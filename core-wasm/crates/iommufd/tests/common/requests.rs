@@ -69,6 +69,7 @@ requests! {
     selftest::TEST_CMD => selftest::TestMockDomain,
     selftest::TEST_CMD => selftest::TestMockDomainFlags,
     selftest::TEST_CMD => selftest::TestMockDomainReplace,
+    selftest::TEST_CMD => selftest::TestSetTempMemoryLimit,
     selftest::TEST_CMD => selftest::TestMdCheckMap,
     selftest::TEST_CMD => selftest::TestMdCheckRefs,
     simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
