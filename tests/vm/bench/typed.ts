@@ -6,7 +6,7 @@
 import { NvmeDriver } from "../../../examples/nvme/driver.ts";
 import { type BoundDevice, DeviceFd, type Ioas, IommuFd, type Kernel, type UserMemory } from "../../../mod.ts";
 import { IOAS_MAP, IOAS_UNMAP, IoasMapSize, IoasUnmapSize, putIoasMap, putIoasUnmap } from "../../../uapi/codec.ts";
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../uapi/kernel.ts";
+import { MAP_ANONYMOUS, MAP_POPULATE, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../uapi/kernel.ts";
 import { type MapWork, type ReadWork, type Round, sequenceOf, type Side } from "./workload.ts";
 
 const IOVA = 0x1_0000_0000n;
@@ -32,9 +32,8 @@ class Populated implements UserMemory, Disposable {
 
   constructor(kernel: Kernel, readonly length: number) {
     this.#kernel = kernel;
-    this.address = kernel.mmap(0n, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    this.address = kernel.mmap(0n, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (this.address < 0n) throw new Error(`Cannot get ${length} bytes of memory: ${this.address}`);
-    kernel.view(this.address, length).fill(1);
   }
 
   [Symbol.dispose](): void {
