@@ -44,8 +44,8 @@ export class Pair {
     return undefined;
   }
 
-  /** Play a sequence of a seed, of so many calls. It follows the answers of the first kernel. */
-  generated(seed: number, length: number): Difference | undefined {
+  /** Play a sequence of a seed, of so many calls and an end. It follows the answers of the first kernel. */
+  generated(seed: number, length: number): { readonly calls: number; readonly difference?: Difference } {
     this.restart();
     const generator = new Generator(seed);
     const steps: Step[] = [];
@@ -53,9 +53,14 @@ export class Pair {
       const step = generator.next();
       steps.push(step);
       const { first, second, same } = this.play(step);
-      if (!same) return { steps, first, second };
+      if (!same) return { calls: index, difference: { steps, first, second } };
       generator.learn(step, first, (value) => this.first.resolve(value));
     }
-    return undefined;
+    for (const step of generator.end()) {
+      steps.push(step);
+      const { first, second, same } = this.play(step);
+      if (!same) return { calls: steps.length - 1, difference: { steps, first, second } };
+    }
+    return { calls: steps.length };
   }
 }

@@ -80,7 +80,8 @@ for (const [what, request, calls, defect] of DEFECTS) {
 Deno.test("the comparison finds nothing where the kernels are the same, and leaves nothing behind", async () => {
   using one = await bootMock();
   using other = await bootMock();
-  equal(compare(one, other, { calls: 10_000, seed: 1 }), { calls: 10_000, sequences: 20 });
+  const { calls, finding } = compare(one, other, { calls: 10_000, seed: 1 });
+  check(finding === undefined && calls >= 10_000, `${calls} calls were equal`);
   for (const { inspect } of [one, other]) {
     equal(inspect.check(), []);
     equal(inspect.usage, { files: 0, objects: 0, pinnedPages: 0, blocks: 0, waits: 0 });

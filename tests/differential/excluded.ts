@@ -26,6 +26,8 @@ export const EXCLUDED_REQUESTS: Readonly<Record<string, string>> = {
   "TEST_CMD/TestPasidCheckHwpt": PASIDS,
   "TEST_CMD/TestDmabufGet": DMABUF,
   "TEST_CMD/TestDmabufRevoke": DMABUF,
+  // Seen with Linux 7.3.4: where lists of pages are short, some pages stay pinned when all files are closed.
+  "TEST_CMD/TestSetTempMemoryLimit": "it sets a limit for the whole kernel with which Linux loses count of pinned pages",
 };
 
 /** Flags that are never drawn, by request, with the reason. */

@@ -9,7 +9,7 @@ import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
 import { EXCLUDED_FLAGS } from "./excluded.ts";
-import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY } from "./memory.ts";
+import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, Program } from "./program.ts";
 import { type Drawn, type Kind, KINDS, type Scene } from "./requests.ts";
@@ -89,7 +89,19 @@ export class Generator {
     const request = draw.of(WEIGHTED);
     const { needs } = ALL_KINDS[request]!;
     const lacks = needs !== undefined && iommufd.of([needs]).length === 0;
-    return lacks && !draw.once(8) ? "TEST_CMD/TestMockDomain" : request;
+    return lacks && !draw.once(8) ? draw.of(["TEST_CMD/TestMockDomain", "IOAS_MAP", "IOAS_COPY"]) : request;
+  }
+
+  /** What ends a sequence: all files are closed, and then nothing is pinned any more. */
+  *end(): Iterable<Step> {
+    const { iommufds, files } = this.#program;
+    for (const { file } of [...iommufds, ...files]) yield { id: this.#steps++, call: "close", file };
+    const id = this.#steps++;
+    yield { id, call: "open" };
+    for (const { at, length } of [SMALL, LARGE]) {
+      const fields = { uptr: at, length: BigInt(length) };
+      yield { id: this.#steps++, call: "ioctl", file: reference(id, "file"), request: "TEST_CMD/TestMdCheckRefs", fields };
+    }
   }
 
   /** Learn what came of the last step. */

@@ -15,7 +15,7 @@ import {
   widthBytes,
 } from "../../uapi/schema/layout.ts";
 import type { Field, Request, Struct } from "../../uapi/schema/types.ts";
-import { ARGUMENTS, ARGUMENTS_READ_ONLY, Memory } from "./memory.ts";
+import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, Memory } from "./memory.ts";
 import type { RequestStep, Step, Value } from "./sequence.ts";
 
 /** Bytes of arguments that are set for each request; those behind stay zero for ever. */
@@ -120,15 +120,15 @@ export function sameOutcome(one: Outcome, other: Outcome): boolean {
   return one.result === other.result && one.changes === other.changes && one.data === other.data;
 }
 
-/** A program on one kernel. Its memory lives as long as it, its files until {@linkcode Player.restart}. */
+/** A program on one kernel. Its files and its memory are its own until {@linkcode Player.restart}. */
 export class Player implements Disposable {
   /** What is asked. */
   readonly kernel: Kernel;
   /** The bytes of the last request's struct before the call, and as it came back. */
   readonly before: Uint8Array = new Uint8Array(ARGUMENT_BYTES);
-  readonly #memory: Memory;
-  readonly #dataBefore: Uint8Array;
-  readonly #dataWords: { readonly before: Uint32Array; readonly after: Uint32Array };
+  readonly #dataBefore: Uint8Array = new Uint8Array(DATA.length);
+  #memory: Memory;
+  #dataWords: { readonly before: Uint32Array; readonly after: Uint32Array };
   readonly #left = new Map<number, Left>();
   readonly #files = new Set<number>();
   /** Whether the last struct was not at the beginning of the memory for arguments. */
@@ -138,13 +138,23 @@ export class Player implements Disposable {
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.#memory = new Memory(kernel);
-    this.#dataBefore = new Uint8Array(this.#memory.data.length);
     this.#dataWords = { before: words(this.#dataBefore), after: words(this.#memory.data) };
   }
 
-  /** Close all files and forget all answers: the next step begins a sequence. */
+  /**
+   * Close all files, forget all answers, and take other memory: the next step begins a sequence, on which those before have no influence.
+   *
+   * @throws {Error} where the kernel does not give the memory
+   */
   restart(): void {
-    // The newest first; any order must do.
+    this.#close();
+    this.#memory[Symbol.dispose]();
+    this.#memory = new Memory(this.kernel);
+    this.#dataWords = { before: words(this.#dataBefore), after: words(this.#memory.data) };
+  }
+
+  /** The newest first; any order must do. */
+  #close(): void {
     for (const fd of [...this.#files].reverse()) this.kernel.close(fd);
     this.#files.clear();
     this.#left.clear();
@@ -158,7 +168,7 @@ export class Player implements Disposable {
       case "memfd":
         return this.#opened(step.id, this.kernel.memfd("differential", Number(step.length)));
       case "close":
-        return this.#close(step.file);
+        return this.#closeFile(step.file);
       case "ioctl":
         return this.#request(step);
     }
@@ -175,7 +185,7 @@ export class Player implements Disposable {
   }
 
   /** The number may be somebody else's at once, so that a later step must not name it. */
-  #close(file: Value): Outcome {
+  #closeFile(file: Value): Outcome {
     const fd = Number(this.resolve(file));
     this.#files.delete(fd);
     if (typeof file !== "bigint") this.#left.delete(file.step);
@@ -249,7 +259,7 @@ export class Player implements Disposable {
 
   /** Close all files and give the memory back. */
   [Symbol.dispose](): void {
-    this.restart();
+    this.#close();
     this.#memory[Symbol.dispose]();
   }
 }

@@ -38,6 +38,7 @@ async function recordHere(): Promise<void> {
       calls.push({ step, outcome });
       generator.learn(step, outcome, (value) => player.resolve(value));
     }
+    for (const step of generator.end()) calls.push({ step, outcome: player.play(step) });
     console.log(recordingLines({ kernel: `Linux ${Deno.osRelease()}`, why: `seed ${seed}`, calls }).join("\n"));
   }
 }

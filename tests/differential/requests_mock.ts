@@ -12,9 +12,12 @@ const PAGE = 4096n;
 /** Most bytes that one look compares: the kernel walks them in steps of 2 KiB. */
 const LOOK_MAX = 65536n;
 
-/** What a device is attached to: mostly an IOAS. */
+/** What a device is attached to: mostly an IOAS, and then mostly one in which nothing forbids it. */
 function drawTable(scene: Scene): Drawn["fields"][string] {
-  return scene.draw.once(3) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id;
+  const { draw, iommufd } = scene;
+  if (draw.once(3)) return drawId(scene, ["hwpt"]);
+  const empty = iommufd.of(["ioas"]).filter(({ id }) => !iommufd.areas.some(({ ioas }) => ioas === id));
+  return (draw.once(2) ? draw.any(empty)?.value : undefined) ?? drawIoas(scene).id;
 }
 
 function drawDeviceFlags(draw: Draw): bigint {
@@ -68,15 +71,12 @@ function checkCache(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { id: drawId(scene, ["device"]), cache_id: BigInt(draw.below(5)), cache: draw.of([0xba_ddadn, 0xba_ddadn, 0n]) } };
 }
 
-/** Bytes of the lists with which Linux works through a long mapping: with few it takes many rounds, of which no answer may tell. */
-const LIST_BYTES: readonly bigint[] = [11n, 12n, 16n, 64n, 4096n, 65536n];
-
 /** The operations of the test request. */
 export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestAddReserved": { weight: 1, fields: addReserved },
-  "TEST_CMD/TestMockDomain": { weight: 4, fields: (scene) => ({ fields: { id: drawTable(scene) } }) },
+  "TEST_CMD/TestMockDomain": { weight: 3, fields: (scene) => ({ fields: { id: drawTable(scene) } }) },
   "TEST_CMD/TestMockDomainFlags": {
-    weight: 2,
+    weight: 1,
     fields: (scene) => ({ fields: { id: drawTable(scene), dev_flags: drawDeviceFlags(scene.draw) } }),
   },
   "TEST_CMD/TestMockDomainReplace": {
@@ -86,7 +86,6 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   },
   "TEST_CMD/TestMdCheckMap": { weight: 14, needs: "hwpt", fields: checkMap },
   "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
-  "TEST_CMD/TestSetTempMemoryLimit": { weight: 1, fields: ({ draw }) => ({ fields: { limit: draw.of(LIST_BYTES) } }) },
   "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
   "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
   "TEST_CMD/TestMdCheckIotlb": { weight: 1, needs: "hwpt", fields: (scene) => ({ fields: { id: drawId(scene, ["hwpt"]) } }) },

@@ -54,13 +54,9 @@ export function compare(first: Kernel, second: Kernel, options: RunOptions): Run
   let done = 0;
   let sequences = 0;
   while (done < calls) {
-    const count = Math.min(length, calls - done);
-    const difference = pair.generated(seed + sequences, count);
-    if (difference !== undefined) {
-      const equal = difference.steps.length - 1;
-      return { calls: done + equal, sequences, finding: finding(pair, seed + sequences, difference.steps) };
-    }
-    done += count;
+    const { calls: equal, difference } = pair.generated(seed + sequences, Math.min(length, calls - done));
+    done += equal;
+    if (difference !== undefined) return { calls: done, sequences, finding: finding(pair, seed + sequences, difference.steps) };
     sequences++;
     onProgress?.(done);
   }
