@@ -47,7 +47,7 @@ const DEFECTS: readonly (readonly [string, string, number, Defect])[] = [
     if (result === 0 && (flags & 1) === 0 && iova > 0x1000n) struct.setBigUint64(32, iova + 0x1000n, true);
     return result;
   }],
-  ["an id", "IOAS_ALLOC", 4, (result, struct) => {
+  ["an id", "IOAS_ALLOC", 8, (result, struct) => {
     if (result === 0 && struct.getUint32(8, true) === 3) struct.setUint32(8, 7, true);
     return result;
   }],

@@ -7,7 +7,7 @@
  * @module
  */
 import { shapeOf } from "./play.ts";
-import { type RequestStep, type Step, type Value, valueText } from "./sequence.ts";
+import { reference, type RequestStep, type Step, type Value, valueText } from "./sequence.ts";
 
 /** Whether something is still wrong: how many steps of these it takes to see it; undefined where nothing is. */
 export type Fails = (steps: readonly Step[]) => number | undefined;
@@ -78,6 +78,23 @@ function* plainerSteps(steps: readonly Step[], index: number): Iterable<Step> {
   if (step.data !== undefined) yield withoutData;
   yield* plainerFields(step);
   yield* plainerData(step);
+  yield* namedIds(steps, index, step);
+}
+
+/** An id that is a number, as the answer of each step before that gave one: so that steps can go without which ids are others. */
+function* namedIds(steps: readonly Step[], index: number, step: RequestStep): Iterable<Step> {
+  const { fields } = shapeOf(step.request);
+  for (const [name, value] of Object.entries(step.fields)) {
+    const role = fields.get(name)!.field.role;
+    if (typeof value !== "bigint" || role.is !== "id") continue;
+    for (const before of steps.slice(0, index)) {
+      for (const made of before.call === "ioctl" ? shapeOf(before.request).fields.values() : []) {
+        const { field } = made;
+        if (field.role.is !== "id" || field.direction !== "out" || !role.kinds.includes(field.role.kinds[0]!)) continue;
+        yield { ...step, fields: { ...step.fields, [name]: reference(before.id, field.name) } };
+      }
+    }
+  }
 }
 
 function* plainerFields(step: RequestStep): Iterable<Step> {
