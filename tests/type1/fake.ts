@@ -62,7 +62,7 @@ export class FakeType1 extends UnsupportedKernel {
   }
 
   override open(path: string, flags: number): number {
-    if (path === "/dev/iommu" || path.startsWith("/dev/vfio/devices/")) return -ERRNO.ENOENT;
+    if (path === "/dev/iommu" || path.startsWith("/dev/vfio/devices")) return -ERRNO.ENOENT;
     const number = /^\/dev\/vfio\/(\d+)$/.exec(path)?.[1];
     if (number !== undefined) return this.#openGroup(number);
     if (path === "/dev/vfio/vfio") {

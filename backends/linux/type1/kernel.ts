@@ -71,6 +71,8 @@ export class Type1Kernel<Below extends Kernel = Kernel> implements Kernel {
     const address = this.#nodes.addressOf(path);
     if (typeof address === "number") return address;
     if (address !== undefined) return this.#openDevice(address);
+    // The folder is not there below, and is listed here.
+    if (path === NODES.slice(0, -1)) return -ERRNO.EISDIR;
     return path.startsWith(NODES) ? -ERRNO.ENOENT : this.below.open(path, flags);
   }
 
