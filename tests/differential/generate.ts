@@ -8,7 +8,7 @@ import { minimumBytes, requestNumbered } from "../../uapi/schema/layout.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
-import { EXCLUDED_FLAGS } from "./excluded.ts";
+import { EXCLUDED_FLAGS, PINS_AFTER_FAULTS } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, Program } from "./program.ts";
@@ -87,20 +87,22 @@ export class Generator {
     if (iommufd.areas.length > AREAS_MAX && draw.once(2)) return "IOAS_UNMAP";
     if (iommufd.objects.length > OBJECTS_MAX && draw.once(3)) return "DESTROY";
     const request = draw.of(WEIGHTED);
+    if (request === PINS_AFTER_FAULTS && this.#program.hasFailedPins) return "IOAS_MAP";
     const { needs } = ALL_KINDS[request]!;
     const lacks = needs !== undefined && iommufd.of([needs]).length === 0;
     return lacks && !draw.once(8) ? draw.of(["TEST_CMD/TestMockDomain", "IOAS_MAP", "IOAS_COPY"]) : request;
   }
 
-  /** What ends a sequence: all files are closed, and then nothing is pinned any more. */
+  /** What ends a sequence: all files are closed, and then, unless pinning has failed, nothing is pinned any more. */
   *end(): Iterable<Step> {
     const { iommufds, files } = this.#program;
     for (const { file } of [...iommufds, ...files]) yield { id: this.#steps++, call: "close", file };
     const id = this.#steps++;
     yield { id, call: "open" };
+    if (this.#program.hasFailedPins) return;
     for (const { at, length } of [SMALL, LARGE]) {
       const fields = { uptr: at, length: BigInt(length) };
-      yield { id: this.#steps++, call: "ioctl", file: reference(id, "file"), request: "TEST_CMD/TestMdCheckRefs", fields };
+      yield { id: this.#steps++, call: "ioctl", file: reference(id, "file"), request: PINS_AFTER_FAULTS, fields };
     }
   }
 
@@ -211,6 +213,7 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
   const iommufd = program.iommufds.find(({ file }) => file === step.file);
   if (iommufd === undefined) return;
   const given = (name: string) => look(step.fields[name] ?? 0n);
+  if (outcome.result === -ERRNO.EFAULT && /IOAS_MAP|IOAS_COPY|HWPT_ALLOC|TestMockDomain/.test(step.request)) program.hasFailedPins = true;
   if (step.request === "IOAS_UNMAP" && (outcome.result === 0 || given("length") > 0n)) {
     const last = given("iova") + given("length") - 1n;
     iommufd.unmapped(given("ioas_id"), given("iova"), last);

@@ -49,6 +49,8 @@ export interface Shape {
   readonly fields: ReadonlyMap<string, { readonly at: number; readonly field: Field }>;
   /** What the field `op` holds, where it tells of which struct this is. */
   readonly operation: number | undefined;
+  /** Where a file is named, if anywhere. */
+  readonly fileAt: number | undefined;
   /** Whether a pointer is among them. */
   readonly points: boolean;
 }
@@ -79,6 +81,7 @@ export function shapeOf(request: string): Shape {
     length: struct ? structBytes(struct) : UNKNOWN_BYTES,
     fields,
     operation: operation?.is === "constant" ? operation.value : undefined,
+    fileAt: [...fields.values()].find(({ field }) => field.role.is === "fd" && field.direction === "in")?.at,
     points: [...fields.values()].some(({ field }) => field.role.is === "pointer"),
   };
   shapes.set(request, shape);
@@ -222,6 +225,8 @@ export class Player implements Disposable {
     const view = new DataView(before.buffer);
     view.setUint32(0, length, true);
     if (shape.operation !== undefined) view.setUint32(4, shape.operation, true);
+    // Linux's process has a file 0.
+    if (shape.fileAt !== undefined) view.setInt32(shape.fileAt, Number(NO_FILE), true);
     for (const name in step.fields) {
       const place = shape.fields.get(name);
       if (place === undefined) throw new Error(`The struct of ${step.request} has no field "${name}"`);

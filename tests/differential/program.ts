@@ -88,4 +88,6 @@ export class Program {
   iommufds: Iommufd[] = [];
   /** Open memory files. */
   files: MemoryFile[] = [];
+  /** Whether pins may be asked for: not after pinning has failed, see `excluded.ts`. */
+  hasFailedPins = false;
 }
