@@ -52,6 +52,21 @@ export interface BootResult {
 /** Lines of the console that a failure shows. */
 const CONSOLE_LINES = 40;
 
+/** Seconds that a guest has for powering off. */
+const POWER_OFF_SECONDS = 15;
+/** Why a guest is killed that has said its status. */
+const HARNESS_ENDED = "the harness ended";
+
+/** Whether the command's exit status has come. */
+function hasStatus(share: string): boolean {
+  try {
+    return Deno.statSync(join(share, "status")).size > 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Where Deno keeps packages. */
 async function denoFolder(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
@@ -133,8 +148,13 @@ async function watch(options: BootOptions, args: string[], share: string): Promi
       // It ended meanwhile.
     }
   };
+  let answered: number | undefined;
   const timer = terminal ? undefined : setInterval(() => {
-    if (seconds() > options.secondsMax) kill(`it ran for ${options.secondsMax} s`);
+    // With the status there, the tests are over: a guest that hangs while it powers off has nothing more to say.
+    if (answered === undefined && hasStatus(share)) answered = seconds();
+    if (answered !== undefined) {
+      if (seconds() - answered > POWER_OFF_SECONDS) kill(HARNESS_ENDED);
+    } else if (seconds() > options.secondsMax) kill(`it ran for ${options.secondsMax} s`);
     else if (seconds() - heard > options.quietMax) kill(`nothing came from it for ${options.quietMax} s`);
   }, 1000);
   try {
@@ -147,7 +167,7 @@ async function watch(options: BootOptions, args: string[], share: string): Promi
     await qemu.status;
   } finally {
     clearInterval(timer);
-    kill("the harness ended");
+    kill(HARNESS_ENDED);
     await qemu.status;
   }
   const text = async (name: string) => await Deno.readTextFile(join(share, name)).catch(() => "");
@@ -156,7 +176,7 @@ async function watch(options: BootOptions, args: string[], share: string): Promi
   return {
     status: status === "" ? undefined : Number(status),
     seconds: seconds(),
-    killed: killed === "the harness ended" ? undefined : killed,
+    killed: killed === HARNESS_ENDED ? undefined : killed,
     console: lines.join("\n"),
   };
 }
