@@ -11,7 +11,7 @@ const CYCLES = 10_000;
 const WARM = 1_000;
 /** Kernel objects of one kind that may be there by chance: a leak of one in twenty cycles is more. */
 const OBJECTS_MARGIN = (CYCLES - WARM) / 20;
-/** KiB of the kernel's memory, likewise: 16 bytes a cycle are more. */
+/** KiB of the kernel's memory, likewise: 120 bytes a cycle are more. */
 const SLAB_MARGIN = 1_024;
 const BUFFER = 16 * 4096;
 
@@ -26,27 +26,48 @@ function cycle(kernel: Kernel): void {
   buffer.bytes[0] = 1;
 }
 
-/** Objects of each of the kernel's caches, once what waits to be freed is. */
-async function kernelObjects(): Promise<Map<string, number>> {
-  // Objects are freed some time after their last user left, and each processor keeps some at hand.
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+/** How often, and how many seconds apart, the kernel's memory is looked at until it is no more than it was. */
+const LOOKS = 30;
+const LOOK_SECONDS = 2;
+
+/** What the kernel's memory is used for. */
+interface KernelMemory {
+  /** Objects of each of its caches. */
+  readonly objects: ReadonlyMap<string, number>;
+  /** KiB of all of them. */
+  readonly slab: number;
+}
+
+/** Measure, without what processors keep at hand, and without copies of files. */
+function kernelMemory(): KernelMemory {
+  Deno.writeTextFileSync("/proc/sys/vm/drop_caches", "3");
   for (const { name, isDirectory } of Deno.readDirSync("/sys/kernel/slab")) {
     if (isDirectory) Deno.writeTextFileSync(`/sys/kernel/slab/${name}/shrink`, "1");
   }
-  const counts = new Map<string, number>();
+  const objects = new Map<string, number>();
   for (const line of Deno.readTextFileSync("/proc/slabinfo").trim().split("\n").slice(2)) {
     const [name, active] = line.split(/\s+/);
-    counts.set(name!, Number(active));
+    objects.set(name!, Number(active));
   }
-  return counts;
+  return { objects, slab: procNumber("/proc/meminfo", "Slab") };
 }
+
+/** What the kernel has more of than before, in words. */
+function kernelGrowth(before: KernelMemory): string[] {
+  const { objects, slab } = kernelMemory();
+  const more = [...objects].map(([name, count]) => [name, count - (before.objects.get(name) ?? 0)] as const);
+  const grown = more.filter(([, growth]) => growth > OBJECTS_MARGIN).map(([name, growth]) => `${growth} more of ${name}`);
+  return slab - before.slab > SLAB_MARGIN ? [...grown, `${slab - before.slab} KiB more`] : grown;
+}
+
+const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 1_000 * count));
 
 Deno.test(`${CYCLES} cycles of open, bind, attach, map and close leave files, memory and kernel objects where they were`, async () => {
   using kernel = await linux();
   for (let count = 0; count < WARM; count++) cycle(kernel);
   const usage = linuxUsage();
-  const objects = await kernelObjects();
-  const slab = procNumber("/proc/meminfo", "Slab");
+  await seconds(LOOK_SECONDS);
+  const memory = kernelMemory();
   const start = performance.now();
   for (let count = WARM; count < CYCLES; count++) {
     cycle(kernel);
@@ -60,10 +81,13 @@ Deno.test(`${CYCLES} cycles of open, bind, attach, map and close leave files, me
   deepStrictEqual(iommuFiles(after), []);
   deepStrictEqual(grown(usage, after), []);
   deepStrictEqual(leaks(kernel), []);
-  const more = [...await kernelObjects()].map(([name, count]) => [name, count - (objects.get(name) ?? 0)] as const);
-  deepStrictEqual(more.filter(([, growth]) => growth > OBJECTS_MARGIN), []);
-  const growth = procNumber("/proc/meminfo", "Slab") - slab;
-  ok(growth <= SLAB_MARGIN, `the kernel's memory grew by ${growth} KiB`);
+  // Objects are freed some time after their last user left, and a busy machine has thousands waiting. A leak stays.
+  let left = kernelGrowth(memory);
+  for (let look = 1; left.length > 0 && look < LOOKS; look++) {
+    await seconds(LOOK_SECONDS);
+    left = kernelGrowth(memory);
+  }
+  deepStrictEqual(left, []);
 });
 
 Deno.test("a bind, an attach or a map that fails leaves nothing either", async () => {
