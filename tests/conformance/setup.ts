@@ -37,6 +37,8 @@ export type Feature =
   | "nesting"
   /** The kernel answers TEST_CMD, as one that was built to test iommufd. The suites `MOCK` need it. */
   | "mock-iommu"
+  /** The process has no other files. The runtime of a real one has. */
+  | "own-process"
   /** The edu devices can be reset. QEMU's have no capability for it, and sit on the root bus. */
   | "reset"
   /** Devices behind a PCIe-to-PCI bridge reach memory. On VT-d in scalable mode Linux 7.3 makes no entry for the bridge's requester ID. */

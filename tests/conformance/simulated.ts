@@ -84,7 +84,7 @@ export async function openMock(): Promise<Setup & { kernel: SimulatedKernel }> {
 export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
   const { rules = "ours", iommu = "vtd", memlock } = options;
   const kernel = await simulated(machine(options), { onModelError: () => {} });
-  const features: Feature[] = ["reset", "bridge-dma", "latched-lines", "resource-capability"];
+  const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
   if (iommu === "vtd") features.push("pasid-tables", "nested-tables");
   return {

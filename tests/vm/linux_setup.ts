@@ -11,7 +11,14 @@ import { DEVICES } from "./devices.ts";
 export const IS_IOMMUFD: boolean = Deno.env.get("VM_VARIANT") === "iommufd";
 
 /** The library makes a device single; the rest is Linux's. */
-const FEATURES: readonly Feature[] = ["one-table-a-group", "fault-queues", "pasid-tables", "nested-tables", "resource-capability"];
+const FEATURES: readonly Feature[] = [
+  "one-table-a-group",
+  "fault-queues",
+  "mock-iommu",
+  "pasid-tables",
+  "nested-tables",
+  "resource-capability",
+];
 
 /** What the process has: descriptors, and kibibytes of pinned and of locked memory. */
 function usage(): string[] {
