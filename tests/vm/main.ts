@@ -3,17 +3,16 @@
  *
  * @module
  */
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { boot, type BootResult } from "./boot.ts";
 import { run } from "./command.ts";
+import { type Guest, MissingTestError, planTests, runGuests } from "./guests.ts";
 import { buildInitramfs } from "./initramfs.ts";
-import { buildKernel, type BuiltKernel } from "./kernel.ts";
-import { type Variant, type VariantName, VARIANTS } from "./variants.ts";
+import { buildKernel } from "./kernel.ts";
+import { type VariantName, VARIANTS } from "./variants.ts";
 
 const HERE = import.meta.dirname!;
-const ROOT = join(HERE, "../..");
 
 const HELP = `Boot Linux 7.3 in QEMU and run tests in it. The first run builds the kernel, which takes some minutes.
 
@@ -28,6 +27,7 @@ Without files: all of tests/vm/*_test.ts.
   --env NAME=VALUE   a variable for what runs; can be repeated
   --trace EVENT      log an event of QEMU's to the guest's /share/trace.log; can be repeated
   --kvm              let the processor run the guest, where /dev/kvm works
+  --jobs NUMBER      guests at once. Default: 2, each with one test file after the other
   --quiet SECONDS    kill the guest when it has said nothing for so long. Default: 180
   --timeout SECONDS  kill it after so long in any case. Default: 1800
   --build            build the kernel and the guest's file system, and stop
@@ -47,6 +47,7 @@ interface Settings {
   readonly env: Readonly<Record<string, string>>;
   readonly trace: readonly string[];
   readonly kvm: boolean;
+  readonly jobs: number;
   readonly quietMax: number;
   readonly secondsMax: number;
 }
@@ -59,6 +60,7 @@ const OPTIONS = {
   env: { type: "string", multiple: true },
   trace: { type: "string", multiple: true },
   kvm: { type: "boolean" },
+  jobs: { type: "string" },
   quiet: { type: "string" },
   timeout: { type: "string" },
   build: { type: "boolean" },
@@ -73,6 +75,12 @@ function readSeconds(text: string | undefined, standard: number): number {
   const seconds = Number(text ?? standard);
   if (!(seconds > 0)) throw new UsageError(`Cannot wait for "${text}" seconds: a number above 0 is needed`);
   return seconds;
+}
+
+function readJobs(text = "2"): number {
+  const jobs = Number(text);
+  if (!Number.isSafeInteger(jobs) || jobs < 1) throw new UsageError(`Cannot run ${text} guests at once: a whole number above 0 is needed`);
+  return jobs;
 }
 
 function readVariable(text: string): [string, string] {
@@ -108,66 +116,16 @@ function readArguments(words: string[]): Settings {
     env: Object.fromEntries((values.env ?? []).map(readVariable)),
     trace: values.trace ?? [],
     kvm: values.kvm ?? false,
+    jobs: readJobs(values.jobs),
     quietMax: readSeconds(values.quiet, 180),
     secondsMax: readSeconds(values.timeout, 1800),
   };
 }
 
-/** The tests to run, from the repository's root. @throws {UsageError} for one that is not there. */
-async function testFiles({ files }: Settings, { tests }: Variant): Promise<string[]> {
-  if (files.length > 0) {
-    for (const file of files) await Deno.stat(file).catch(() => Promise.reject(new UsageError(`Cannot find the test file ${file}`)));
-    return files.map((file) => relative(ROOT, file));
-  }
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(HERE)) if (name.endsWith("_test.ts")) names.push(name);
-  return names.filter((name) => tests === undefined || tests.includes(name)).sort().map((name) => `tests/vm/${name}`);
-}
-
-/** What the guest's shell runs; undefined: there is nothing for this variant. */
-async function commandFor(settings: Settings, variant: Variant): Promise<string | undefined> {
-  if (settings.command !== undefined) return settings.command;
-  const files = await testFiles(settings, variant);
-  if (files.length === 0) return undefined;
-  const filter = settings.filter === undefined ? "" : ` --filter '${settings.filter.replaceAll("'", `'\\''`)}'`;
-  // Types were checked outside, where it is faster.
-  return `deno test --no-check --allow-all${filter} ${files.join(" ")}`;
-}
-
-function report(name: string, { status, seconds, killed, console: lines }: BootResult): boolean {
-  if (status === 0) {
-    console.error(`-- ${name}: done in ${seconds.toFixed(0)} s`);
-    return true;
-  }
-  const how = killed !== undefined
-    ? `was killed, since ${killed}`
-    : status === undefined
-    ? "ended on its own"
-    : `ended with status ${status}`;
-  console.error(`-- ${name}: ${how}, after ${seconds.toFixed(0)} s`);
-  if (status === undefined) console.error(`The last lines of its console:\n${lines}`);
-  return false;
-}
-
-async function runVariant(name: VariantName, settings: Settings, kernel: BuiltKernel, initramfs: string): Promise<boolean> {
-  const variant: Variant = VARIANTS[name];
-  const command = settings.shell ? undefined : await commandFor(settings, variant);
-  if (command === undefined && !settings.shell) return true;
-  if (!settings.shell) console.error(`-- ${name}: ${variant.about}`);
-  const result = await boot({
-    kernel: kernel.image,
-    initramfs,
-    append: variant.append,
-    variant: name,
-    ...(command === undefined ? {} : { command }),
-    env: settings.env,
-    trace: settings.trace,
-    quietMax: settings.quietMax,
-    secondsMax: settings.secondsMax,
-    accelerator: settings.kvm ? "kvm" : "tcg",
-    onOutput: (bytes) => process.stdout.write(bytes),
-  });
-  return settings.shell || report(name, result);
+/** The guests that do what was asked for. */
+function planGuests({ variants, files, filter, command, shell }: Settings): Promise<Guest[]> | Guest[] {
+  if (!shell && command === undefined) return planTests(variants, { files, filter });
+  return variants.map((variant) => ({ variant, name: `${variant}: ${command ?? "a shell"}`, command }));
 }
 
 /** The program. @returns its exit status: 0, 1 if a test failed or a guest did not end by itself, 2 if an argument is wrong. */
@@ -186,11 +144,12 @@ async function main(words: string[]): Promise<number> {
       return 0;
     }
     if (settings.command === undefined && !settings.shell) await run(Deno.execPath(), ["check", "--quiet", HERE], { quiet: true });
-    let good = true;
-    for (const name of settings.variants) good = await runVariant(name, settings, kernel, initramfs) && good;
-    return good ? 0 : 1;
+    const { env, trace, quietMax, secondsMax, kvm, jobs } = settings;
+    const accelerator = kvm ? "kvm" : "tcg";
+    const guests = await planGuests(settings);
+    return await runGuests(guests, { kernel: kernel.image, initramfs, env, trace, quietMax, secondsMax, accelerator }, jobs) ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError || error instanceof MissingTestError)) throw error;
     console.error(`${error.message}\nTry: deno task test:vm --help`);
     return 2;
   }
