@@ -34,6 +34,8 @@ export interface PciDevice {
   readonly driver: string | undefined;
   /** Its IOMMU group; undefined: the IOMMU does not translate for it. */
   readonly group: number | undefined;
+  /** The IOMMU that translates for it, by its name in /sys/class/iommu ("dmar0", "ivhd0"); undefined: none. */
+  readonly iommu: string | undefined;
   /** NUMA node; undefined: unknown, or there is but one. */
   readonly numaNode: number | undefined;
   /** What {@linkcode DeviceFd.open} opens; undefined: no program can, since vfio-pci does not have it. */
@@ -62,6 +64,7 @@ function readDevice(kernel: Kernel, address: string): PciDevice {
     revision: number("revision"),
     driver: linkName(kernel, `${home}/driver`),
     group: group === undefined ? undefined : Number(group),
+    iommu: linkName(kernel, `${home}/iommu`),
     numaNode: numaNode < 0 ? undefined : numaNode,
     node: nodeOf(kernel, address),
     reserved: parseReserved(readText(kernel, `${home}/iommu_group/reserved_regions`) ?? ""),

@@ -26,6 +26,7 @@ Deno.test("listDevices tells what /sys does, bridges included, by address", asyn
   const { vendor, device, classCode, revision, subsystemVendor, subsystem, numaNode } = devices[2]!;
   equal([vendor, device, classCode, revision], [0x1234, 0x0b57, 0xff0000, 3]);
   equal([subsystemVendor, subsystem, numaNode, devices[4]!.numaNode], [0x1af4, 0x1100, 1, undefined]);
+  equal(devices.map(({ iommu }) => iommu), addresses.map(() => "dmar0"));
   const groups = new Map(kernel.inspect.groups.map(({ address, group }) => [address, group]));
   for (const { address, group } of devices) equal(group, groups.get(address), address);
   const msi = { start: 0xfee0_0000n, last: 0xfeef_ffffn, kind: "msi" };
@@ -111,6 +112,6 @@ Deno.test("a /sys that tells little is no error: what it does not tell is unknow
   kernel.tree.file(`${HOME}/vendor`, "0x1234\n");
   kernel.tree.file(`${HOME}/numa_node`, "-1\n");
   const [device] = listDevices(kernel);
-  equal([device!.vendor, device!.device, device!.numaNode], [0x1234, 0, undefined]);
+  equal([device!.vendor, device!.device, device!.numaNode, device!.iommu], [0x1234, 0, undefined, undefined]);
   equal([device!.driver, device!.group, device!.node, device!.reserved], [undefined, undefined, undefined, []]);
 });
