@@ -35,7 +35,7 @@ export async function openType1({ memlock, wrap = (fake) => fake, ...options }: 
     kernel,
     sim: simulated.kernel,
     fake,
-    features: new Set(["one-table-a-group", "reset"]),
+    features: new Set(["one-table-a-group", "reset", "bridge-dma", "latched-lines"]),
     finish() {
       const left = [...kernel.audit(), ...fake.leftovers(), ...leftovers(simulated.kernel)];
       kernel[Symbol.dispose]();
