@@ -91,9 +91,7 @@ export class FdSocket implements Disposable {
    * @throws {PassedFdsError} EBADF
    */
   static adopt(kernel: LinuxKernel, fd: number): FdSocket {
-    const result = kernel.adopt(fd);
-    if (result < 0) throw new PassedFdsError(`use fd ${fd} as a socket`, result);
-    return new FdSocket(kernel, fd);
+    return new FdSocket(kernel, adoptSocket(kernel, fd));
   }
 
   /**
@@ -205,9 +203,7 @@ export class FdListener implements Disposable {
 
   /** Use a listening socket that this process was started with, as systemd's socket activation does: fd 3. @throws {PassedFdsError} EBADF */
   static adopt(kernel: LinuxKernel, fd: number): FdListener {
-    const result = kernel.adopt(fd);
-    if (result < 0) throw new PassedFdsError(`use fd ${fd} as a socket`, result);
-    return new FdListener(kernel, fd);
+    return new FdListener(kernel, adoptSocket(kernel, fd));
   }
 
   /** Wait for one who connects. @throws {PassedFdsError} EINVAL if the socket does not listen */
@@ -242,6 +238,13 @@ function take(kernel: LinuxKernel, { libc: { symbols } }: System, fd: number): F
     symbols.close(fd);
     throw error;
   }
+}
+
+/** A socket that this process has already; it is closed with the kernel object from then on. */
+function adoptSocket(kernel: LinuxKernel, fd: number): number {
+  const result = kernel.adopt(fd);
+  if (result < 0) throw new PassedFdsError(`use fd ${fd} as a socket`, result);
+  return fd;
 }
 
 /** A socket that is connected to a path, or listens at it. */

@@ -11,16 +11,16 @@ const REGION_SPAN = 2 ** 40;
 /** The command register of configuration space, and its bit that lets a device do DMA. */
 const COMMAND = 0x04;
 const COMMAND_MASTER = 0x4;
-const DMA_SOURCE = 0x80;
-const DMA_DESTINATION = 0x88;
-const DMA_COUNT = 0x90;
-const DMA_COMMAND = 0x98;
+export const DMA_SOURCE = 0x80;
+export const DMA_DESTINATION = 0x88;
+export const DMA_COUNT = 0x90;
+export const DMA_COMMAND = 0x98;
 const RUN = 1n;
 const TO_MEMORY = 2n;
 /** Where the DMA engine has the device's own buffer of 4,096 bytes. */
-const BUFFER = 0x40000n;
+export const BUFFER = 0x40000n;
 /** How long a transfer may take on real or emulated hardware, ms. The device takes 100. */
-const PATIENCE = 10_000;
+export const PATIENCE = 10_000;
 
 /** Read 1, 2, 4 or 8 bytes of a region at once. */
 export function readRegion(t: Caller, device: number, region: number, offset: number, width: 1 | 2 | 4 | 8): bigint {

@@ -6,7 +6,7 @@
 import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
-import { readRegion, setBusMaster, writeRegion } from "./edu.ts";
+import { DMA_SOURCE, readRegion, setBusMaster, writeRegion } from "./edu.ts";
 import { openBound } from "./steps.ts";
 
 const REGION_SPAN = 2 ** 40;
@@ -14,7 +14,6 @@ const CONFIG = 7;
 /** The edu device: identification, and a register that inverts what is written. */
 const IDENTIFICATION = 0x00;
 const LIVENESS = 0x04;
-const DMA_SOURCE = 0x80;
 /** The NVMe controller: its configuration (CC), here the sizes of queue entries, which a reset clears. */
 const NVME_CONFIGURATION = 0x14;
 const NVME_ENTRY_SIZES = 0x0046_0000n;

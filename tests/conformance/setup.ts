@@ -21,6 +21,16 @@ export interface TestDevices {
   readonly taken: string;
 }
 
+/** Where the simulated machine of the suite has its devices, and the virtual machine too: a case names the same one on both. */
+export const DEVICES: TestDevices = {
+  alone: "0000:00:04.0",
+  other: "0000:00:03.0",
+  siblings: ["0000:00:05.0", "0000:00:05.1"],
+  aliases: ["0000:01:01.0", "0000:01:02.0"],
+  messages: "0000:00:07.0",
+  taken: "0000:00:08.0",
+};
+
 /** Where kernels differ in what they are meant to do. The cases say what follows, as data. */
 export type Feature =
   /** A device can be opened again while it is open. Linux; by our own rule it cannot. */

@@ -5,7 +5,7 @@
  */
 import { EduDevice, InertDevice, type Machine, simulated, type SimulatedKernel } from "../../backends/simulated/mod.ts";
 import { memoryMedia, NvmeController } from "../../backends/simulated/devices/nvme/mod.ts";
-import type { Feature, Setup, TestDevices } from "./setup.ts";
+import { DEVICES, type Feature, type Setup } from "./setup.ts";
 
 /** Which machine. */
 export interface SimulatedOptions {
@@ -19,15 +19,6 @@ export interface SimulatedOptions {
 
 const OPEN_FILES = 64;
 const MEBIBYTE = 2 ** 20;
-
-const DEVICES: TestDevices = {
-  alone: "0000:00:04.0",
-  other: "0000:00:03.0",
-  siblings: ["0000:00:05.0", "0000:00:05.1"],
-  aliases: ["0000:01:01.0", "0000:01:02.0"],
-  messages: "0000:00:07.0",
-  taken: "0000:00:08.0",
-};
 
 function machine({ rules, iommu = "vtd", memlock }: SimulatedOptions): Machine {
   const edu = () => new EduDevice();

@@ -10,16 +10,11 @@ import { type BoundDevice, type IommuFd, type Kernel, pollUntil, raw, type Regio
 import * as uapi from "../../uapi/codec.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
 import { check, CheckError, equal } from "../check.ts";
+import { BUFFER, DMA_COMMAND, DMA_COUNT, DMA_DESTINATION, DMA_SOURCE, PATIENCE } from "../conformance/edu.ts";
 import { type Actor, allowDma, REFUSED, type Transfer, UNTOUCHED } from "./world.ts";
 
-const DMA_SOURCE = 0x80;
-const DMA_DESTINATION = 0x88;
-const DMA_COUNT = 0x90;
-const DMA_COMMAND = 0x98;
 const RUN = 1;
 const TO_MEMORY = 2;
-/** Where the DMA engine has the device's own buffer. */
-const BUFFER = 0x40000n;
 const BUFFER_LENGTH = 4096;
 /** What a write put into memory is read back to here. */
 const HALF = BUFFER_LENGTH / 2;
@@ -31,8 +26,6 @@ const NOT_FETCHED = 0xee;
 /** IOASes have the lowest ids that are free. */
 const IDS = 24;
 const MAP_FLAGS = uapi.IOAS_MAP_FIXED_IOVA | uapi.IOAS_MAP_READABLE | uapi.IOAS_MAP_WRITEABLE;
-/** A transfer takes 100 ms on QEMU, more where the machine is busy. */
-const PATIENCE = 10_000;
 
 /** What an edu device needs of its world. */
 export interface EduSurroundings {

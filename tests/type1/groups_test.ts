@@ -7,7 +7,8 @@ import { O_CLOEXEC, O_RDWR } from "../../uapi/kernel.ts";
 import { faults } from "../../backends/wrap/mod.ts";
 import { DeviceFd, type IommuError, IommuFd, listDevices, MemFd } from "../../mod.ts";
 import { thrown } from "../check.ts";
-import { bind, codeOf, groupOf } from "./program.ts";
+import { bind, groupOf } from "./program.ts";
+import { codeOf } from "../rules/world.ts";
 import { openType1, type Type1Setup, type Type1SetupOptions } from "./setup.ts";
 
 /** A test on a fresh kernel, at the end of which nothing may be left. */

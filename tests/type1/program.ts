@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BoundDevice, DeviceFd, IommuError, IommuFd } from "../../mod.ts";
+import { type BoundDevice, DeviceFd, type IommuFd } from "../../mod.ts";
 import type { Kernel } from "../../uapi/kernel.ts";
 
 /** The number of a device's group. */
@@ -18,17 +18,6 @@ export function bind(kernel: Kernel, address: string, iommu: IommuFd): BoundDevi
     return device.bind(iommu);
   } catch (error) {
     device[Symbol.dispose]();
-    throw error;
-  }
-}
-
-/** "OK", or the code of the error that `run` throws. @throws what is no {@linkcode IommuError}. */
-export function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return "OK";
-  } catch (error) {
-    if (error instanceof IommuError) return error.code;
     throw error;
   }
 }

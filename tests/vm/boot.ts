@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { run, shellWord } from "./command.ts";
 import { deviceOptions } from "./devices.ts";
 import { makeDisk } from "./disk.ts";
 
@@ -67,10 +68,12 @@ function hasStatus(share: string): boolean {
   }
 }
 
-/** Where Deno keeps packages. */
-async function denoFolder(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+let packages: Promise<string> | undefined;
+
+/** Where Deno keeps packages: the same for all guests. */
+function denoFolder(): Promise<string> {
+  packages ??= run(Deno.execPath(), ["info", "--json"], { capture: true }).then((text) => JSON.parse(text).denoDir);
+  return packages;
 }
 
 function qemuArguments(options: BootOptions, share: string, deno: string): string[] {
@@ -102,16 +105,11 @@ function qemuArguments(options: BootOptions, share: string, deno: string): strin
   ];
 }
 
-/** A word for the guest's shell. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 async function fillShare(share: string, options: BootOptions): Promise<void> {
   const { variant, command, files = new Map<string, string>(), env = {} } = options;
   const disk = await makeDisk(join(share, "disk.img"));
   const variables = { ...env, VM_VARIANT: variant, VM_DISK_SHA256: disk };
-  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}\n`).join("");
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${shellWord(value)}\n`).join("");
   await Deno.writeTextFile(join(share, "environment.sh"), exports);
   if (command === undefined) {
     await Deno.writeTextFile(join(share, "shell"), `A shell in the guest (${variant}). The repository is /repo; "exit" ends it.\n`);
@@ -120,6 +118,18 @@ async function fillShare(share: string, options: BootOptions): Promise<void> {
     await Deno.copyFile(path, join(share, name));
     await Deno.chmod(join(share, name), 0o755);
   }
+}
+
+/** What became of a guest that did not do what it was told, to follow its name; undefined: all is well. */
+export function describeFailure({ status, seconds, killed, console: lines }: BootResult): string | undefined {
+  if (status === 0) return undefined;
+  const how = killed !== undefined
+    ? `was killed, since ${killed}`
+    : status === undefined
+    ? "ended on its own"
+    : `ended with status ${status}`;
+  const last = status === undefined ? `\nThe last lines of its console:\n${lines}` : "";
+  return `${how}, after ${seconds.toFixed(0)} s${last}`;
 }
 
 /** Boot, run, power off. @throws {Error} if QEMU itself cannot run. */

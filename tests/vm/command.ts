@@ -17,6 +17,11 @@ export interface RunOptions {
 /** Lines of a failed program's output that its error quotes. */
 const TAIL = 40;
 
+/** A word for a shell, whatever is in it. */
+export function shellWord(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** Run a program to its end. Returns what it printed, if that is captured or quiet. @throws {Error} if it fails, with what it printed last. */
 export async function run(
   program: string,

@@ -5,17 +5,9 @@
  *
  * @module
  */
-import type { TestDevices } from "../conformance/setup.ts";
 
 /** Where the guest has its devices. Virtio-serial, which carries the tests' output, is what keeps `taken` from programs. */
-export const DEVICES: TestDevices = {
-  alone: "0000:00:04.0",
-  other: "0000:00:03.0",
-  siblings: ["0000:00:05.0", "0000:00:05.1"],
-  aliases: ["0000:01:01.0", "0000:01:02.0"],
-  messages: "0000:00:07.0",
-  taken: "0000:00:08.0",
-};
+export { DEVICES } from "../conformance/setup.ts";
 
 /** QEMU's options for them. @param disk the NVMe controller's medium, a file. */
 export function deviceOptions(disk: string): string[] {

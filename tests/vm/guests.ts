@@ -8,7 +8,8 @@
  */
 import { join, relative } from "node:path";
 import process from "node:process";
-import { boot, type BootOptions, type BootResult } from "./boot.ts";
+import { boot, type BootOptions, describeFailure } from "./boot.ts";
+import { shellWord } from "./command.ts";
 import { type Variant, type VariantName, VARIANTS } from "./variants.ts";
 
 const HERE = import.meta.dirname!;
@@ -39,7 +40,7 @@ export class MissingTestError extends Error {}
 
 /** A guest for each test file of the variants, the longest first. @throws {MissingTestError} */
 export async function planTests(variants: readonly VariantName[], { files, filter }: Selection): Promise<Guest[]> {
-  const option = filter === undefined ? "" : ` --filter '${filter.replaceAll("'", `'\\''`)}'`;
+  const option = filter === undefined ? "" : ` --filter ${shellWord(filter)}`;
   const guests: Guest[] = [];
   for (const variant of variants) {
     for (const file of await testFiles(files, VARIANTS[variant])) {
@@ -94,20 +95,7 @@ async function runGuest({ variant, name, command }: Guest, common: Common, isAlo
   });
   if (command === undefined) return true;
   kept.forEach(print);
-  return report(name, result);
-}
-
-function report(name: string, { status, seconds, killed, console: lines }: BootResult): boolean {
-  if (status === 0) {
-    console.error(`-- ${name}: done in ${seconds.toFixed(0)} s`);
-    return true;
-  }
-  const how = killed !== undefined
-    ? `was killed, since ${killed}`
-    : status === undefined
-    ? "ended on its own"
-    : `ended with status ${status}`;
-  console.error(`-- ${name}: ${how}, after ${seconds.toFixed(0)} s`);
-  if (status === undefined) console.error(`The last lines of its console:\n${lines}`);
-  return false;
+  const failure = describeFailure(result);
+  console.error(`-- ${name}: ${failure ?? `done in ${result.seconds.toFixed(0)} s`}`);
+  return failure === undefined;
 }

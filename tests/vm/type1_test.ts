@@ -11,19 +11,13 @@ import { CONFORMANCE, hostOf, type Setup } from "../conformance/mod.ts";
 import { register } from "../harness.ts";
 import { EXEMPT_ON_LINUX, withoutExempt } from "../type1/exempt.ts";
 import { DEVICES } from "./devices.ts";
+import { openFiles } from "./usage.ts";
 
 const IS_IOMMUFD = Deno.env.get("VM_VARIANT") === "iommufd";
 
 /** Files of VFIO that this process has open. */
-function openFiles(): string[] {
-  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
-    try {
-      return Deno.readLinkSync(`/proc/self/fd/${name}`);
-    } catch {
-      // The one through which the folder is read.
-      return [];
-    }
-  }).filter((path) => /vfio|\/sys\/devices/.test(path));
+function vfioFiles(): string[] {
+  return openFiles().filter((path) => /vfio|\/sys\/devices/.test(path));
 }
 
 async function open(): Promise<Setup> {
@@ -38,7 +32,7 @@ async function open(): Promise<Setup> {
     finish() {
       const left = (kernel as unknown as Type1Kernel).audit();
       kernel[Symbol.dispose]();
-      return [...left, ...openFiles().map((path) => `${path} is open`)];
+      return [...left, ...vfioFiles().map((path) => `${path} is open`)];
     },
   };
 }
@@ -106,7 +100,7 @@ Deno.test("the edu example runs as it does everywhere", async () => {
 Deno.test("three hundred rounds of open, bind, attach, map and close leave no file and no locked memory", async () => {
   const locked = () => /VmPin:\s*(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? "0";
   using kernel = await linux({ interface: "type1" });
-  const before = [openFiles(), locked()];
+  const before = [vfioFiles(), locked()];
   for (let round = 0; round < 300; round++) {
     using iommu = IommuFd.open(kernel);
     using device = DeviceFd.open(kernel, DEVICES.other).bind(iommu);
@@ -114,5 +108,5 @@ Deno.test("three hundred rounds of open, bind, attach, map and close leave no fi
     device.attach(ioas);
     using _buffer = ioas.createDmaBuffer(8192);
   }
-  deepStrictEqual([openFiles(), locked()], before);
+  deepStrictEqual([vfioFiles(), locked()], before);
 });

@@ -7,8 +7,8 @@ import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { boot } from "../boot.ts";
-import { run } from "../command.ts";
+import { boot, describeFailure } from "../boot.ts";
+import { run, shellWord } from "../command.ts";
 import { buildInitramfs } from "../initramfs.ts";
 import { buildKernel } from "../kernel.ts";
 import { VARIANTS } from "../variants.ts";
@@ -41,10 +41,6 @@ const SECONDS_MAX = 1800;
 /** What runs in the guest, as a path from the root of the repository. */
 const GUEST = relative(join(import.meta.dirname!, "../../.."), fileURLToPath(new URL("./guest.ts", import.meta.url)));
 
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** What the arguments ask for. */
 interface Settings {
   readonly command: string;
@@ -58,13 +54,13 @@ function readArguments(words: string[]): Settings {
   const { values } = parseArgs({ args: words, options: OPTIONS });
   const { rounds = "5", filter = "", json = false, build = false, kvm = false, help = false } = values;
   if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`Cannot measure "${rounds}" rounds: 1 to 9999 are needed`);
-  const passed = ["--peer", "/tmp/peer", "--rounds", rounds, `--filter=${quoted(filter)}`, ...(json ? ["--json"] : [])];
+  const passed = ["--peer", "/tmp/peer", "--rounds", rounds, `--filter=${shellWord(filter)}`, ...(json ? ["--json"] : [])];
   return { command: `cp /share/peer /tmp/peer && deno run --no-check --allow-all ${GUEST} ${passed.join(" ")}`, build, kvm, help };
 }
 
 /** Boot and measure. @returns whether the guest ended well. */
 async function measure({ command, kvm }: Settings, image: string, peer: string): Promise<boolean> {
-  const { status, killed, console: lines } = await boot({
+  const result = await boot({
     kernel: image,
     initramfs: await buildInitramfs(),
     append: VARIANTS.iommufd.append,
@@ -76,14 +72,9 @@ async function measure({ command, kvm }: Settings, image: string, peer: string):
     accelerator: kvm ? "kvm" : "tcg",
     onOutput: (bytes) => process.stdout.write(bytes),
   });
-  if (status === 0) return true;
-  const how = killed !== undefined
-    ? `was killed, since ${killed}`
-    : status === undefined
-    ? "ended on its own"
-    : `ended with status ${status}`;
-  console.error(`The guest ${how}${status === undefined ? `. The last lines of its console:\n${lines}` : ""}`);
-  return false;
+  const failure = describeFailure(result);
+  if (failure !== undefined) console.error(`The guest ${failure}`);
+  return failure === undefined;
 }
 
 /** @returns the exit status: 0, or 1 if something could not be measured, 2 if an argument is wrong. */
