@@ -32,11 +32,6 @@ export function readLink(kernel: Kernel, path: string): string | undefined {
   return typeof target === "number" ? undefined : target;
 }
 
-/** The last part of where a link leads. */
-export function linkName(kernel: Kernel, path: string): string | undefined {
-  return readLink(kernel, path)?.split("/").at(-1);
-}
-
 /** A field of a file of "Name: value" lines, such as /proc/self/status. */
 export function readField(kernel: Kernel, path: string, name: string): string | undefined {
   return readText(kernel, path)?.split("\n").find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).trim();

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
-import { linkName, listNames, readLink, readText } from "./facts.ts";
+import { linkName, PCI_DEVICES } from "../pci/sysfs.ts";
+import { listNames, readLink, readText } from "./facts.ts";
 
-const PCI_DEVICES = "/sys/bus/pci/devices";
 /** Drivers that leave DMA alone, so that a group with them can be handed to a program. */
 const HARMLESS = ["vfio-pci", "pci-stub", "pcieport"];
 

@@ -4,9 +4,10 @@
  * @module
  */
 import { ERRNO } from "../../uapi/errno.ts";
+import { hex } from "../error.ts";
 import { guess, kernelRelease, readText, size } from "./facts.ts";
 import { pinningRefused } from "./memory.ts";
-import { hex, holeOf, overlap, show, showAll, type SpaceFacts, type Span, spanOf, whatIs } from "./ranges.ts";
+import { holeOf, overlap, show, showAll, type SpaceFacts, type Span, spanOf, whatIs } from "./ranges.ts";
 
 /** What was to be mapped. */
 export interface MapRequest {

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
-import { linkName, listNames, readLink, readText } from "./facts.ts";
+import { linkName } from "../pci/sysfs.ts";
+import { listNames, readLink, readText } from "./facts.ts";
 
 /** A process that has one of the files open. */
 export interface Holder {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
+import { hex } from "../error.ts";
 import { reservedOf } from "./group.ts";
 
 /** Addresses from `start` to `last`, both included. */
@@ -31,11 +32,6 @@ export interface SpaceFacts {
 /** Ranges that a text names at most. */
 const SHOWN_MAX = 4;
 const LAST = 0xffff_ffff_ffff_ffffn;
-
-/** An address, hexadecimal. */
-export function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
-}
 
 /** "0x1000 to 0x1fff". */
 export function show({ start, last }: Span): string {
