@@ -1,6 +1,9 @@
 /**
  * Waiting for files without a thread for each: one epoll instance, and one call to it on a thread of the runtime while somebody waits.
  *
+ * A wake-up by that thread takes longer than most devices need for a command. So a new wait looks for itself first, between turns of the event
+ * loop, for about as long as the thread would take, and only then is left to it: whatever comes when, the wait takes at most twice as long as by the better of both ways.
+ *
  * @module
  */
 import { ERRNO } from "../../uapi/errno.ts";
@@ -23,13 +26,26 @@ const OWN_EVENT_OFFSET = 2048;
 const COUNT_OFFSET = 3072;
 /** No file has this number. */
 const KICK = 0xffff_ffff;
+/** How often a new wait looks for itself: in each turn of the event loop, and turns. A look is a system call, a turn as long as several. */
+const LOOKS = 8;
+const TURNS = 8;
+/** More at once would keep the event loop from its other work. */
+const LOOKING_MAX = 8;
 
 /** Everybody who waits for one file. */
 interface Entry {
   readonly fd: number;
-  /** In the event's data, so that an event for a file that had this number before is known for what it is. */
-  readonly generation: number;
   readonly waits: Set<(result: number) => void>;
+  /** Turns that are left of looking for itself. */
+  turns: number;
+  /** In the event's data, so that an event for a file that had this number before is known for what it is. */
+  generation: number | undefined;
+}
+
+/** Let everything run that the event loop has ready. */
+function turn(): Promise<void> {
+  const { setImmediate } = globalThis as unknown as { setImmediate: (callback: () => void) => void };
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What the kernel has for us while the kernel object lives: the epoll instance, an eventfd that ends the call to it, and memory for events. */
@@ -103,6 +119,9 @@ export class Waiters {
   #system: System;
   #poller: Poller | undefined;
   #entries = new Map<number, Entry>();
+  /** Those that look for themselves; the others are the thread's. */
+  #fresh = new Set<Entry>();
+  #isLooking = false;
   /** Files that the epoll instance knows, armed or not. */
   #known = new Set<number>();
   #generation = 0;
@@ -123,13 +142,11 @@ export class Waiters {
     // What is readable already costs no change of threads.
     const ready = this.#poll(fd);
     if (ready !== 0) return Promise.resolve(Math.min(ready, 0));
-    const entry = this.#entries.get(fd) ?? this.#arm(fd, new Set());
-    // Files that epoll refuses are always readable, as poll(2) has it.
-    if (typeof entry === "number") return Promise.resolve(entry === -ERRNO.EPERM ? 0 : entry);
+    const entry = this.#entries.get(fd) ?? this.#enter(fd);
     return new Promise((resolve) => {
       const onAbort = () => {
-        this.#entries.get(fd)?.waits.delete(finish);
-        if (this.#entries.get(fd)?.waits.size === 0) this.#drop(fd);
+        entry.waits.delete(finish);
+        if (entry.waits.size === 0 && this.#entries.get(fd) === entry) this.#drop(entry);
         finish(-ERRNO.EINTR);
       };
       const finish = (result: number) => {
@@ -138,20 +155,22 @@ export class Waiters {
       };
       entry.waits.add(finish);
       signal?.addEventListener("abort", onAbort, { once: true });
-      if (!this.#isRunning) this.#run(this.#poller!);
+      if (entry.generation === undefined && !this.#fresh.has(entry)) this.#hand(entry);
+      else if (!this.#isLooking) this.#look();
     });
   }
 
   /** The file is about to be closed. Its number may be used again at once, so its waits end now. */
   closing(fd: number): void {
     if (this.#known.delete(fd)) this.#poller!.control(EPOLL_CTL_DEL, fd, 0, 0, 0);
-    this.#finish(fd, -ERRNO.EBADF);
+    const entry = this.#entries.get(fd);
+    if (entry !== undefined) this.#finish(entry, -ERRNO.EBADF);
   }
 
   /** All waits end with −EBADF, those to come too. */
   [Symbol.dispose](): void {
     this.#isOver = true;
-    for (const fd of [...this.#entries.keys()]) this.#finish(fd, -ERRNO.EBADF);
+    for (const entry of [...this.#entries.values()]) this.#finish(entry, -ERRNO.EBADF);
     // A thread that is in the call keeps it all until it is out, which is at once.
     if (!this.#isRunning) this.#poller?.release();
   }
@@ -166,8 +185,40 @@ export class Waiters {
     return (view.getUint16(6, true) & POLLNVAL) === 0 ? 1 : -ERRNO.EBADF;
   }
 
-  /** Ask for one event of a file. */
-  #arm(fd: number, waits: Entry["waits"]): Entry | number {
+  #enter(fd: number): Entry {
+    const entry: Entry = { fd, waits: new Set(), turns: TURNS, generation: undefined };
+    this.#entries.set(fd, entry);
+    if (this.#fresh.size < LOOKING_MAX) this.#fresh.add(entry);
+    return entry;
+  }
+
+  /** Look for new waits, until each has ended or is the thread's. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#fresh.size > 0) {
+      for (const entry of this.#fresh) {
+        let ready = 0;
+        for (let look = 0; look < LOOKS && ready === 0; look++) ready = this.#poll(entry.fd);
+        if (ready !== 0) this.#finish(entry, Math.min(ready, 0));
+        else if (--entry.turns === 0) this.#hand(entry);
+      }
+      if (this.#fresh.size > 0) await turn();
+    }
+    this.#isLooking = false;
+  }
+
+  /** Leave a file to the thread. */
+  #hand(entry: Entry): void {
+    this.#fresh.delete(entry);
+    const armed = this.#arm(entry);
+    // Files that epoll refuses are always readable, as poll(2) has it.
+    if (armed < 0) this.#finish(entry, armed === -ERRNO.EPERM ? 0 : armed);
+    else if (!this.#isRunning) this.#run(this.#poller!);
+  }
+
+  /** Ask for one event of a file. Returns 0 or −errno. */
+  #arm(entry: Entry): number {
+    const { fd } = entry;
     if (this.#poller === undefined) {
       const made = Poller.create(this.#system);
       if (typeof made === "number") return made;
@@ -181,29 +232,27 @@ export class Waiters {
     if (result === -ERRNO.ENOENT) result = control(EPOLL_CTL_ADD);
     if (result < 0) return result;
     this.#known.add(fd);
-    const entry = { fd, generation, waits };
-    this.#entries.set(fd, entry);
-    return entry;
+    entry.generation = generation;
+    return 0;
   }
 
-  #finish(fd: number, result: number): void {
-    const entry = this.#entries.get(fd);
-    if (entry === undefined) return;
-    this.#drop(fd);
+  #finish(entry: Entry, result: number): void {
+    this.#drop(entry);
     for (const finish of entry.waits) finish(result);
   }
 
   /** Nobody waits for this file; a call that waits for no file at all would keep the program alive. */
-  #drop(fd: number): void {
-    this.#entries.delete(fd);
-    if (this.#entries.size === 0 && this.#isAway) this.#poller!.kick();
+  #drop(entry: Entry): void {
+    this.#entries.delete(entry.fd);
+    this.#fresh.delete(entry);
+    if (this.#isAway && this.#entries.size === this.#fresh.size) this.#poller!.kick();
   }
 
   /** Have a thread in the kernel while somebody waits. */
   async #run(poller: Poller): Promise<void> {
     this.#isRunning = true;
     const { symbols } = poller.libc;
-    while (this.#entries.size > 0) {
+    while (this.#entries.size > this.#fresh.size) {
       this.#isAway = true;
       let count = await symbols.epoll_wait_async(poller.epoll, poller.address, EVENTS, -1);
       this.#isAway = false;
@@ -218,7 +267,7 @@ export class Waiters {
   #deliver(poller: Poller, count: number): void {
     if (this.#isOver || count === -ERRNO.EINTR) return;
     if (count < 0) {
-      for (const fd of [...this.#entries.keys()]) this.#finish(fd, count);
+      for (const entry of [...this.#entries.values()]) this.#finish(entry, count);
       return;
     }
     const { length, data } = poller.libc.architecture.epollEvent;
@@ -229,14 +278,14 @@ export class Waiters {
     for (const { fd, generation } of happened) {
       const entry = this.#entries.get(fd);
       if (fd === KICK) poller.clear();
-      else if (entry?.generation === generation) this.#deliverTo(entry);
+      else if (entry !== undefined && entry.generation === generation) this.#deliverTo(entry);
     }
   }
 
   /** Somebody may have read the file since the thread saw it. */
-  #deliverTo({ fd, waits }: Entry): void {
-    const ready = this.#poll(fd);
-    const armed = ready === 0 ? this.#arm(fd, waits) : ready;
-    if (typeof armed === "number") this.#finish(fd, Math.min(armed, 0));
+  #deliverTo(entry: Entry): void {
+    const ready = this.#poll(entry.fd);
+    const result = ready === 0 ? this.#arm(entry) : Math.min(ready, 0);
+    if (ready !== 0 || result < 0) this.#finish(entry, result);
   }
 }

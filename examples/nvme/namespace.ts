@@ -10,6 +10,17 @@ import { COMPARE_FAILURE, NvmeError } from "./status.ts";
 import { Command, Transfer, type Work } from "./work.ts";
 
 const OPCODE = { flush: 0x00, write: 0x01, read: 0x02, compare: 0x05, writeZeroes: 0x08, datasetManagement: 0x09 } as const;
+/** A command that moves data. */
+interface Move {
+  /** What it is called in errors. */
+  readonly name: string;
+  readonly opcode: number;
+  /** Whether it moves towards the caller. */
+  readonly isRead: boolean;
+}
+const READ: Move = { name: "Read", opcode: OPCODE.read, isRead: true };
+const WRITE: Move = { name: "Write", opcode: OPCODE.write, isRead: false };
+const COMPARE: Move = { name: "Compare", opcode: OPCODE.compare, isRead: false };
 /** Dword 12 of Write Zeroes: the blocks need not be kept. */
 const DEALLOCATE_ZEROES = 0x0200_0000;
 /** Dword 11 of Dataset Management: the blocks need not be kept. */
@@ -64,21 +75,19 @@ export class NvmeNamespace {
 
   /** Read blocks from `lba` on into all of `into`, whole blocks. @throws {NvmeError} if the controller refuses. */
   read(lba: number, into: Uint8Array): Promise<void> {
-    return this.#move("Read", OPCODE.read, lba, into, { after: (slot, at, length) => into.set(slot.subarray(0, length), at) });
+    return this.#move(READ, lba, into);
   }
 
   /** Write all of `from`, whole blocks, at `lba`. It is safe after {@linkcode NvmeNamespace.flush}. @throws {NvmeError} as read. */
   write(lba: number, from: Uint8Array): Promise<void> {
-    return this.#move("Write", OPCODE.write, lba, from, { before: (slot, at, length) => slot.set(from.subarray(at, at + length)) });
+    return this.#move(WRITE, lba, from);
   }
 
   /** Whether the blocks from `lba` on equal `bytes`. @throws {NvmeError} for any other failure. */
   async compare(lba: number, bytes: Uint8Array): Promise<boolean> {
     this.#require("compare", "Compare");
     try {
-      await this.#move("Compare", OPCODE.compare, lba, bytes, {
-        before: (slot, at, length) => slot.set(bytes.subarray(at, at + length)),
-      });
+      await this.#move(COMPARE, lba, bytes);
       return true;
     } catch (error) {
       if (error instanceof NvmeError && error.status === COMPARE_FAILURE) return false;
@@ -145,8 +154,19 @@ export class NvmeNamespace {
     return read;
   }
 
-  /** Move bytes directly where the device reaches them, else through staging. */
-  async #move(name: string, opcode: number, lba: number, bytes: Uint8Array, copy: StagingCopies): Promise<void> {
+  /** Move bytes directly where the device reaches them, else through staging. An async function would cost each command a further promise. */
+  #move(move: Move, lba: number, bytes: Uint8Array): Promise<void> {
+    try {
+      this.#checkMove(lba, bytes);
+      if (bytes.length === 0) return Promise.resolve();
+      const direct = this.#iovaOf(bytes);
+      return direct === undefined ? this.#moveStaged(move, lba, bytes) : this.#send(move, lba, bytes.length, direct);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #checkMove(lba: number, bytes: Uint8Array): void {
     const { id, blockLength, metadata } = this.info;
     this.#port.check();
     if (metadata !== 0) throw new RangeError(`Cannot use namespace ${id}: its blocks have ${metadata} bytes of metadata`);
@@ -154,17 +174,18 @@ export class NvmeNamespace {
       throw new RangeError(`Cannot move ${bytes.length} bytes: whole blocks of ${blockLength} are needed`);
     }
     this.#checkRange(lba, bytes.length / blockLength);
-    if (bytes.length === 0) return;
-    const direct = this.#iovaOf(bytes);
-    if (direct !== undefined) return await this.#send(name, opcode, lba, bytes.length, direct);
-    await this.#port.staging.eachPiece(bytes.length, async (slot, at, length) => {
-      copy.before?.(slot.bytes, at, length);
-      await this.#send(name, opcode, lba + at / blockLength, length, slot.iova);
-      copy.after?.(slot.bytes, at, length);
+  }
+
+  #moveStaged(move: Move, lba: number, bytes: Uint8Array): Promise<void> {
+    return this.#port.staging.eachPiece(bytes.length, async (slot, at, length) => {
+      const piece = bytes.subarray(at, at + length);
+      if (!move.isRead) slot.bytes.set(piece);
+      await this.#send(move, lba + at / this.info.blockLength, length, slot.iova);
+      if (move.isRead) piece.set(slot.bytes.subarray(0, length));
     });
   }
 
-  #send(name: string, opcode: number, lba: number, length: number, iova: bigint): Promise<void> {
+  #send({ name, opcode }: Move, lba: number, length: number, iova: bigint): Promise<void> {
     const { id, blockLength } = this.info;
     const { transferMax } = this.#port;
     const extent = { namespace: id, blockLength, lba, blocks: length / blockLength, iova };
@@ -205,7 +226,6 @@ export class NvmeNamespace {
   }
 
   #checkRange(lba: number, blocks: number): void {
-    const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
     if (isCount(lba) && isCount(blocks) && isCount(lba + blocks)) return;
     throw new RangeError(`Cannot use ${blocks} blocks at ${lba}: whole numbers of 0 or more, below 2^53, are needed`);
   }
@@ -215,8 +235,6 @@ export class NvmeNamespace {
   }
 }
 
-/** What to copy between a piece of staging memory and the caller's array at `at`: before the command, or after. */
-interface StagingCopies {
-  readonly before?: (slot: Uint8Array, at: number, length: number) => void;
-  readonly after?: (slot: Uint8Array, at: number, length: number) => void;
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }

@@ -10,7 +10,7 @@ import type { Work } from "./work.ts";
 export class Scheduler {
   #queues: QueuePair[] = [];
   #waiting: Work[] = [];
-  #active = new Map<Work, Promise<void>>();
+  #active = new Set<Work>();
   #nextQueue = 0;
   #nextWork = 0;
   #closed: Error | undefined;
@@ -34,25 +34,19 @@ export class Scheduler {
   run(work: Work): Promise<void> {
     if (this.#closed !== undefined) {
       work.fail(this.#closed);
-      return Promise.reject(this.#closed);
+      return work.done;
     }
-    const done = new Promise<void>((resolve, reject) => {
-      work.onSettled = () => {
-        this.#active.delete(work);
-        if (work.error === undefined) resolve();
-        else reject(work.error);
-      };
-    });
-    this.#active.set(work, done);
+    work.onSettled = this.#settled;
+    this.#active.add(work);
     this.#waiting.push(work);
     try {
       this.#spread();
     } catch (error) {
       // Nobody gets the promise, and it is rejected when the work is abandoned.
-      done.catch(() => {});
+      work.done.catch(() => {});
       throw error;
     }
-    return done;
+    return work.done;
   }
 
   /** Take the completions of a queue, and fill it up again. @returns how many there were. */
@@ -77,17 +71,22 @@ export class Scheduler {
    */
   close(reason: Error): Promise<unknown> {
     this.#closed ??= reason;
-    const ends = Promise.allSettled(this.#active.values());
-    for (const work of [...this.#active.keys()]) if (work.hasMore) work.fail(reason);
+    const ends = Promise.allSettled([...this.#active].map(({ done }) => done));
+    for (const work of [...this.#active]) if (work.hasMore) work.fail(reason);
     return ends;
   }
 
   /** Give up on everything. Only when the controller can reach no memory. */
   abandon(reason: Error): void {
     this.#closed ??= reason;
-    for (const work of [...this.#active.keys()]) work.fail(reason);
+    for (const work of [...this.#active]) work.fail(reason);
     for (const queue of this.#queues) queue.abandon();
   }
+
+  /** One for all work, so that work costs no closure. */
+  #settled = (work: Work): void => {
+    this.#active.delete(work);
+  };
 
   /** New work goes to all queues in turn, so that it does not fill one while others are idle. */
   #spread(): void {

@@ -18,10 +18,21 @@ export abstract class Work {
   /** What went wrong first. */
   error: Error | undefined;
   /** Called once, when the work has settled. */
-  onSettled: (() => void) | undefined;
+  onSettled: ((work: Work) => void) | undefined;
+  /** Settles with it; rejects with its error. */
+  readonly done: Promise<void>;
   /** Dword 0 of the last completion. */
   result = 0;
   #underWay = 0;
+  #resolve!: () => void;
+  #reject!: (error: Error) => void;
+
+  constructor() {
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
 
   /** What it is, for errors: "Read of blocks 0 to 7 of namespace 1". Only errors ask, so that it may be made when it is asked for. */
   abstract readonly name: string;
@@ -59,7 +70,9 @@ export abstract class Work {
   #settle(): void {
     if (this.isSettled || this.#underWay > 0 || this.hasMore) return;
     this.isSettled = true;
-    this.onSettled?.();
+    this.onSettled?.(this);
+    if (this.error === undefined) this.#resolve();
+    else this.#reject(this.error);
   }
 }
 
@@ -122,32 +135,27 @@ export class Transfer extends Work {
   #name: string;
   #extent: Extent;
   #opcode: number;
-  #namespace: number;
-  #blockLength: number;
-  #dataLength: number;
-  #lba: number;
-  #left: number;
-  #low: number;
-  #high: number;
   #blocksMax: number;
   #flags: number;
+  /** Blocks that were put. */
+  #put = 0;
+  #low: number;
+  #high: number;
 
   /** @param blocksMax blocks of one command. @param flags bits 16 to 31 of dword 12. */
   constructor(name: string, opcode: number, extent: Extent, blocksMax: number, flags = 0) {
-    const { namespace, blockLength, lba, blocks, iova = 0n } = extent;
     super();
+    const { iova = 0n } = extent;
     this.#name = name;
     this.#extent = extent;
     this.#opcode = opcode;
-    this.#namespace = namespace;
-    this.#blockLength = blockLength;
-    this.#dataLength = extent.iova === undefined ? 0 : blockLength;
-    this.#lba = lba;
-    this.#left = blocks;
-    this.#low = Number(iova & 0xffff_ffffn);
-    this.#high = Number(iova >> 32n);
     this.#blocksMax = blocksMax;
     this.#flags = flags;
+    // Addresses are below 2^53 on most machines: one operation on a bigint is enough then.
+    const whole = Number(iova);
+    const isExact = whole <= Number.MAX_SAFE_INTEGER;
+    this.#high = isExact ? Math.floor(whole / TWO32) : Number(iova >> 32n);
+    this.#low = isExact ? whole - this.#high * TWO32 : Number(iova & 0xffff_ffffn);
   }
 
   override get name(): string {
@@ -157,18 +165,18 @@ export class Transfer extends Work {
   }
 
   protected override remains(): boolean {
-    return this.#left > 0;
+    return this.#put < this.#extent.blocks;
   }
 
   protected override put(queue: QueuePair, handler: CompletionHandler): void {
-    const blocks = Math.min(this.#left, this.#blocksMax);
-    const lbaHigh = Math.floor(this.#lba / TWO32);
-    const d12 = this.#flags + blocks - 1;
-    const length = blocks * this.#dataLength;
-    queue.put(this.#opcode, this.#namespace, this.#low, this.#high, length, this.#lba - lbaHigh * TWO32, lbaHigh, d12, handler);
-    this.#left -= blocks;
-    this.#lba += blocks;
-    // May grow beyond 32 bits: the queue carries, and 2^53 is far away.
-    this.#low += blocks * this.#blockLength;
+    const { namespace, lba, blocks: all, blockLength, iova } = this.#extent;
+    const blocks = Math.min(all - this.#put, this.#blocksMax);
+    const length = iova === undefined ? 0 : blocks * blockLength;
+    // The low half may grow beyond 32 bits: the queue carries, and 2^53 is far away.
+    const low = this.#low + this.#put * blockLength;
+    const first = lba + this.#put;
+    const lbaHigh = Math.floor(first / TWO32);
+    queue.put(this.#opcode, namespace, low, this.#high, length, first - lbaHigh * TWO32, lbaHigh, this.#flags + blocks - 1, handler);
+    this.#put += blocks;
   }
 }

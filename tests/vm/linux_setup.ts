@@ -6,6 +6,7 @@
 import { linux } from "../../backends/linux/mod.ts";
 import type { Feature, Setup } from "../conformance/setup.ts";
 import { DEVICES } from "./devices.ts";
+import { grown, openFilesMax, processUsage } from "./usage.ts";
 
 /** Whether the guest is the variant with iommufd. */
 export const IS_IOMMUFD: boolean = Deno.env.get("VM_VARIANT") === "iommufd";
@@ -20,34 +21,26 @@ const FEATURES: readonly Feature[] = [
   "resource-capability",
 ];
 
-/** What the process has: descriptors, and kibibytes of pinned and of locked memory. */
-function usage(): string[] {
-  const files = [...Deno.readDirSync("/proc/self/fd")].length;
-  const pinned = Deno.readTextFileSync("/proc/self/status").split("\n").filter((line) => /^Vm(Lck|Pin):/.test(line));
-  return [`${files} files`, ...pinned];
-}
-
 /** A kernel object for one case. */
 export async function openLinux(): Promise<Setup> {
-  const before = usage();
+  const before = processUsage();
   const kernel = await linux();
-  const openFiles = Number(/^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))![1]);
   return {
     kernel,
     devices: DEVICES,
     features: new Set(FEATURES),
     hardware: { type: 1, dataLength: 24 },
     apertureLast: 2n ** 48n - 1n,
-    openFiles,
+    openFiles: openFilesMax(),
     async finish() {
       kernel[Symbol.dispose]();
       // A thread that waited has its files for a moment longer.
-      let after = usage();
-      for (let tries = 0; tries < 500 && after.some((line, index) => line !== before[index]); tries++) {
+      let left = grown(before, processUsage());
+      for (let tries = 0; tries < 500 && left.length > 0; tries++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
-        after = usage();
+        left = grown(before, processUsage());
       }
-      return after.filter((line, index) => line !== before[index]).map((line, index) => `${line}, before ${before[index]}`);
+      return left;
     },
   };
 }

@@ -3,43 +3,15 @@
  */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { linux } from "../../backends/linux/mod.ts";
-import { LinuxKernel } from "../../backends/linux/kernel.ts";
-import type { Type1Kernel } from "../../backends/linux/type1/mod.ts";
 import { DeviceFd, IommuFd } from "../../mod.ts";
 import { exercise } from "../../examples/edu/main.ts";
-import { CONFORMANCE, hostOf, type Setup } from "../conformance/mod.ts";
+import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
 import { register } from "../harness.ts";
 import { EXEMPT_ON_LINUX, withoutExempt } from "../type1/exempt.ts";
 import { DEVICES } from "./devices.ts";
-import { openFiles } from "./usage.ts";
+import { openType1, vfioFiles } from "./type1_setup.ts";
 
 const IS_IOMMUFD = Deno.env.get("VM_VARIANT") === "iommufd";
-
-/** Files of VFIO that this process has open. */
-function vfioFiles(): string[] {
-  return openFiles().filter((path) => /vfio|\/sys\/devices/.test(path));
-}
-
-async function open(): Promise<Setup> {
-  const kernel = await linux({ interface: "type1" });
-  return {
-    kernel,
-    devices: DEVICES,
-    features: new Set(["one-table-a-group"]),
-    hardware: { type: 0, dataLength: 0 },
-    apertureLast: 2n ** 48n - 1n,
-    openFiles: Number(/^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))![1]),
-    finish() {
-      const left = (kernel as unknown as Type1Kernel).audit();
-      kernel[Symbol.dispose]();
-      return [...left, ...vfioFiles().map((path) => `${path} is open`)];
-    },
-  };
-}
-
-// The library is loaded before any test, so that it is no test's leak.
-const held = new LinuxKernel();
-addEventListener("unload", () => held[Symbol.dispose]());
 
 /** A device that says nothing must not hold the machine up. */
 function test(name: string, run: () => Promise<void>): void {
@@ -57,7 +29,7 @@ function test(name: string, run: () => Promise<void>): void {
 const suites = withoutExempt(CONFORMANCE, EXEMPT_ON_LINUX);
 /** Where iommufd is there as well, its own run has the suites that never reach a container. */
 const REACHING: readonly string[] = ["BIND_IOMMUFD", "ATTACH and DETACH", "groups", "DMA", "IOAS_MAP_FILE"];
-register(IS_IOMMUFD ? suites.filter(({ name }) => REACHING.includes(name)) : suites, hostOf(open), test, "type1: ");
+register(IS_IOMMUFD ? suites.filter(({ name }) => REACHING.includes(name)) : suites, hostOf(openType1), test, "type1: ");
 
 Deno.test("without iommufd the older interface is taken, with it only where it is asked for", async () => {
   using kernel = await linux();

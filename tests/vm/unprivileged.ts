@@ -33,16 +33,21 @@ export interface StartOptions {
   readonly isRoot?: boolean;
   /** KiB of memory that it may lock. Default: the kernel's. */
   readonly memlock?: number;
+  /** Flags of Deno's. Default: `--allow-ffi`. */
+  readonly permissions?: readonly string[];
+  /** Variables besides those of Deno itself. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Start a program. */
-export function startProgram(path: string, args: readonly string[], { isRoot = false, memlock }: StartOptions = {}): Deno.ChildProcess {
+export function startProgram(path: string, args: readonly string[], options: StartOptions = {}): Deno.ChildProcess {
+  const { isRoot = false, memlock, permissions = ["--allow-ffi"], env = {} } = options;
   const home = join("/tmp", `deno-${isRoot ? "root" : NOBODY}`);
   const limit = memlock === undefined ? "" : `ulimit -l ${memlock}; `;
-  const command = `${limit}exec "$0" run --no-check --allow-ffi "$@"`;
+  const command = `${limit}exec "$0" run --no-check "$@"`;
   return new Deno.Command("/bin/sh", {
-    args: ["-c", command, Deno.execPath(), path, ...args],
-    env: { DENO_DIR: home, HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    args: ["-c", command, Deno.execPath(), ...permissions, path, ...args],
+    env: { ...env, DENO_DIR: home, HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
     ...(isRoot ? {} : { uid: NOBODY, gid: NOBODY }),
     stdin: "null",
     stdout: "piped",

@@ -4,14 +4,18 @@
  * @module
  */
 
-/** What is in use. */
-export interface LinuxUsage {
+/** What this process uses. */
+export interface ProcessUsage {
   /** Open files: what each descriptor is, sorted. */
   readonly files: readonly string[];
   /** KiB of memory that the process has pinned for devices, as the kernel accounts it. */
   readonly pinned: number;
   /** KiB of memory that the process has locked. */
   readonly locked: number;
+}
+
+/** What is in use. */
+export interface LinuxUsage extends ProcessUsage {
   /** Pages that are pinned in the whole machine, whoever pays. */
   readonly machinePins: number;
 }
@@ -37,6 +41,11 @@ export function openFiles(): string[] {
   return names.sort();
 }
 
+/** How many files this process may have open. */
+export function openFilesMax(): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))![1]);
+}
+
 /** Pages pinned in the whole machine. */
 export function machinePins(): number {
   // Each processor has figures of its own, which this brings together.
@@ -44,18 +53,22 @@ export function machinePins(): number {
   return procNumber("/proc/vmstat", "nr_foll_pin_acquired") - procNumber("/proc/vmstat", "nr_foll_pin_released");
 }
 
-/** What is in use now. */
-export function linuxUsage(): LinuxUsage {
+/** What this process uses now: any user may ask. */
+export function processUsage(): ProcessUsage {
   return {
     files: openFiles(),
     pinned: procNumber("/proc/self/status", "VmPin"),
     locked: procNumber("/proc/self/status", "VmLck"),
-    machinePins: machinePins(),
   };
 }
 
+/** What is in use now. */
+export function linuxUsage(): LinuxUsage {
+  return { ...processUsage(), machinePins: machinePins() };
+}
+
 /** What is used more than before, in words. */
-export function grown(before: LinuxUsage, after: LinuxUsage): string[] {
+export function grown<Usage extends ProcessUsage & Partial<LinuxUsage>>(before: Usage, after: Usage): string[] {
   const left: string[] = [];
   const rest = [...before.files];
   for (const file of after.files) {
@@ -64,7 +77,8 @@ export function grown(before: LinuxUsage, after: LinuxUsage): string[] {
     else rest.splice(at, 1);
   }
   for (const name of ["pinned", "locked", "machinePins"] as const) {
-    if (after[name] > before[name]) left.push(`${name} was ${before[name]} and is ${after[name]}`);
+    const [was, is] = [before[name] ?? 0, after[name] ?? 0];
+    if (is > was) left.push(`${name} was ${was} and is ${is}`);
   }
   return left;
 }

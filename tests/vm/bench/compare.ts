@@ -56,6 +56,11 @@ async function turn(work: Work, sides: readonly Side[], seed: number, samples: M
 export async function compare(work: Work, sides: readonly Side[], rounds: number): Promise<Result> {
   for (const side of sides) for (let round = 0; round < side.warmUps; round++) await side.run(work, round + 1);
   const samples = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round++) await turn(work, sides, round + 1, samples);
-  return { work, spreads: new Map([...samples].map(([name, all]) => [name, spreadOf(all)])) };
+  for (let round = 0; round < rounds; round++) {
+    // What a side leaves behind, such as free memory in pieces, meets another one in each round.
+    const first = round % sides.length;
+    await turn(work, [...sides.slice(first), ...sides.slice(0, first)], round + 1, samples);
+  }
+  const measured = sides.filter(({ name }) => samples.has(name));
+  return { work, spreads: new Map(measured.map(({ name }) => [name, spreadOf(samples.get(name)!)])) };
 }
