@@ -67,7 +67,7 @@ Deno.test("sides that read different things are an error", async () => {
   await rejects(compare(work, [side("C", 1), side("TypeScript", 2)], 1), /did not read the same .*C 0x1, TypeScript 0x2/);
 });
 
-Deno.test("rounds that warm up are not counted, and sides take turns with the same seeds", async () => {
+Deno.test("rounds that warm up are not counted, and sides take turns with the same seeds, each beginning in its turn", async () => {
   const calls: string[] = [];
   const side = (name: string, warmUps: number): Side => ({
     name,
@@ -78,7 +78,8 @@ Deno.test("rounds that warm up are not counted, and sides take turns with the sa
     },
   });
   const { spreads } = await compare(WORKS[0]!, [side("a", 1), side("b", 2)], 3);
-  deepStrictEqual(calls, ["a1", "b1", "b2", "a1", "b1", "a2", "b2", "a3", "b3"]);
+  deepStrictEqual(calls, ["a1", "b1", "b2", "a1", "b1", "b2", "a2", "a3", "b3"]);
+  deepStrictEqual([...spreads.keys()], ["a", "b"]);
   deepStrictEqual(spreads.get("a"), { lower: 1.5, median: 2, upper: 2.5, count: 3 });
 });
 
