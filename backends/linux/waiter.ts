@@ -2,7 +2,7 @@
  * Waiting for files without a thread for each: one epoll instance, and one call to it on a thread of the runtime while somebody waits.
  *
  * A wake-up by that thread takes longer than most devices need for a command. So a new wait looks for itself first, between turns of the event
- * loop, for about as long as the thread would take, and only then is left to it: whatever comes when, the wait takes at most twice as long as by the better of both ways.
+ * loop, for about as long as the thread would take, and only then is left to it: a wait is never much longer than twice what the better way takes.
  *
  * @module
  */
