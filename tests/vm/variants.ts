@@ -27,6 +27,6 @@ export const VARIANTS: Readonly<Record<VariantName, Variant>> = {
     about: "Linux booted without iommufd, as on Debian: VFIO's group, container and type1; VT-d in its first mode",
     // One kernel serves both variants: a second build would cost more than all tests. The guest's init hides what is left of VFIO's nodes.
     append: "intel_iommu=on,sm_off initcall_blacklist=iommufd_init",
-    tests: ["guest_test.ts", "memlock_test.ts", "rules_test.ts", "type1_test.ts"],
+    tests: ["examples_test.ts", "guest_test.ts", "memlock_test.ts", "rules_test.ts", "type1_test.ts"],
   },
 };
