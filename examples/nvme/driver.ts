@@ -28,13 +28,9 @@ const ADMIN_ENTRIES = 32;
 /** Bytes of a command where the controller has no limit, and of one piece through staging memory. */
 const TRANSFER_MAX = 2 ** 21;
 const STAGING_LENGTH = 2 ** 17;
-/**
- * While it polls: microtasks for a caller to go on after a completion, one for each function around it; milliseconds between turns of timers;
- * and completions between looks at the clock.
- */
+/** While it polls: microtasks for a caller to go on after a completion, one for each function around it; milliseconds between turns of timers. */
 const CALLER_HOPS = 16;
 const TURN = 16;
-const CLOCK_INTERVAL = 32;
 
 /** A command that a program makes itself. */
 export interface NvmeCommand extends CommandFields {
@@ -250,23 +246,17 @@ export class NvmeDriver implements AsyncDisposable {
     if (this.#irq !== undefined || this.#isPolling) return;
     this.#isPolling = true;
     try {
-      let completions = 0;
       for (;;) {
         // What callers do next with what is done goes along, and is looked for meanwhile.
         for (let hop = 0; hop < CALLER_HOPS; hop++) {
           await undefined;
-          const count = this.#serviceAll();
-          if (count === 0) continue;
-          completions += count;
+          if (this.#serviceAll() === 0) continue;
           hop = 0;
-          if (completions >= CLOCK_INTERVAL) {
-            completions = 0;
-            await this.#giveTurn();
-          }
+          if (this.#isTurnDue) await this.#giveTurn();
         }
         if (this.#isIdle) break;
         await pollUntil(this.#kernel, () => this.#serviceAll() > 0 || this.#isIdle);
-        await this.#giveTurn();
+        if (this.#isTurnDue) await this.#giveTurn();
       }
     } catch (error) {
       this.#fail(asError(error));
@@ -279,9 +269,12 @@ export class NvmeDriver implements AsyncDisposable {
     return this.#admin.serviceAll() + this.#io.serviceAll();
   }
 
+  get #isTurnDue(): boolean {
+    return performance.now() - this.#turn >= TURN;
+  }
+
   /** Timers and files have their turn from time to time. */
   async #giveTurn(): Promise<void> {
-    if (performance.now() - this.#turn < TURN) return;
     await new Promise((resolve) => setTimeout(resolve));
     this.#turn = performance.now();
   }

@@ -151,11 +151,8 @@ export class Transfer extends Work {
     this.#opcode = opcode;
     this.#blocksMax = blocksMax;
     this.#flags = flags;
-    // Addresses are below 2^53 on most machines: one operation on a bigint is enough then.
-    const whole = Number(iova);
-    const isExact = whole <= Number.MAX_SAFE_INTEGER;
-    this.#high = isExact ? Math.floor(whole / TWO32) : Number(iova >> 32n);
-    this.#low = isExact ? whole - this.#high * TWO32 : Number(iova & 0xffff_ffffn);
+    this.#low = Number(iova & 0xffff_ffffn);
+    this.#high = Number(iova >> 32n);
   }
 
   override get name(): string {

@@ -41,14 +41,18 @@ function judge(report: Report): void {
   ok(report.passed >= CASES_MIN, `only ${report.passed} cases ran`);
 }
 
+/** How often a folder is tried to be removed, and milliseconds between. */
+const REMOVAL_TRIES = 50;
+const REMOVAL_PAUSE = 100;
+
 /** Remove a folder that a killed browser had its profile in: its helper processes outlive it by a moment, and write. */
-async function removeFolder(folder: string, triesMax = 50): Promise<void> {
+async function removeFolder(folder: string): Promise<void> {
   for (let tries = 1;; tries++) {
     try {
       return await Deno.remove(folder, { recursive: true });
     } catch (error) {
-      if (tries >= triesMax) throw error;
-      await delay(100);
+      if (tries === REMOVAL_TRIES) throw error;
+      await delay(REMOVAL_PAUSE);
     }
   }
 }

@@ -6,7 +6,7 @@
 import { linux } from "../../backends/linux/mod.ts";
 import type { Feature, Setup } from "../conformance/setup.ts";
 import { DEVICES } from "./devices.ts";
-import { grown, openFilesMax, processUsage } from "./usage.ts";
+import { changed, openFilesMax, processUsage } from "./usage.ts";
 
 /** Whether the guest is the variant with iommufd. */
 export const IS_IOMMUFD: boolean = Deno.env.get("VM_VARIANT") === "iommufd";
@@ -35,10 +35,10 @@ export async function openLinux(): Promise<Setup> {
     async finish() {
       kernel[Symbol.dispose]();
       // A thread that waited has its files for a moment longer.
-      let left = grown(before, processUsage());
+      let left = changed(before, processUsage());
       for (let tries = 0; tries < 500 && left.length > 0; tries++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
-        left = grown(before, processUsage());
+        left = changed(before, processUsage());
       }
       return left;
     },

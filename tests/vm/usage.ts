@@ -83,6 +83,11 @@ export function grown<Usage extends ProcessUsage & Partial<LinuxUsage>>(before: 
   return left;
 }
 
+/** What is used more than before, or less: who closed a file that is not theirs, is found too. */
+export function changed(before: ProcessUsage, after: ProcessUsage): string[] {
+  return [...grown(before, after), ...grown(after, before).map((what) => `no longer: ${what}`)];
+}
+
 /** Descriptors of IOMMU files and devices among open files. */
 export function iommuFiles({ files }: LinuxUsage): string[] {
   return files.filter((file) => /iommu|vfio/.test(file));
