@@ -55,22 +55,12 @@ export const EXEMPT: Readonly<Record<string, Readonly<Record<string, string>>>> 
   "absent features": { "FAULT_QUEUE_ALLOC makes a queue": FAULTS },
 };
 
-const MACHINE = "QEMU's devices and processor answer otherwise, through iommufd too";
-
 /** What the virtual machine's Linux answers otherwise. */
 const OF_LINUX: typeof EXEMPT = {
-  memory: { "what mmap cannot do has Linux's errors": MACHINE },
-  groups: {
-    "a replacement moves all attached devices behind one requester ID together": MACHINE,
-    "a device behind a requester ID that another one attached": MACHINE,
-  },
   device: {
-    "GET_IRQ_INFO: INTx masks itself": MACHINE,
     "hot reset of a device on a bus that cannot be reset":
       "a device that its group gave is reset with files of groups, so that none is EINVAL",
   },
-  regions: { "RESET brings registers back": MACHINE },
-  SET_IRQS: { "an INTx that is asserted already comes when it is enabled": MACHINE },
 };
 
 /** The same on Linux: what concerns the model alone passes there. */

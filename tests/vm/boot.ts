@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { run, shellWord } from "./command.ts";
 import { deviceOptions } from "./devices.ts";
 import { makeDisk } from "./disk.ts";
+import { packModuleCache } from "./module_cache.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 
@@ -69,6 +70,7 @@ function hasStatus(share: string): boolean {
 }
 
 let packages: Promise<string> | undefined;
+let modules: Promise<Uint8Array> | undefined;
 
 /** Where Deno keeps packages: the same for all guests. */
 function denoFolder(): Promise<string> {
@@ -112,8 +114,11 @@ async function fillShare(share: string, options: BootOptions): Promise<void> {
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${shellWord(value)}\n`).join("");
   await Deno.writeTextFile(join(share, "environment.sh"), exports);
   if (command === undefined) {
-    await Deno.writeTextFile(join(share, "shell"), `A shell in the guest (${variant}). The repository is /repo; "exit" ends it.\n`);
+    await Deno.writeTextFile(join(share, "shell"), `A shell in the guest (${variant}), in the repository; "exit" ends it.\n`);
   } else await Deno.writeTextFile(join(share, "run.sh"), `${exports}${command}\n`);
+  // The guest has the repository at the path that it has here, by which the cache knows its modules.
+  await Deno.writeTextFile(join(share, "repository"), ROOT);
+  await Deno.writeFile(join(share, "modules.tar"), await (modules ??= packModuleCache()));
   for (const [name, path] of files) {
     await Deno.copyFile(path, join(share, name));
     await Deno.chmod(join(share, name), 0o755);

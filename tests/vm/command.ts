@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly quiet?: boolean;
   /** Where. Default: here. */
   readonly cwd?: string;
+  /** Variables besides this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Lines of a failed program's output that its error quotes. */
@@ -26,13 +28,14 @@ export function shellWord(text: string): string {
 export async function run(
   program: string,
   args: readonly string[],
-  { capture = false, quiet = false, cwd }: RunOptions = {},
+  { capture = false, quiet = false, cwd, env = {} }: RunOptions = {},
 ): Promise<string> {
   const piped = capture || quiet;
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(program, {
       args: [...args],
+      env,
       stdin: "null",
       stdout: piped ? "piped" : "inherit",
       stderr: quiet ? "piped" : "inherit",

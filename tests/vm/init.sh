@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The virtual machine's first program: mounts what Linux and the tests need, gives the test devices to VFIO, runs /share/run.sh and powers off.
 # What the command prints goes to one port of the host, its exit status to another; the console has the kernel's messages alone.
-/bin/busybox mkdir -p /proc /sys /dev /tmp /root /repo /share /deno /run /etc /usr/bin
+/bin/busybox mkdir -p /proc /sys /dev /tmp /root /share /deno /run /etc /usr/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -19,8 +19,10 @@ echo "root:x:0:0::/root:/bin/sh" >/etc/passwd
 echo "root:x:0:" >/etc/group
 
 share() { mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$3" "$1" "$2"; }
-share repo /repo ro,cache=loose
 share share /share rw
+repository=$(cat /share/repository)
+mkdir -p "$repository"
+share repo "$repository" ro,cache=loose
 share deno /deno ro,cache=loose
 
 port_named() {
@@ -47,10 +49,11 @@ if grep -q initcall_blacklist=iommufd_init /proc/cmdline; then
 fi
 
 export PATH=/usr/bin:/bin HOME=/root NO_COLOR=1 DENO_NO_UPDATE_CHECK=1 DENO_DIR=/tmp/deno
-# Packages come from the host's cache; what Deno writes stays here.
+# Modules and packages come from the host's cache; what Deno writes stays here.
 mkdir -p "$DENO_DIR"
+tar -xf /share/modules.tar -C "$DENO_DIR"
 ln -s /deno/npm "$DENO_DIR/npm"
-cd /repo || exit 1
+cd "$repository" || exit 1
 
 if [ -e /share/shell ]; then
   . /share/environment.sh

@@ -12,7 +12,7 @@ const BUSYBOX = "/bin/busybox";
 /** Milliseconds. */
 const DAY = 86_400_000;
 /** Folders that are mounted over. */
-const FOLDERS = ["proc", "sys", "dev", "tmp", "root", "repo", "share", "deno", "run", "etc", "usr/bin", "bin"];
+const FOLDERS = ["proc", "sys", "dev", "tmp", "root", "share", "deno", "run", "etc", "usr/bin", "bin"];
 
 /** The libraries that a program loads, its loader included. */
 async function librariesOf(program: string): Promise<string[]> {

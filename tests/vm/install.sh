@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/../../tools/apt_suite.sh"
 
 run_packages=(busybox-static cpio gcc libc6-dev)
-kernel_packages=(bc bison flex libcap-dev libelf-dev libssl-dev make rsync xz-utils)
+kernel_packages=(bc bison flex libcap-dev libelf-dev libssl-dev lz4 make rsync xz-utils)
 # Translation of first-stage page tables came after Debian 12's own version.
 qemu_minimum=10.0.0
 

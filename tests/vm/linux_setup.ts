@@ -6,10 +6,8 @@
 import { linux } from "../../backends/linux/mod.ts";
 import type { Feature, Setup } from "../conformance/setup.ts";
 import { DEVICES } from "./devices.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 import { changed, openFilesMax, processUsage } from "./usage.ts";
-
-/** Whether the guest is the variant with iommufd. */
-export const IS_IOMMUFD: boolean = Deno.env.get("VM_VARIANT") === "iommufd";
 
 /** The library makes a device single; the rest is Linux's. */
 const FEATURES: readonly Feature[] = [

@@ -5,6 +5,7 @@
  */
 import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
 import { register } from "../harness.ts";
-import { IS_IOMMUFD, openLinux } from "./linux_setup.ts";
+import { openLinux } from "./linux_setup.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 
 if (IS_IOMMUFD) register(CONFORMANCE, hostOf(openLinux), Deno.test, "linux: ");

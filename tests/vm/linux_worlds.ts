@@ -8,6 +8,7 @@ import type { Host } from "../harness.ts";
 import { EduActor } from "../rules/edu_actor.ts";
 import type { World, Worlds } from "../rules/world.ts";
 import { DEVICES } from "./devices.ts";
+import { IS_IOMMUFD, IS_SCALABLE } from "./this_guest.ts";
 import { grown, iommuFiles, linuxUsage } from "./usage.ts";
 
 /** Milliseconds that QEMU's device takes at least. */
@@ -37,15 +38,13 @@ function worldOf(kernel: Kernel): World {
     first.mates = [second];
     second.mates = [first];
   }
-  // VT-d's scalable mode is what this kernel was told on its command line.
-  const aliasesReach = !Deno.readTextFileSync("/proc/cmdline").includes("sm_on");
-  for (const actor of pairs[1]!) actor.isCutOff = !aliasesReach;
+  for (const actor of pairs[1]!) actor.isCutOff = IS_SCALABLE;
   return {
     kernel,
     // One kernel, one set of rules: single open is kept by the library, the rest is Linux's.
     rules: { singleOpen: true, groupIoas: "linux" },
     resets: false,
-    aliasesReach,
+    aliasesReach: !IS_SCALABLE,
     alone: alone!,
     other: other!,
     siblings: pairs[0]!,
@@ -86,4 +85,4 @@ export function linuxHost(options: LinuxOptions): Host<Worlds> {
 }
 
 /** The interface that this machine is for. */
-export const INTERFACE: "iommufd" | "type1" = Deno.env.get("VM_VARIANT") === "type1" ? "type1" : "iommufd";
+export const INTERFACE: "iommufd" | "type1" = IS_IOMMUFD ? "iommufd" : "type1";

@@ -4,7 +4,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { LIMITED } from "../conformance/mod.ts";
 import { EXEMPT_LIMITED, withoutExempt } from "../type1/exempt.ts";
-import { IS_IOMMUFD } from "./linux_setup.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 import { NOBODY, outcomeOf, startProgram, writeProgram } from "./unprivileged.ts";
 
 /** KiB of memory that the user may lock. */

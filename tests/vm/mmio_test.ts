@@ -10,7 +10,8 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Caller, codeOf } from "../conformance/caller.ts";
 import { readRegion, writeRegion } from "../conformance/edu.ts";
 import { attached } from "../conformance/steps.ts";
-import { IS_IOMMUFD, openLinux } from "./linux_setup.ts";
+import { openLinux } from "./linux_setup.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 
 const CONFIG = 7;
 const COMMAND = 4;

@@ -6,6 +6,7 @@ import { hostOf, MOCK } from "../conformance/mod.ts";
 import type { Setup } from "../conformance/setup.ts";
 import { register } from "../harness.ts";
 import { DEVICES } from "./devices.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 
 function open(): Promise<Setup> {
   const kernel = new LinuxKernel();
@@ -23,7 +24,7 @@ function open(): Promise<Setup> {
   });
 }
 
-if (Deno.env.get("VM_VARIANT") === "iommufd") {
+if (IS_IOMMUFD) {
   // The library is loaded before any test, so that it is no test's leak.
   const held = new LinuxKernel();
   addEventListener("unload", () => held[Symbol.dispose]());

@@ -6,8 +6,9 @@
 import { LinuxKernel } from "../../backends/linux/kernel.ts";
 import { linux } from "../../backends/linux/mod.ts";
 import type { Type1Kernel } from "../../backends/linux/type1/mod.ts";
-import type { Setup } from "../conformance/setup.ts";
+import type { Feature, Setup } from "../conformance/setup.ts";
 import { DEVICES } from "./devices.ts";
+import { IS_SCALABLE } from "./this_guest.ts";
 import { openFiles, openFilesMax } from "./usage.ts";
 
 /** Files of VFIO that this process has open. */
@@ -21,7 +22,7 @@ export async function openType1(): Promise<Setup> {
   return {
     kernel,
     devices: DEVICES,
-    features: new Set(["one-table-a-group"]),
+    features: new Set<Feature>(IS_SCALABLE ? ["one-table-a-group"] : ["one-table-a-group", "bridge-dma"]),
     hardware: { type: 0, dataLength: 0 },
     apertureLast: 2n ** 48n - 1n,
     openFiles: openFilesMax(),

@@ -9,9 +9,8 @@ import { CONFORMANCE, hostOf } from "../conformance/mod.ts";
 import { register } from "../harness.ts";
 import { EXEMPT_ON_LINUX, withoutExempt } from "../type1/exempt.ts";
 import { DEVICES } from "./devices.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 import { openType1, vfioFiles } from "./type1_setup.ts";
-
-const IS_IOMMUFD = Deno.env.get("VM_VARIANT") === "iommufd";
 
 /** A device that says nothing must not hold the machine up. */
 function test(name: string, run: () => Promise<void>): void {

@@ -39,16 +39,23 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A cache of Deno's for {@linkcode NOBODY}, who must not write to that of root. @returns its folder. */
+function cacheOfNobody(): string {
+  const folder = join("/tmp", `deno-${NOBODY}`);
+  const command = `[ -d "$0" ] || { mkdir "$0" && tar -xf /share/modules.tar -C "$0" && chown -R ${NOBODY}:${NOBODY} "$0"; }`;
+  const { success } = new Deno.Command("/bin/sh", { args: ["-c", command, folder] }).outputSync();
+  if (!success) throw new Error(`Cannot make ${folder}`);
+  return folder;
+}
+
 /** Start a program. */
 export function startProgram(path: string, args: readonly string[], options: StartOptions = {}): Deno.ChildProcess {
   const { isRoot = false, memlock, permissions = ["--allow-ffi"], env = {} } = options;
-  const home = join("/tmp", `deno-${isRoot ? "root" : NOBODY}`);
   const limit = memlock === undefined ? "" : `ulimit -l ${memlock}; `;
   const command = `${limit}exec "$0" run --no-check "$@"`;
   return new Deno.Command("/bin/sh", {
     args: ["-c", command, Deno.execPath(), ...permissions, path, ...args],
-    env: { ...env, DENO_DIR: home, HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-    ...(isRoot ? {} : { uid: NOBODY, gid: NOBODY }),
+    ...(isRoot ? { env } : { env: { ...env, DENO_DIR: cacheOfNobody(), HOME: "/tmp" }, uid: NOBODY, gid: NOBODY }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
