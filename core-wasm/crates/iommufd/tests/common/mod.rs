@@ -4,11 +4,13 @@
 mod calls;
 pub mod interrupts;
 pub mod mock;
+pub mod program;
 pub mod ranges;
 mod requests;
 pub mod starved;
 pub mod world;
 
+use failing_alloc::{FailingAlloc, failing_at};
 use iommufd::{
     Config, DeviceConfig, FaultReason, GroupIoas, HOST_RELEASE, IommuConfig, IrqConfig, Kernel, Kind, Limits, Pa, Ram, RegionConfig,
     ReservedKind, Rules, Usage,
@@ -17,6 +19,10 @@ use iova::Range;
 pub use requests::Request;
 pub use uapi::iommufd as api;
 pub use uapi::{Errno, vfio};
+
+/// Lets [`Machine::starving`] make any allocation fail.
+#[global_allocator]
+static HEAP: FailingAlloc = FailingAlloc;
 
 pub const PAGE: u64 = 4096;
 pub const LARGE: u64 = 2 << 20;
@@ -94,7 +100,7 @@ pub struct Machine {
     pub kernel: Kernel,
     /// Where requests are.
     pub argument: u64,
-    staging: Pa,
+    pub staging: Pa,
 }
 
 /// Where [`tagged`] maps its page.
@@ -148,6 +154,23 @@ impl Machine {
         Machine { kernel, argument, staging }
     }
 
+    /// Makes a call once for each allocation that it takes, which fails: the call answers ENOMEM and has changed nothing. Then makes it with
+    /// memory enough. So every request of every test has been short of memory in each way, and has succeeded after that.
+    #[track_caller]
+    pub fn starving<T>(&mut self, call: impl Fn(&mut Kernel) -> Result<T, Errno>) -> Result<T, Errno> {
+        for number in 0.. {
+            let before = self.kernel.usage();
+            let (result, has_failed) = failing_at(number, || call(&mut self.kernel));
+            if !has_failed || !matches!(result, Err(Errno::ENOMEM)) {
+                // A call may do without what it did not get; then it has to come to the same.
+                return result;
+            }
+            self.check();
+            assert_eq!(self.kernel.usage(), before, "something is left after allocation {number} failed");
+        }
+        unreachable!("a call makes only so many allocations")
+    }
+
     /// Panics with what does not hold.
     #[track_caller]
     pub fn check(&self) {
@@ -171,8 +194,11 @@ impl Machine {
     /// The bytes of a request to its file, as they are. Returns the result and the bytes afterwards.
     #[track_caller]
     pub fn raw(&mut self, fd: u32, number: u32, bytes: &[u8]) -> (Result<u32, Errno>, Vec<u8>) {
-        self.kernel.poke(self.argument, bytes).unwrap();
-        let result = self.kernel.ioctl(fd as i32, number, self.argument);
+        let argument = self.argument;
+        let result = self.starving(|kernel| {
+            kernel.poke(argument, bytes).unwrap();
+            kernel.ioctl(fd as i32, number, argument)
+        });
         self.check();
         let mut after = vec![0; bytes.len()];
         self.kernel.peek(self.argument, &mut after).unwrap();
@@ -200,7 +226,7 @@ impl Machine {
     /// A request whose struct is at `argument`, wherever that is.
     #[track_caller]
     pub fn call_at(&mut self, fd: u32, number: u32, argument: u64) -> Result<u32, Errno> {
-        let result = self.kernel.ioctl(fd as i32, number, argument);
+        let result = self.starving(|kernel| kernel.ioctl(fd as i32, number, argument));
         self.check();
         result
     }
