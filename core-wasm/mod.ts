@@ -11,6 +11,8 @@ export interface BootConfig {
   readonly iommu: "vtd" | "amdvi" | "remote" | "mock";
   /** Levels of its page tables. */
   readonly levels: number;
+  /** Whether devices may use PASIDs and nested page tables. Default: false. */
+  readonly scalable?: boolean;
   /** Whether an open device refuses to be opened again. */
   readonly singleOpen: boolean;
   /** Which devices of a group must share a page table. */
@@ -45,10 +47,10 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-function bootFlags({ iommu, singleOpen, groupIoas, memlock }: BootConfig): number {
+function bootFlags({ iommu, scalable, singleOpen, groupIoas, memlock }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
   const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32 }[iommu];
-  return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0);
+  return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0);
 }
 
 /**

@@ -17,6 +17,8 @@ const SYS_RESOURCE: u32 = 8;
 const REMOTE: u32 = 16;
 /// `boot`: the IOMMU is the mock one of Linux's tests.
 const MOCK: u32 = 32;
+/// `boot`: devices may use PASIDs and nested page tables.
+const SCALABLE: u32 = 64;
 
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
 const HANDLE_BYTES: usize = 64;
@@ -31,8 +33,8 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32. `memlock` is in bytes; infinite: no limit. Returns nothing if
-/// memory is short: then the instance is of no use.
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64. `memlock` is in bytes; infinite: no limit. Returns
+/// nothing if memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
@@ -43,7 +45,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
     };
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
-        iommu: IommuConfig { remote: flags & REMOTE != 0, ..IommuConfig::new(kind, levels) },
+        iommu: IommuConfig { remote: flags & REMOTE != 0, scalable: flags & SCALABLE != 0, ..IommuConfig::new(kind, levels) },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
         limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };

@@ -2,7 +2,7 @@
 
 use crate::answer::{negative, nothing, number};
 use crate::core::Core;
-use iommufd::{DeviceConfig, FaultReason, IrqConfig, RegionConfig, ReservedKind};
+use iommufd::{DeviceConfig, FaultReason, IrqConfig, PasidConfig, RegionConfig, ReservedKind};
 use iova::Range;
 use uapi::Errno;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -13,6 +13,12 @@ const VIABLE: u32 = 1;
 const RESET: u32 = 2;
 /// `add_device`: transfers are coherent with caches.
 const COHERENT: u32 = 4;
+/// `add_device`: requests with a PASID may be for execution.
+const PASID_EXECUTE: u32 = 8;
+/// `add_device`: requests with a PASID may be privileged.
+const PASID_PRIVILEGED: u32 = 16;
+/// `add_device`: where the bits of a PASID are in the flags.
+const PASID_BITS_SHIFT: u32 = 8;
 
 /// By the number that stands for each at the border.
 const RESERVED_KINDS: [ReservedKind; 4] = [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
@@ -24,7 +30,8 @@ impl Core {
         number(self.kernel.add_group())
     }
 
-    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4. Returns its number, which counts from 0, or −errno.
+    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
+    /// has. Returns its number, which counts from 0, or −errno.
     pub fn add_device(&mut self, group: u32, requester: u32, flags: u32) -> i32 {
         number(self.kernel.add_device(DeviceConfig {
             group,
@@ -32,6 +39,11 @@ impl Core {
             viable: flags & VIABLE != 0,
             reset: flags & RESET != 0,
             coherent: flags & COHERENT != 0,
+            pasids: PasidConfig {
+                bits: (flags >> PASID_BITS_SHIFT) as u8,
+                execute: flags & PASID_EXECUTE != 0,
+                privileged: flags & PASID_PRIVILEGED != 0,
+            },
         }))
     }
 

@@ -1,7 +1,7 @@
 //! What translation costs a device: look-ups, and 64 KiB of DMA against a plain copy of as much.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use iommu::{DomainId, FRAME, Iommu, IommuConfig, Kind, Pa, Prot, Ram, Run, Source, UserMemory};
+use iommu::{DomainId, FRAME, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Run, Source, UserMemory};
 use std::hint::black_box;
 
 const DEVICE: Source = Source { device: 0, requester: 0x18, pasid: None };
@@ -21,7 +21,7 @@ fn machine(kind: Kind) -> Machine {
     let mut iommu = Iommu::new(IommuConfig::new(kind, 4)).expect("4 levels exist");
     iommu.add_device(0).expect("memory");
     let domain = iommu.create_domain(&mut ram).expect("RAM");
-    iommu.attach(DEVICE.requester, Some(domain)).expect("it exists");
+    iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let buffer = ram.alloc(LENGTH).expect("RAM");
     Machine { ram, iommu, domain, buffer }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::DomainId;
 use crate::fault::{FaultReason, FaultRecord};
-use crate::iommu::Iommu;
+use crate::iommu::{Iommu, NO_PASID};
 use crate::iotlb::Hit;
 use crate::ram::Ram;
 use crate::statistics::DeviceStatistics;
@@ -15,7 +15,7 @@ pub struct Source {
     pub device: u32,
     /// Requester id that the transfer carries; it decides about the domain.
     pub requester: u32,
-    /// PASID that the transfer carries. No domain can be attached to a PASID, so a transfer with one is blocked.
+    /// PASID that the transfer carries; each has a domain of its own. None is as [`NO_PASID`].
     pub pasid: Option<u32>,
 }
 
@@ -123,10 +123,7 @@ impl Iommu {
     /// The domain that decides about transfers of `source`.
     #[inline]
     fn domain_of(&self, source: &Source) -> Option<DomainId> {
-        match source.pasid {
-            None => self.attached(source.requester),
-            Some(_) => None,
-        }
+        self.attached(source.requester, source.pasid.unwrap_or(NO_PASID))
     }
 
     /// The memory behind `iova` up to the end of its page, if the transfer may use it.

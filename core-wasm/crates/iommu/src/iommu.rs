@@ -16,6 +16,9 @@ const MOCK_APERTURE: Range = Range { start: 1 << 24, last: (1 << 31) - 1 };
 /// Page sizes that a mock domain for huge pages has.
 const MOCK_HUGE_PAGES: u64 = 1 << 20 | 1 << FRAME_LG2;
 
+/// The PASID of transfers without one: hardware keeps their page table at entry 0 of the table of PASIDs.
+pub const NO_PASID: u32 = 0;
+
 /// What kind of IOMMU a machine has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IommuConfig {
@@ -27,6 +30,9 @@ pub struct IommuConfig {
     pub page_sizes: u64,
     /// Whether accesses snoop caches whatever the device asks for.
     pub coherent: bool,
+    /// Whether devices may use PASIDs and page tables of the program's own on top of the IOMMU's: what VT-d calls scalable mode. A mock IOMMU has
+    /// both whatever this says.
+    pub scalable: bool,
     /// Whether the page tables are somebody else's: domains are checked and counted here, but map nothing, since memory is that of a process
     /// which this crate does not know. Their tables stay empty, so that no transfer would find anything.
     pub remote: bool,
@@ -35,7 +41,7 @@ pub struct IommuConfig {
 impl IommuConfig {
     /// All page sizes, coherent.
     pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
-        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, remote: false }
+        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, scalable: false, remote: false }
     }
 }
 
@@ -46,20 +52,26 @@ pub(crate) struct Device {
     pub(crate) statistics: DeviceStatistics,
 }
 
-/// A requester that was attached once, and its domain now.
+/// A requester with one of its PASIDs, and the domain of such transfers now.
 struct Requester {
-    id: u32,
+    key: u64,
     domain: Option<DomainId>,
+}
+
+/// What [`Requester`]s are sorted by.
+#[inline(always)]
+const fn key_of(requester: u32, pasid: u32) -> u64 {
+    (requester as u64) << 32 | pasid as u64
 }
 
 /// The IOMMU of a machine. One for all its devices.
 ///
-/// A requester that is attached to nothing is blocked: none of its transfers reaches memory.
+/// A requester that is attached to nothing is blocked: none of its transfers reaches memory. So is each of its PASIDs.
 pub struct Iommu {
     config: IommuConfig,
     pub(crate) domains: Domains,
     pub(crate) iotlb: Iotlb,
-    /// Sorted by id.
+    /// Sorted by key. Those without a PASID stay once they were attached.
     requesters: Vec<Requester>,
     pub(crate) devices: Vec<Device>,
     pub(crate) faults: FaultLog,
@@ -115,7 +127,7 @@ impl Iommu {
     /// Creates a domain that maps nothing. ENOMEM: no RAM for its top table, or the heap is full.
     pub fn create_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
         self.domains.reserve()?;
-        let IommuConfig { kind, levels, page_sizes, coherent, remote } = self.config;
+        let IommuConfig { kind, levels, page_sizes, coherent, remote, .. } = self.config;
         let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
         let aperture = match kind {
             Kind::AmdMock => MOCK_APERTURE,
@@ -183,33 +195,45 @@ impl Iommu {
         done.length
     }
 
-    /// Lets the transfers of a requester go through a domain, or, with `None`, nowhere. ENOENT if there is no such domain; ENOMEM
-    /// is possible only the first time that a requester is attached to a domain; `None` never fails.
-    pub fn attach(&mut self, requester: u32, domain: Option<DomainId>) -> Result<()> {
+    /// Lets the transfers of a requester with a PASID go through a domain, or, with `None`, nowhere. Transfers without a PASID are those with
+    /// [`NO_PASID`]. ENOENT if there is no such domain; ENOMEM is possible only where they are blocked, and without a PASID only the first time;
+    /// `None` never fails.
+    pub fn attach(&mut self, requester: u32, pasid: u32, domain: Option<DomainId>) -> Result<()> {
         if domain.is_some_and(|id| self.domains.get(id).is_none()) {
             return Err(Errno::ENOENT);
         }
-        match self.requesters.binary_search_by_key(&requester, |entry| entry.id) {
+        let key = key_of(requester, pasid);
+        match self.requesters.binary_search_by_key(&key, |entry| entry.key) {
+            Ok(at) if domain.is_none() && pasid != NO_PASID => {
+                // There are many PASIDs, of which few are used at a time.
+                self.requesters.remove(at);
+            }
             Ok(at) => self.requesters[at].domain = domain,
             Err(_) if domain.is_none() => {}
             Err(at) => {
                 self.requesters.try_reserve(1).map_err(OutOfMemory::from)?;
-                self.requesters.insert(at, Requester { id: requester, domain });
+                self.requesters.insert(at, Requester { key, domain });
             }
         }
         Ok(())
     }
 
-    /// The domain that a requester is attached to.
+    /// The domain that transfers of a requester with a PASID, or with [`NO_PASID`], go through.
     #[inline]
-    pub fn attached(&self, requester: u32) -> Option<DomainId> {
-        let at = self.requesters.binary_search_by_key(&requester, |entry| entry.id).ok()?;
+    pub fn attached(&self, requester: u32, pasid: u32) -> Option<DomainId> {
+        let key = key_of(requester, pasid);
+        let at = self.requesters.binary_search_by_key(&key, |entry| entry.key).ok()?;
         self.requesters[at].domain
     }
 
-    /// Where a transfer of a requester would go, and what would be allowed there. Nothing is cached, counted or logged.
+    /// How many pairs of requester and PASID go through a domain.
+    pub fn attachments(&self) -> usize {
+        self.requesters.iter().filter(|entry| entry.domain.is_some()).count()
+    }
+
+    /// Where a transfer of a requester without a PASID would go, and what would be allowed there. Nothing is cached, counted or logged.
     pub fn translate(&self, ram: &Ram, requester: u32, iova: u64) -> core::result::Result<Translation, FaultReason> {
-        let domain = self.attached(requester).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
+        let domain = self.attached(requester, NO_PASID).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
         domain.translate(ram, iova)
     }
 

@@ -3,7 +3,7 @@
 //!
 //! - [`Ram`]: machine memory, its frames and their reference counts; page tables lie in it.
 //! - [`UserMemory`], [`MemFile`]: what `mmap`, `munmap` and `memfd_create` manage on top of it.
-//! - [`Iommu`]: requester → domain → page table → RAM, with permissions, faults and statistics; DMA is a copy inside [`Ram`].
+//! - [`Iommu`]: requester and PASID → domain → page table → RAM, with permissions, faults and statistics; DMA is a copy inside [`Ram`].
 //!
 //! What holds between calls:
 //! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
@@ -31,7 +31,7 @@ mod user_memory;
 pub use dma::Source;
 pub use domain::DomainId;
 pub use fault::{FaultLog, FaultReason, FaultRecord};
-pub use iommu::{Iommu, IommuConfig};
+pub use iommu::{Iommu, IommuConfig, NO_PASID};
 pub use mem_file::MemFile;
 pub use mmap::{
     MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,

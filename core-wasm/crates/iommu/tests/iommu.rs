@@ -1,6 +1,6 @@
 //! The IOMMU against the dumbest model: a map of 4 KiB pages for each domain, and a copy of all memory.
 
-use iommu::{DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, Pa, Prot, Ram, Run, Source};
+use iommu::{DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Run, Source};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use uapi::Errno;
@@ -252,7 +252,7 @@ impl Machine {
             }
             Operation::Attach { requester, which } => {
                 let id = which.and_then(|which| self.domain(which));
-                self.iommu.attach(requester, id).expect("it exists");
+                self.iommu.attach(requester, NO_PASID, id).expect("it exists");
                 self.attached[requester as usize] = id;
             }
             Operation::Transfer { requester, iova, length, write, seed } => self.transfer(requester, iova, length, write, seed),
@@ -309,7 +309,7 @@ fn small() -> Small {
     let mut iommu = Iommu::new(IommuConfig::new(Kind::VtdSs, 3)).expect("the format has 3 levels");
     iommu.add_device(DEVICE.device).expect("the test machine has memory");
     let domain = iommu.create_domain(&mut ram).expect("there is RAM");
-    iommu.attach(DEVICE.requester, Some(domain)).expect("it exists");
+    iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let [page, buffer] = [(); 2].map(|()| ram.alloc(FRAME).expect("there is RAM"));
     iommu.map(&mut ram, domain, 0x1000, [Run { pa: page, length: FRAME }].into_iter(), RW).expect("free");
     Small { ram, iommu, domain, page, buffer }
@@ -371,9 +371,9 @@ fn permissions_are_checked_for_cached_translations_as_well() {
 fn no_translation_outlives_unmap_destroy_or_detach() {
     let mut machine = small();
     assert_eq!(machine.read(0x1000, 8), Ok(()));
-    machine.iommu.attach(DEVICE.requester, None).expect("never fails");
+    machine.iommu.attach(DEVICE.requester, NO_PASID, None).expect("never fails");
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
-    machine.iommu.attach(DEVICE.requester, Some(machine.domain)).expect("it exists");
+    machine.iommu.attach(DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
     assert_eq!(machine.read(0x1000, 8), Ok(()));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, machine.domain, 0x1000, FRAME), FRAME);
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::NotPresent));
@@ -385,7 +385,7 @@ fn no_translation_outlives_unmap_destroy_or_detach() {
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
     let next = machine.iommu.create_domain(&mut machine.ram).expect("there is RAM");
     assert_eq!(next, machine.domain, "the id is used again, or this test shows nothing");
-    machine.iommu.attach(DEVICE.requester, Some(next)).expect("it exists");
+    machine.iommu.attach(DEVICE.requester, NO_PASID, Some(next)).expect("it exists");
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::NotPresent));
 }
 
@@ -470,8 +470,8 @@ fn reasons_have_the_codes_that_the_binding_publishes() {
 fn requests_about_no_domain_are_refused() {
     let mut machine = small();
     let none = DomainId(7);
-    assert_eq!(machine.iommu.attach(1, Some(none)), Err(Errno::ENOENT));
-    assert_eq!(machine.iommu.attach(1, None), Ok(()));
+    assert_eq!(machine.iommu.attach(1, NO_PASID, Some(none)), Err(Errno::ENOENT));
+    assert_eq!(machine.iommu.attach(1, NO_PASID, None), Ok(()));
     assert_eq!(machine.iommu.map(&mut machine.ram, none, 0, [].into_iter(), RW), Err(Errno::ENOENT));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, none, 0, FRAME), 0);
     assert_eq!((machine.iommu.aperture(none).last, machine.iommu.page_sizes(none)), (0, 0));

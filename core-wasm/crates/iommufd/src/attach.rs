@@ -1,15 +1,38 @@
-//! Attaching devices to page tables: first attach, replace, detach, and the choice of an automatic page table.
+//! Attaching devices and their PASIDs to page tables: attach, replace, detach, and the choice of an automatic page table.
 
 use crate::context::Context;
-use crate::domains::Reserver;
 use crate::file::Bound;
 use crate::group::AttachSet;
 use crate::hardware::Hardware;
 use crate::hwpt::Making;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use iommu::DomainId;
+use iommu::{DomainId, NO_PASID};
 use uapi::{Errno, Result};
+
+/// Which transfers: those of a bound device with one PASID, or with [`NO_PASID`] those without.
+#[derive(Clone, Copy)]
+pub(crate) struct Port {
+    pub(crate) device: u32,
+    pub(crate) bound: Bound,
+    pub(crate) pasid: u32,
+}
+
+impl Port {
+    /// The transfers of a device without a PASID.
+    pub(crate) fn plain(device: u32, bound: Bound) -> Port {
+        Port { device, bound, pasid: NO_PASID }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// Of what is not attached.
+    Attach,
+    /// Of what is.
+    Replace,
+}
 
 /// A page table that a device comes to: its ids, and where its areas are.
 #[derive(Clone, Copy)]
@@ -17,51 +40,65 @@ struct Destination {
     id: u32,
     ioas: u32,
     domain: DomainId,
+    /// Whether PASIDs may be attached to it, and beside it.
+    pasid: bool,
 }
 
 impl Kernel {
-    /// Attaches a bound device to a page table, or to an IOAS by an automatic one; replaces what it was attached to. Returns the object id
-    /// of the page table. On failure nothing has changed.
-    pub(crate) fn attach(&mut self, device: u32, bound: Bound, pt_id: u32) -> Result<u32> {
-        let object = self.context(bound.context)?.objects.get(pt_id)?;
+    /// Attaches a device to a page table, or to an IOAS by an automatic one. Returns the object id of the page table. EBUSY if it is attached,
+    /// EINVAL if others of its set use another page table or PASIDs do not go with that one. On failure nothing has changed.
+    pub(crate) fn attach(&mut self, port: Port, pt_id: u32) -> Result<u32> {
+        self.change(port, pt_id, Change::Attach)
+    }
+
+    /// Replaces what a device is attached to, for its whole set, without a moment between. EINVAL if it is not attached. Otherwise as
+    /// [`Self::attach`].
+    pub(crate) fn replace(&mut self, port: Port, pt_id: u32) -> Result<u32> {
+        self.change(port, pt_id, Change::Replace)
+    }
+
+    fn change(&mut self, port: Port, pt_id: u32, change: Change) -> Result<u32> {
+        let object = self.context(port.bound.context)?.objects.get(pt_id)?;
         match object.kind {
             ObjectKind::Hwpt => {
-                self.change(device, bound, object.index)?;
+                self.change_to(port, object.index, change)?;
                 Ok(pt_id)
             }
-            ObjectKind::Ioas => self.attach_automatic(device, bound, object.index),
+            ObjectKind::Ioas => self.change_to_ioas(port, object.index, change),
             ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => Err(Errno::EINVAL),
         }
     }
 
     /// Tries the automatic page tables of an IOAS in their order, then makes one.
-    fn attach_automatic(&mut self, device: u32, bound: Bound, ioas: u32) -> Result<u32> {
+    fn change_to_ioas(&mut self, port: Port, ioas: u32, change: Change) -> Result<u32> {
         for position in 0.. {
-            let context = self.context(bound.context)?;
+            let context = self.context(port.bound.context)?;
             let Some(&index) = context.ioases.get(ioas).and_then(|ioas| ioas.hwpts.get(position)) else { break };
             let Some(hwpt) = context.hwpts.get(index).filter(|hwpt| hwpt.automatic) else { continue };
             let id = hwpt.id;
-            match self.change(device, bound, index) {
+            match self.change_to(port, index, change) {
                 Ok(()) => return Ok(id),
                 // This one does not suit the device.
                 Err(Errno::EINVAL) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.attach_new(device, bound, ioas)
+        self.change_to_new(port, ioas, change)
     }
 
     /// Makes an automatic page table. As in Linux a first attach comes before the areas are shown to it, a replacement after.
-    fn attach_new(&mut self, device: u32, bound: Bound, ioas: u32) -> Result<u32> {
-        let (context, hardware) = self.parts(bound.context)?;
+    fn change_to_new(&mut self, port: Port, ioas: u32, change: Change) -> Result<u32> {
+        let (context, hardware) = self.parts(port.bound.context)?;
         let index = context.new_hwpt(hardware, ioas, Making::AUTOMATIC)?;
         let id = context.hwpts.get(index).ok_or(Errno::EIO)?.id;
-        let first = !self.device(device)?.attached;
-        let result = if first { self.attach_then_fill(device, bound, index) } else { self.fill_then_replace(device, bound, index) };
+        let result = match change {
+            Change::Attach => self.attach_then_fill(port, index),
+            Change::Replace => self.fill_then_replace(port, index),
+        };
         match result {
             Ok(()) => Ok(id),
             Err(error) => {
-                let (context, hardware) = self.parts(bound.context)?;
+                let (context, hardware) = self.parts(port.bound.context)?;
                 // Nothing is attached to it.
                 let _ = context.destroy(hardware, id);
                 Err(error)
@@ -69,71 +106,80 @@ impl Kernel {
         }
     }
 
-    fn attach_then_fill(&mut self, device: u32, bound: Bound, index: u32) -> Result<()> {
-        let to = self.destination(bound.context, index)?;
-        self.attach_first(device, bound, to)?;
-        let (context, hardware) = self.parts(bound.context)?;
+    fn attach_then_fill(&mut self, port: Port, index: u32) -> Result<()> {
+        let to = self.destination(port.bound.context, index)?;
+        self.attach_to(port, to)?;
+        let (context, hardware) = self.parts(port.bound.context)?;
         if let Err(error) = context.add_domain(hardware, index) {
-            self.leave(device, bound);
+            self.leave(port);
             // The page table is not used again: it goes with its object, which nothing may hold then.
-            self.context_mut(bound.context)?.objects.hold(to.id, -1);
+            self.context_mut(port.bound.context)?.objects.hold(to.id, -1);
             return Err(error);
         }
         Ok(())
     }
 
-    fn fill_then_replace(&mut self, device: u32, bound: Bound, index: u32) -> Result<()> {
-        let (context, hardware) = self.parts(bound.context)?;
+    fn fill_then_replace(&mut self, port: Port, index: u32) -> Result<()> {
+        let (context, hardware) = self.parts(port.bound.context)?;
         context.add_domain(hardware, index)?;
-        self.change(device, bound, index)
+        self.change_to(port, index, Change::Replace)
     }
 
-    /// Attaches a device to a page table, or replaces by it what the device is attached to.
-    fn change(&mut self, device: u32, bound: Bound, index: u32) -> Result<()> {
-        let to = self.destination(bound.context, index)?;
-        if self.device(device)?.attached { self.replace(device, bound, to) } else { self.attach_first(device, bound, to) }
-    }
-
-    /// Attaches a device that is not attached. EINVAL if others of its set use another page table; EADDRINUSE if its reserved ranges are
-    /// in use in the IOAS.
-    fn attach_first(&mut self, device: u32, bound: Bound, to: Destination) -> Result<()> {
-        let set_number = self.device(device)?.set;
-        let set_hwpt = self.set(set_number)?.hwpt;
-        if set_hwpt.is_some_and(|id| id != to.id) {
-            return Err(Errno::EINVAL);
+    fn change_to(&mut self, port: Port, index: u32, change: Change) -> Result<()> {
+        let to = self.destination(port.bound.context, index)?;
+        match change {
+            Change::Attach => self.attach_to(port, to),
+            Change::Replace => self.replace_by(port, to),
         }
-        self.reserve_for(device, bound.context, to.ioas)?;
-        if set_hwpt.is_none()
-            && let Err(error) = self.point_set(set_number, Some(to.domain))
-        {
-            self.release_for(device, bound.context, to.ioas);
+    }
+
+    fn attach_to(&mut self, port: Port, to: Destination) -> Result<()> {
+        let Port { device, bound, pasid } = port;
+        let number = self.device(device)?.set;
+        let set = self.set(number)?;
+        if let Some(attachment) = set.attachment(pasid) {
+            if attachment.devices.contains(&device) {
+                return Err(Errno::EBUSY);
+            }
+            if attachment.hwpt != to.id {
+                return Err(Errno::EINVAL);
+            }
+        }
+        let first = set.attachment(pasid).is_none();
+        if pasid == NO_PASID {
+            self.reserve_for(device, bound.context, to.ioas)?;
+        }
+        let added = self.set_mut(number)?.add(device, pasid, to.id);
+        let attached = added.and_then(|()| if first { self.point(port, to) } else { Ok(()) });
+        if let Err(error) = attached {
+            self.set_mut(number)?.remove(device, pasid);
+            if pasid == NO_PASID {
+                self.release_for(device, bound.context, to.ioas);
+            }
             return Err(error);
         }
-        let set = self.set_mut(set_number)?;
-        set.hwpt = Some(to.id);
-        set.attached += 1;
-        self.device_mut(device)?.attached = true;
         let objects = &mut self.context_mut(bound.context)?.objects;
         objects.hold(to.id, 1);
         objects.hold(bound.id, 1);
         Ok(())
     }
 
-    /// Moves the whole set of an attached device to another page table at once: no moment without one. The same page table is no change.
-    fn replace(&mut self, device: u32, bound: Bound, to: Destination) -> Result<()> {
+    /// Moves the whole set of an attached device at once: no moment without a page table. The same page table is no change.
+    fn replace_by(&mut self, port: Port, to: Destination) -> Result<()> {
+        let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
-        let set = self.set(number)?;
-        let (old_id, count) = (set.hwpt.ok_or(Errno::EIO)?, set.attached);
+        let attachment = self.set(number)?.attachment(pasid).filter(|attachment| attachment.devices.contains(&device));
+        let (old_id, count) = attachment.map(|attachment| (attachment.hwpt, attachment.devices.len())).ok_or(Errno::EINVAL)?;
         if old_id == to.id {
             return Ok(());
         }
         let old_index = self.context(bound.context)?.objects.index(old_id, ObjectKind::Hwpt)?;
         let old_ioas = self.destination(bound.context, old_index)?.ioas;
-        let moves = old_ioas != to.ioas;
+        let moves = pasid == NO_PASID && old_ioas != to.ioas;
         if moves {
             self.reserve_for_set(number, bound.context, to.ioas)?;
         }
-        if let Err(error) = self.point_set(number, Some(to.domain)) {
+        if let Err(error) = self.point(port, to) {
             if moves {
                 self.release_for_set(number, bound.context, to.ioas);
             }
@@ -142,7 +188,7 @@ impl Kernel {
         if moves {
             self.release_for_set(number, bound.context, old_ioas);
         }
-        self.set_mut(number)?.hwpt = Some(to.id);
+        self.set_mut(number)?.attachment_mut(pasid).ok_or(Errno::EIO)?.hwpt = to.id;
         let (context, hardware) = self.parts(bound.context)?;
         context.objects.hold(to.id, count as i32);
         context.objects.hold(old_id, 1 - count as i32);
@@ -150,90 +196,94 @@ impl Kernel {
         Ok(())
     }
 
-    /// Detaches a bound device. Nothing happens if it is not attached. Never fails.
-    pub(crate) fn detach(&mut self, device: u32, bound: Bound) {
-        if let Some(hwpt) = self.leave(device, bound)
-            && let Ok((context, hardware)) = self.parts(bound.context)
+    /// Detaches a device. Nothing happens if it is not attached. Never fails.
+    pub(crate) fn detach(&mut self, port: Port) {
+        if let Some(hwpt) = self.leave(port)
+            && let Ok((context, hardware)) = self.parts(port.bound.context)
         {
             context.put_hwpt(hardware, hwpt);
         }
     }
 
-    /// Takes a device off its page table, but for the hold on that, which is then the caller's. The last of its set blocks it.
-    fn leave(&mut self, device: u32, bound: Bound) -> Option<u32> {
-        let entry = self.device_mut(device).ok().filter(|device| device.attached)?;
-        entry.attached = false;
-        let number = entry.set;
-        let set = self.set_mut(number).ok()?;
-        let hwpt = set.hwpt?;
-        set.attached -= 1;
-        if set.attached == 0 {
-            set.hwpt = None;
-            // Blocking needs no memory.
-            let _ = self.point_set(number, None);
+    /// Detaches a device with all its PASIDs.
+    pub(crate) fn detach_all(&mut self, device: u32, bound: Bound) {
+        while let Some(pasid) = self.first_pasid(device) {
+            self.detach(Port { device, bound, pasid });
+        }
+    }
+
+    /// The lowest PASID that a device is attached with.
+    fn first_pasid(&self, device: u32) -> Option<u32> {
+        let set = self.set(self.device(device).ok()?.set).ok()?;
+        set.attachments.iter().find(|attachment| attachment.devices.contains(&device)).map(|attachment| attachment.pasid)
+    }
+
+    /// Takes a device off its page table, but for the hold on that, which is then the caller's. The last of its set is blocked.
+    fn leave(&mut self, port: Port) -> Option<u32> {
+        let Port { device, bound, pasid } = port;
+        let number = self.device(device).ok()?.set;
+        let (hwpt, last) = self.set_mut(number).ok()?.remove(device, pasid)?;
+        if last {
+            self.block(port);
         }
         let context = self.context_mut(bound.context).ok()?;
         context.objects.hold(bound.id, -1);
-        let index = context.objects.index(hwpt, ObjectKind::Hwpt).ok()?;
-        let ioas = context.hwpts.get(index)?.ioas;
-        self.release_for(device, bound.context, ioas);
+        if pasid == NO_PASID {
+            let index = context.objects.index(hwpt, ObjectKind::Hwpt).ok()?;
+            let ioas = context.hwpts.get(index)?.ioas;
+            self.release_for(device, bound.context, ioas);
+        }
         Some(hwpt)
     }
 
-    /// Reserves a device's ranges in an IOAS. All or nothing.
-    fn reserve_for(&mut self, device: u32, context: u32, ioas: u32) -> Result<()> {
-        let Kernel { devices, contexts, .. } = self;
-        let device_entry = devices.get(device as usize).ok_or(Errno::EIO)?;
-        let ioas = contexts.get_mut(context).and_then(|context| context.ioases.get_mut(ioas)).ok_or(Errno::EIO)?;
-        for range in device_entry.reserved_ranges() {
-            if let Err(error) = ioas.reserve(range, Reserver::Device(device)) {
-                ioas.release(Reserver::Device(device));
-                return Err(error);
-            }
-        }
+    /// Points the transfers of a whole set to a page table. EINVAL if PASIDs do not go with it, or if the PASID is beyond those that a member
+    /// has.
+    fn point(&mut self, port: Port, to: Destination) -> Result<()> {
+        let Port { device, bound, pasid } = port;
+        let number = self.device(device)?.set;
+        self.check_pasids(number, bound.context, pasid, to)?;
+        self.mock_may_set_pasid(device, pasid)?;
+        self.point_set(number, pasid, Some(to.domain))?;
+        self.mock_has_set_pasid(device, pasid, true);
         Ok(())
     }
 
-    fn release_for(&mut self, device: u32, context: u32, ioas: u32) {
-        if let Some(ioas) = self.contexts.get_mut(context).and_then(|context| context.ioases.get_mut(ioas)) {
-            ioas.release(Reserver::Device(device));
+    fn block(&mut self, port: Port) {
+        self.mock_has_set_pasid(port.device, port.pasid, false);
+        if let Ok(set) = self.device(port.device).map(|device| device.set) {
+            // Blocking needs no memory.
+            let _ = self.point_set(set, port.pasid, None);
         }
     }
 
-    /// Reserves the ranges of all attached devices of a set. All or nothing.
-    fn reserve_for_set(&mut self, set: u32, context: u32, ioas: u32) -> Result<()> {
-        for position in 0.. {
-            let Some(member) = self.attached_member(set, position) else { break };
-            let Some(device) = member else { continue };
-            if let Err(error) = self.reserve_for(device, context, ioas) {
-                self.release_for_set(set, context, ioas);
-                return Err(error);
-            }
+    fn check_pasids(&self, number: u32, context: u32, pasid: u32, to: Destination) -> Result<()> {
+        let set = self.set(number)?;
+        if pasid == NO_PASID {
+            let used = set.attachments.iter().any(|attachment| attachment.pasid != NO_PASID);
+            return if used && !to.pasid { Err(Errno::EINVAL) } else { Ok(()) };
         }
-        Ok(())
+        let plain = set.attachment(NO_PASID).map(|attachment| self.takes_pasids(context, attachment.hwpt));
+        if !to.pasid || !plain.unwrap_or(Ok(true))? {
+            return Err(Errno::EINVAL);
+        }
+        // As in Linux a device that knows of no PASIDs may be attached with any: it uses none.
+        let config = self.hardware.iommu.config();
+        let mut counts = set.members.iter().filter_map(|&member| self.devices.get(member as usize)).map(|device| device.max_pasids(config));
+        if counts.any(|count| count != 0 && pasid >= count) { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
-    fn release_for_set(&mut self, set: u32, context: u32, ioas: u32) {
-        for position in 0.. {
-            let Some(member) = self.attached_member(set, position) else { break };
-            if let Some(device) = member {
-                self.release_for(device, context, ioas);
-            }
-        }
-    }
-
-    /// The member of a set at this position, if it is attached; `None` beyond the last.
-    fn attached_member(&self, set: u32, position: usize) -> Option<Option<u32>> {
-        let &member = self.sets.get(set as usize)?.members.get(position)?;
-        Some(self.devices.get(member as usize).filter(|device| device.attached).map(|_| member))
+    /// Whether PASIDs may be attached beside a page table.
+    fn takes_pasids(&self, context: u32, hwpt: u32) -> Result<bool> {
+        let index = self.context(context)?.objects.index(hwpt, ObjectKind::Hwpt)?;
+        Ok(self.destination(context, index)?.pasid)
     }
 
     fn destination(&self, context: u32, hwpt: u32) -> Result<Destination> {
         let hwpt = self.context(context)?.hwpts.get(hwpt).ok_or(Errno::EIO)?;
-        Ok(Destination { id: hwpt.id, ioas: hwpt.ioas, domain: hwpt.domain })
+        Ok(Destination { id: hwpt.id, ioas: hwpt.ioas, domain: hwpt.domain, pasid: hwpt.pasid })
     }
 
-    fn set(&self, number: u32) -> Result<&AttachSet> {
+    pub(crate) fn set(&self, number: u32) -> Result<&AttachSet> {
         self.sets.get(number as usize).ok_or(Errno::EIO)
     }
 

@@ -1,5 +1,6 @@
 //! Binding a device_fd to an iommufd, and what closing the fd undoes.
 
+use crate::device::VfioAttachments;
 use crate::file::{Bound, File};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
@@ -83,13 +84,14 @@ impl Kernel {
     /// The same without the hold on the iommufd, which a mock device does not have.
     pub(crate) fn leave_context(&mut self, device: u32, bound: Bound) {
         self.disable_irqs(device);
-        self.detach(device, bound);
+        self.detach_all(device, bound);
         if let Ok(context) = self.context_mut(bound.context) {
             context.objects.remove(bound.id);
         }
         self.release_group(device);
         if let Ok(device) = self.device_mut(device) {
             device.bound = None;
+            device.vfio = VfioAttachments::default();
         }
     }
 }

@@ -55,6 +55,24 @@ pub struct DeviceConfig {
     pub reset: bool,
     /// Whether its transfers are coherent with caches. Without that it cannot be bound.
     pub coherent: bool,
+    /// Its PASIDs.
+    pub pasids: PasidConfig,
+}
+
+/// What the PASID capability of a PCI function says (PCI Express Base Specification, 7.8.8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PasidConfig {
+    /// Bits of a PASID, at most 20; 0: it has none.
+    pub bits: u8,
+    /// Whether its requests may be for execution.
+    pub execute: bool,
+    /// Whether its requests may be privileged.
+    pub privileged: bool,
+}
+
+impl PasidConfig {
+    /// No PASIDs.
+    pub const NONE: PasidConfig = PasidConfig { bits: 0, execute: false, privileged: false };
 }
 
 /// A region of a device, as VFIO reports it.

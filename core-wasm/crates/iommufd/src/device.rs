@@ -5,13 +5,27 @@ use crate::file::Bound;
 use crate::group::{AttachSet, Group};
 use crate::irq::Irqs;
 use crate::kernel::Kernel;
+use crate::selftest::{self, Mock};
 use alloc::vec::Vec;
+use iommu::{IommuConfig, NO_PASID};
 use iova::Range;
 use uapi::vfio as api;
 use uapi::{Errno, Result};
 
 const REGIONS: usize = api::PCI_NUM_REGIONS as usize;
 const IRQS: usize = api::PCI_NUM_IRQS as usize;
+
+/// Bits of the widest PASIDs (PCI Express Base Specification, 6.20).
+const PASID_BITS_MAX: u8 = 20;
+
+/// What VFIO has attached for a device_fd. VFIO does not know that to the rest of the kernel PASID 0 stands for transfers without one.
+#[derive(Default)]
+pub(crate) struct VfioAttachments {
+    /// Transfers without a PASID.
+    pub(crate) plain: bool,
+    /// PASIDs.
+    pub(crate) pasids: Vec<u32>,
+}
 
 /// A PCI function that VFIO can give to programs.
 pub(crate) struct Device {
@@ -27,9 +41,10 @@ pub(crate) struct Device {
     pub(crate) open_files: u32,
     /// The one fd that is bound, if any.
     pub(crate) bound: Option<Bound>,
-    pub(crate) attached: bool,
-    /// A mock device, which no host described, with its `MOCK_FLAGS_DEVICE_*`. While it is not bound its place is free.
-    pub(crate) mock: Option<u32>,
+    /// What VFIO has attached, by its own account.
+    pub(crate) vfio: VfioAttachments,
+    /// A mock device, which no host described. While it is not bound its place is free.
+    pub(crate) mock: Option<Mock>,
     pub(crate) irqs: Irqs,
 }
 
@@ -49,9 +64,19 @@ impl Device {
             set,
             open_files: 0,
             bound: None,
-            attached: false,
+            vfio: VfioAttachments::default(),
             mock: None,
             irqs: Irqs::default(),
+        }
+    }
+
+    /// How many PASIDs it can use behind the machine's IOMMU; 0: it knows of none. To Linux a mock device without them has one, that of its
+    /// transfers without a PASID.
+    pub(crate) fn max_pasids(&self, iommu: &IommuConfig) -> u32 {
+        match &self.mock {
+            Some(mock) => 1 << selftest::pasid_bits(mock.flags),
+            None if iommu.scalable && self.config.pasids.bits != 0 => 1 << self.config.pasids.bits,
+            None => 0,
         }
     }
 
@@ -73,6 +98,9 @@ impl Kernel {
     /// Adds a device. Returns its number, which counts from 0. EINVAL also where a device of another group has its requester id, and where
     /// programs have its group already: neither could be kept apart.
     pub fn add_device(&mut self, config: DeviceConfig) -> Result<u32> {
+        if config.pasids.bits > PASID_BITS_MAX {
+            return Err(Errno::EINVAL);
+        }
         let number = u32::try_from(self.devices.len()).ok().filter(|&number| number < 1 << 24).ok_or(Errno::ENOMEM)?;
         self.check_unclaimed(config.group)?;
         if self.devices.iter().any(|device| device.config.requester == config.requester && device.config.group != config.group) {
@@ -133,7 +161,7 @@ impl Kernel {
         let entry = self.device(device)?;
         if !self.hardware.iommu.config().remote {
             self.check_unclaimed(entry.config.group)?;
-        } else if entry.attached {
+        } else if self.is_attached(device) {
             return Err(Errno::EINVAL);
         }
         let reserved = &mut self.device_mut(device)?.reserved;
@@ -155,6 +183,12 @@ impl Kernel {
         }
         self.device_mut(device)?.driver_blocks = blocks;
         Ok(())
+    }
+
+    /// Whether transfers of a device without a PASID go anywhere.
+    fn is_attached(&self, device: u32) -> bool {
+        let set = self.device(device).and_then(|device| self.set(device.set)).ok();
+        set.and_then(|set| set.attachment(NO_PASID)).is_some_and(|attachment| attachment.devices.contains(&device))
     }
 
     pub(crate) fn device(&self, device: u32) -> Result<&Device> {

@@ -1,9 +1,10 @@
 //! IOMMU groups: devices that cannot be kept apart belong to one iommufd at a time, and reach nothing until they are attached.
 
 use crate::config::ReservedKind;
+use crate::device::Device;
 use crate::kernel::Kernel;
 use alloc::vec::Vec;
-use iommu::DomainId;
+use iommu::{DomainId, NO_PASID};
 use uapi::{Errno, Result};
 
 /// Devices that have one owner.
@@ -15,14 +16,69 @@ pub(crate) struct Group {
     pub(crate) bound: u32,
 }
 
-/// Devices that use one page table: those of a group (Linux's rule), or those of a group that share a requester id.
+/// Devices that use one page table for each PASID: those of a group (Linux's rule), or those of a group that share a requester id.
 #[derive(Default)]
 pub(crate) struct AttachSet {
     pub(crate) members: Vec<u32>,
-    /// The page table, while a member is attached: its object id in the owner's iommufd.
-    pub(crate) hwpt: Option<u32>,
-    /// Members that are attached.
-    pub(crate) attached: u32,
+    /// Sorted by PASID.
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+/// What members of a set are attached to with a PASID, or with [`NO_PASID`] as far as their other transfers go.
+pub(crate) struct Attachment {
+    pub(crate) pasid: u32,
+    /// The page table: its object id in the owner's iommufd.
+    pub(crate) hwpt: u32,
+    /// The members that are attached; at least one.
+    pub(crate) devices: Vec<u32>,
+}
+
+impl AttachSet {
+    pub(crate) fn attachment(&self, pasid: u32) -> Option<&Attachment> {
+        self.attachments.get(self.position(pasid).ok()?)
+    }
+
+    pub(crate) fn attachment_mut(&mut self, pasid: u32) -> Option<&mut Attachment> {
+        let at = self.position(pasid).ok()?;
+        self.attachments.get_mut(at)
+    }
+
+    /// Where the attachment of a PASID is, or belongs.
+    pub(crate) fn position(&self, pasid: u32) -> core::result::Result<usize, usize> {
+        self.attachments.binary_search_by_key(&pasid, |attachment| attachment.pasid)
+    }
+
+    /// Adds a device to the attachment of a PASID, which begins with it if there is none. ENOMEM.
+    pub(crate) fn add(&mut self, device: u32, pasid: u32, hwpt: u32) -> Result<()> {
+        match self.position(pasid) {
+            Ok(at) => {
+                let devices = &mut self.attachments.get_mut(at).ok_or(Errno::EIO)?.devices;
+                devices.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                devices.push(device);
+            }
+            Err(at) => {
+                let mut devices = Vec::new();
+                devices.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                self.attachments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                devices.push(device);
+                self.attachments.insert(at, Attachment { pasid, hwpt, devices });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a device off the attachment of a PASID, which ends with its last device. Returns the page table, and whether it was the last.
+    pub(crate) fn remove(&mut self, device: u32, pasid: u32) -> Option<(u32, bool)> {
+        let at = self.position(pasid).ok()?;
+        let attachment = self.attachments.get_mut(at)?;
+        let place = attachment.devices.iter().position(|&attached| attached == device)?;
+        attachment.devices.remove(place);
+        let (hwpt, last) = (attachment.hwpt, attachment.devices.is_empty());
+        if last {
+            self.attachments.remove(at);
+        }
+        Some((hwpt, last))
+    }
 }
 
 impl Kernel {
@@ -63,16 +119,22 @@ impl Kernel {
         }
     }
 
-    /// Points all requesters of a set to a domain, or blocks them. ENOMEM, all or nothing; blocking never fails.
-    pub(crate) fn point_set(&mut self, set: u32, domain: Option<DomainId>) -> Result<()> {
+    /// Points transfers with a PASID of all requesters of a set to a domain, or blocks them; a member that knows of none has no part in it, but for
+    /// [`NO_PASID`]. ENOMEM, all or nothing; blocking never fails.
+    pub(crate) fn point_set(&mut self, set: u32, pasid: u32, domain: Option<DomainId>) -> Result<()> {
+        let config = *self.hardware.iommu.config();
         let Kernel { sets, devices, hardware, .. } = self;
         let members = &sets.get(set as usize).ok_or(Errno::EIO)?.members;
-        let requesters = || members.iter().filter_map(|&member| Some(devices.get(member as usize)?.config.requester));
-        let before = requesters().next().and_then(|requester| hardware.iommu.attached(requester));
+        let concerned = |device: &&Device| pasid == NO_PASID || device.max_pasids(&config) != 0;
+        let requesters = || {
+            let devices = members.iter().filter_map(|&member| devices.get(member as usize));
+            devices.filter(concerned).map(|device| device.config.requester)
+        };
+        let before = requesters().next().and_then(|requester| hardware.iommu.attached(requester, pasid));
         for (done, requester) in requesters().enumerate() {
-            if let Err(error) = hardware.iommu.attach(requester, domain) {
+            if let Err(error) = hardware.iommu.attach(requester, pasid, domain) {
                 for requester in requesters().take(done) {
-                    let _ = hardware.iommu.attach(requester, before);
+                    let _ = hardware.iommu.attach(requester, pasid, before);
                 }
                 return Err(error);
             }

@@ -1,5 +1,7 @@
 //! GET_HW_INFO: what the IOMMU of a device is and can do.
 
+use crate::config::PasidConfig;
+use crate::device::Device;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
@@ -35,13 +37,22 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     clear(hardware, request.data_uptr, copied as u64, u64::from(request.data_len))?;
     request.data_type = data_type;
     request.data_len = length as u32;
-    let mock = call.kernel.device(device)?.mock;
-    request.out_max_pasid_log2 = mock.map_or(0, selftest::pasid_bits);
-    // No function of the machine has address translation services.
-    request.out_capabilities = api::HW_CAP_PCI_ATS_NOT_SUPPORTED | mock.map_or(0, selftest::capabilities);
+    let config = *hardware.iommu.config();
+    let device = call.kernel.device(device)?;
+    request.out_max_pasid_log2 = device.max_pasids(&config).checked_ilog2().unwrap_or(0) as u8;
+    request.out_capabilities = capabilities(device, request.out_max_pasid_log2);
     let mut answer = [0; api::HwInfo::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
+}
+
+/// What the device may do. No function of the machine has address translation services.
+fn capabilities(device: &Device, pasid_bits: u8) -> u64 {
+    let PasidConfig { execute, privileged, .. } = device.config.pasids;
+    let execute = if execute && pasid_bits != 0 { api::HW_CAP_PCI_PASID_EXEC } else { 0 };
+    let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
+    let mock = device.mock.as_ref().map_or(0, |mock| selftest::capabilities(mock.flags));
+    api::HW_CAP_PCI_ATS_NOT_SUPPORTED | execute | privileged | mock
 }
 
 /// Zeroes bytes `from..to` of the buffer at `va`. EFAULT.
@@ -65,7 +76,7 @@ fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
                 reserved: 0,
                 cap_reg: vtd_capabilities(config),
-                ecap_reg: VTD_EXTENDED,
+                ecap_reg: VTD_EXTENDED | if config.scalable { VTD_SCALABLE } else { 0 },
             };
             registers.write(data);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
@@ -97,6 +108,10 @@ fn vtd_capabilities(config: &IommuConfig) -> u64 {
 /// VT-d specification, extended capability register: coherent walks (C), queued invalidation (QI), interrupt remapping (IR), snoop
 /// control (SC).
 const VTD_EXTENDED: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 7;
+
+/// The same register in scalable mode (SMTS): PASIDs (PASID) of 20 bits (PSS) and second-stage tables (SSTS). First-stage tables without a
+/// second stage (FSTS) are not there, since Linux would then take them for its own page tables.
+const VTD_SCALABLE: u64 = 19 << 35 | 1 << 40 | 1 << 43 | 1 << 46;
 
 /// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
 const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;

@@ -22,6 +22,8 @@ pub(crate) struct Hwpt {
     pub(crate) smallest_page: u64,
     /// Made by attaching to the IOAS: goes with the last device.
     pub(crate) automatic: bool,
+    /// Whether PASIDs may be attached to it, and beside it.
+    pub(crate) pasid: bool,
 }
 
 /// How a page table is made.
@@ -30,11 +32,13 @@ pub(crate) struct Making {
     pub(crate) automatic: bool,
     /// A mock IOMMU's for huge pages.
     pub(crate) huge: bool,
+    /// As [`Hwpt::pasid`].
+    pub(crate) pasid: bool,
 }
 
 impl Making {
     /// By attaching to an IOAS.
-    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false };
+    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false };
 }
 
 /// HWPT_ALLOC: makes a page table and shows it all areas of the IOAS at once. Nested types answer as on an IOMMU without nesting.
@@ -54,7 +58,8 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
         ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config())),
         ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EINVAL),
     }
-    let making = Making { automatic: false, huge: selftest::wants_huge(hardware, &request)? };
+    let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
+    let making = Making { automatic: false, huge: selftest::wants_huge(hardware, &request)?, pasid };
     let hwpt = context.new_hwpt(hardware, parent.index, making)?;
     let id = context.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
     request.out_hwpt_id = id;
@@ -100,7 +105,8 @@ impl Context {
         }
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
-        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic: making.automatic };
+        let Making { automatic, pasid, .. } = making;
+        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);

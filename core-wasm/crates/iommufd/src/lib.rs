@@ -15,7 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: faults that a program handles, nesting, virtual IOMMUs, dirty tracking, PASIDs (`absent.rs` lists the requests and how they
+//! What is not here: faults that a program handles, nesting, virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
 //! answer); locks (one thread).
 #![no_std]
 
@@ -48,14 +48,16 @@ mod option;
 mod pages;
 mod pins;
 mod request;
+mod reserve;
 mod selftest;
 mod set_irqs;
 mod slab;
 mod unmap;
 mod usage;
 mod vfio;
+mod vfio_attach;
 
-pub use config::{Config, DeviceConfig, GroupIoas, IrqConfig, Limits, RegionConfig, ReservedKind, Rules};
+pub use config::{Config, DeviceConfig, GroupIoas, IrqConfig, Limits, PasidConfig, RegionConfig, ReservedKind, Rules};
 pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 pub use invariants::Violation;
 pub use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, Kind, Pa, Ram};

@@ -36,7 +36,7 @@ impl Kernel {
     /// A device reads memory at `iova` into its buffer at `to`. See [`iommu::Iommu::dma_read`].
     #[inline]
     pub fn dma_read(&mut self, device: u32, pasid: Option<u32>, iova: u64, to: Pa, length: u64) -> core::result::Result<(), FaultReason> {
-        let source = self.source(device, pasid)?;
+        let source = self.source(device, pasid, iova, length, false)?;
         self.hardware.iommu.dma_read(&mut self.hardware.ram, &source, iova, to, length)
     }
 
@@ -50,14 +50,27 @@ impl Kernel {
         from: Pa,
         length: u64,
     ) -> core::result::Result<(), FaultReason> {
-        let source = self.source(device, pasid)?;
+        let source = self.source(device, pasid, iova, length, true)?;
         self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length)
     }
 
-    /// A device that is not there is a mistake of the host.
-    fn source(&self, device: u32, pasid: Option<u32>) -> core::result::Result<Source, FaultReason> {
+    /// A device that is not there is a mistake of the host. One without PASIDs is blocked where it uses one.
+    #[inline]
+    fn source(
+        &mut self,
+        device: u32,
+        pasid: Option<u32>,
+        iova: u64,
+        length: u64,
+        write: bool,
+    ) -> core::result::Result<Source, FaultReason> {
         let entry = self.devices.get(device as usize).ok_or(FaultReason::BadBuffer)?;
-        Ok(Source { device, requester: entry.config.requester, pasid })
+        let source = Source { device, requester: entry.config.requester, pasid };
+        let iommu = &mut self.hardware.iommu;
+        if pasid.is_some() && entry.max_pasids(iommu.config()) == 0 {
+            return Err(iommu.refuse(&source, iova, length, write, FaultReason::Blocked));
+        }
+        Ok(source)
     }
 
     /// Fault records that are kept.

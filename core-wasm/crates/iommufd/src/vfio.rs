@@ -1,6 +1,5 @@
 //! Requests of a device_fd.
 
-use crate::file::Bound;
 use crate::kernel::{HOST_RESET, Kernel};
 use uapi::simulated as private;
 use uapi::size_rule;
@@ -9,8 +8,6 @@ use uapi::{Errno, Result};
 
 /// The regions lie one after the other in the file, each this many bits wide.
 const REGION_OFFSET_LG2: u32 = 40;
-/// Where the answer of ATTACH is in its struct.
-const PT_ID: u64 = 8;
 
 impl Kernel {
     /// One request to a device_fd. Before it is bound there is only BIND, and our label.
@@ -35,51 +32,6 @@ impl Kernel {
             api::DEVICE_FEATURE => self.feature(argument),
             _ => Err(Errno::ENOTTY),
         }
-    }
-
-    /// ATTACH_IOMMUFD_PT. On a device that is attached it replaces, without a moment between.
-    fn attach_request(&mut self, device: u32, bound: Bound, argument: u64) -> Result<u32> {
-        let mut bytes = [0; api::DeviceAttachIommufdPt::SIZE];
-        self.copy_vfio_struct(argument, &mut bytes, api::DeviceAttachIommufdPt::MIN_SIZE)?;
-        let mut request = api::DeviceAttachIommufdPt::read(&bytes);
-        if request.flags & !api::DEVICE_ATTACH_PASID != 0 {
-            return Err(Errno::EINVAL);
-        }
-        if request.flags & api::DEVICE_ATTACH_PASID != 0 {
-            self.copy_pasid(argument, &mut bytes, request.argsz, api::DeviceAttachIommufdPt::MIN_SIZE)?;
-            request = api::DeviceAttachIommufdPt::read(&bytes);
-            return self.refuse_pasid(bound, request.pasid, request.pt_id);
-        }
-        let id = self.attach(device, bound, request.pt_id)?;
-        let to = argument.checked_add(PT_ID).ok_or(Errno::EFAULT)?;
-        self.hardware.copy_out(to, &id.to_le_bytes()).inspect_err(|_| self.detach(device, bound))?;
-        Ok(0)
-    }
-
-    /// DETACH_IOMMUFD_PT. Detaching what is not attached is no error.
-    fn detach_request(&mut self, device: u32, bound: Bound, argument: u64) -> Result<u32> {
-        let mut bytes = [0; api::DeviceDetachIommufdPt::SIZE];
-        self.copy_vfio_struct(argument, &mut bytes, api::DeviceDetachIommufdPt::MIN_SIZE)?;
-        let request = api::DeviceDetachIommufdPt::read(&bytes);
-        if request.flags & !api::DEVICE_DETACH_PASID != 0 {
-            return Err(Errno::EINVAL);
-        }
-        if request.flags & api::DEVICE_DETACH_PASID != 0 {
-            self.copy_pasid(argument, &mut bytes, request.argsz, api::DeviceDetachIommufdPt::MIN_SIZE)?;
-            // No PASID is ever attached.
-            return Ok(0);
-        }
-        self.detach(device, bound);
-        Ok(0)
-    }
-
-    /// Functions here have no PASIDs: attaching one fails, with the errors of Linux in their order.
-    fn refuse_pasid(&self, bound: Bound, pasid: u32, pt_id: u32) -> Result<u32> {
-        if pasid > i32::MAX as u32 {
-            return Err(Errno::ENOSPC);
-        }
-        self.context(bound.context)?.objects.get(pt_id)?;
-        Err(Errno::EINVAL)
     }
 
     /// GET_INFO.
@@ -183,20 +135,10 @@ impl Kernel {
 
     /// Copies the first `minimum` bytes of a request's struct, as VFIO's requests do before they look at its size. Returns that size.
     /// EFAULT, EINVAL if it is smaller.
-    fn copy_vfio_struct(&mut self, argument: u64, bytes: &mut [u8], minimum: usize) -> Result<u32> {
+    pub(crate) fn copy_vfio_struct(&mut self, argument: u64, bytes: &mut [u8], minimum: usize) -> Result<u32> {
         let start = bytes.get_mut(..minimum).ok_or(Errno::EIO)?;
         self.hardware.copy_in(argument, start)?;
         let argsz = start.first_chunk().copied().map_or(0, u32::from_le_bytes);
         if (argsz as usize) < minimum { Err(Errno::EINVAL) } else { Ok(argsz) }
-    }
-
-    /// Copies the rest of a struct, which ends with a PASID.
-    fn copy_pasid(&mut self, argument: u64, bytes: &mut [u8], argsz: u32, minimum: usize) -> Result<()> {
-        if (argsz as usize) < bytes.len() {
-            return Err(Errno::EINVAL);
-        }
-        let from = argument.checked_add(minimum as u64).ok_or(Errno::EFAULT)?;
-        let rest = bytes.get_mut(minimum..).ok_or(Errno::EIO)?;
-        self.hardware.copy_in(from, rest)
     }
 }

@@ -7,7 +7,7 @@ use common::mock::APERTURE;
 use common::*;
 use iommufd::{GroupIoas, Kind, Limits, Rules};
 use proptest::prelude::*;
-use uapi::selftest::{HWPT_DATA_SELFTEST, TestAddReserved};
+use uapi::selftest::{HWPT_DATA_SELFTEST, TEST_OP_PASID_ATTACH, TEST_PASID_RESERVED, TestAddReserved, TestPasidAttach};
 
 /// Where half pages are mapped, in any aperture.
 const HALVES: u64 = APERTURE + LARGE - PAGE;
@@ -78,7 +78,7 @@ impl State {
         let (mock_iommu, mock) = one_of(&self.mocks, a, (iommu, any));
         let mock_space = one_of(&of(mock_iommu), b, any);
         let m = &mut self.m;
-        match op % 30 {
+        match op % 34 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
             1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 1))),
             2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
@@ -109,6 +109,15 @@ impl State {
             29 if c < 32 => either(m.call(fd, TestAddReserved { op: 1, id, start: at(c), length: PAGE, ..Default::default() })),
             29 if c < 128 => either(m.check_map(fd, any, at(c), length, va)),
             29 => either(m.check_refs(fd, va, length, u32::from(c % 3))),
+            30 => either(m.hwpt_flags(its_iommu, device_id, its_space, api::HWPT_ALLOC_PASID)),
+            31 => either(m.attach_pasid(bound, u32::from(c % 4), any)),
+            32 if c < 64 => either(m.call(bound, vfio::DeviceDetachIommufdPt { argsz: 0, flags: 1, pasid: u32::from(c % 4) })),
+            32 => either(m.hwpt_flags(mock_iommu, mock + 1, mock_space, api::HWPT_ALLOC_PASID)),
+            33 => {
+                // Any of the three; they have the same fields.
+                let (op, pasid) = (TEST_OP_PASID_ATTACH + u32::from(c / 64) % 3, [0, 1, 2, TEST_PASID_RESERVED][usize::from(c % 4)]);
+                either(m.call(mock_iommu, TestPasidAttach { op, id: mock, pasid, pt_id: any, ..Default::default() }));
+            }
             _ => self.transfer(a, at(c), length),
         }
         self.m.check();
@@ -150,6 +159,7 @@ impl State {
         let device = if device < 64 { u32::from(device) % DEVICES } else { u32::from(device) % 2 };
         either(self.m.read(device, iova, length as usize));
         either(self.m.write(device, iova, &[device as u8; 5]));
+        either(self.m.write_with(device, 1 + (iova >> 12) as u32 % 3, iova, &[device as u8; 5]));
     }
 }
 
@@ -163,13 +173,8 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::AmdMock, 3)),
         Just((Kind::AmdMock, 3))
     ];
-    (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))]).prop_map(|(rules, (kind, levels), memlock)| Setup {
-        kind,
-        levels,
-        remote: false,
-        ram: 2 << 20,
-        rules,
-        limits: Limits { memlock, open_files: 24, sys_resource: true },
+    (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))], any::<bool>()).prop_map(|(rules, (kind, levels), memlock, scalable)| {
+        Setup { kind, levels, scalable, remote: false, ram: 2 << 20, rules, limits: Limits { memlock, open_files: 24, sys_resource: true } }
     })
 }
 

@@ -9,7 +9,7 @@ use crate::kernel::Kernel;
 use crate::object::{Object, ObjectKind};
 use crate::pages::PAGE;
 use alloc::vec::Vec;
-use iommu::Prot;
+use iommu::{NO_PASID, Prot};
 use iova::Range;
 use uapi::{Errno, Result};
 
@@ -61,11 +61,11 @@ impl Kernel {
         for device in self.bound_to(number) {
             let entry = &self.devices[device];
             let (Some(bound), Some(set)) = (entry.bound, self.sets.get(entry.set as usize)) else { continue };
-            // The fd of the device, and its attachment.
+            // The fd of the device, and its attachments.
             count(&mut users, bound.id);
-            if let Some(hwpt) = set.hwpt.filter(|_| entry.attached) {
+            for attachment in set.attachments.iter().filter(|attachment| attachment.devices.contains(&(device as u32))) {
                 count(&mut users, bound.id);
-                count(&mut users, hwpt);
+                count(&mut users, attachment.hwpt);
             }
         }
         Ok(users)
@@ -104,8 +104,9 @@ impl Kernel {
         };
         for device in self.bound_to(number) {
             let entry = &self.devices[device];
-            let hwpt = self.sets.get(entry.set as usize).and_then(|set| set.hwpt).filter(|_| entry.attached);
-            let hwpt = hwpt.and_then(|id| context.hwpts.get(context.objects.index(id, ObjectKind::Hwpt).ok()?));
+            let attachment = self.sets.get(entry.set as usize).and_then(|set| set.attachment(NO_PASID));
+            let attachment = attachment.filter(|attachment| attachment.devices.contains(&(device as u32)));
+            let hwpt = attachment.and_then(|found| context.hwpts.get(context.objects.index(found.hwpt, ObjectKind::Hwpt).ok()?));
             if let Some(hwpt) = hwpt {
                 entry.reserved_ranges().try_for_each(|range| add(hwpt.ioas, range))?;
             }

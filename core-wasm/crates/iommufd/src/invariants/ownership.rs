@@ -2,10 +2,12 @@
 
 use super::report::Report;
 use super::{count, counted, counters};
+use crate::device::Device;
 use crate::file::{Bound, File};
+use crate::group::{AttachSet, Attachment};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use iommu::DomainId;
+use iommu::{DomainId, NO_PASID};
 use uapi::Result;
 
 impl Kernel {
@@ -59,7 +61,9 @@ impl Kernel {
         for (number, device) in self.devices.iter().enumerate() {
             let group = device.config.group;
             let Some(to) = device.bound else {
-                report.expect(!device.attached, format_args!("device {number} is attached but not bound"));
+                let attachments = self.sets.get(device.set as usize).map_or(&[][..], |set| &set.attachments);
+                let attached = attachments.iter().any(|attachment| attachment.devices.contains(&(number as u32)));
+                report.expect(!attached, format_args!("device {number} is attached but not bound"));
                 continue;
             };
             count(&mut bound, group);
@@ -82,27 +86,53 @@ impl Kernel {
         Ok(())
     }
 
-    /// A set has a page table exactly while a member is attached. The requesters of its members use that, or nothing.
+    /// The attachments of a set have devices of that set, each once, and page tables that exist. The requesters of its members use those, or
+    /// nothing; a member without PASIDs uses none.
     pub(super) fn check_sets(&self, report: &mut Report) {
+        let mut used = 0;
         for (number, set) in self.sets.iter().enumerate() {
-            let members = || set.members.iter().filter_map(|&member| self.devices.get(member as usize));
-            let attached = members().filter(|device| device.attached).count();
-            report.expect_count(set.attached, attached as u64, format_args!("attached devices of set {number}"));
-            report.expect(
-                set.hwpt.is_some() == (attached != 0),
-                format_args!("set {number} has {attached} attached devices and the page table {:?}", set.hwpt),
-            );
-            let domain = set.hwpt.and_then(|hwpt| self.domain_of(members().find_map(|device| device.bound)?.context, hwpt));
-            report.expect(
-                set.hwpt.is_some() == domain.is_some(),
-                format_args!("set {number} has the page table {:?}, which does not exist", set.hwpt),
-            );
-            for device in members() {
-                let requester = device.config.requester;
-                let found = self.hardware.iommu.attached(requester);
-                report.expect(found == domain, format_args!("requester {requester:#x} uses {found:?}, set {number} wants {domain:?}"));
+            let sorted = set.attachments.is_sorted_by(|one, next| one.pasid < next.pasid);
+            report.expect(sorted, format_args!("the attachments of set {number} are out of order"));
+            self.check_requesters(report, number, set, NO_PASID, set.attachment(NO_PASID));
+            for attachment in &set.attachments {
+                let Attachment { pasid, devices, .. } = attachment;
+                let member =
+                    |(at, device): (usize, &u32)| set.members.contains(device) && !devices.iter().take(at).any(|other| other == device);
+                let good = !devices.is_empty() && devices.iter().enumerate().all(member);
+                report.expect(good, format_args!("PASID {pasid} of set {number} is attached for the devices {devices:?}"));
+                self.check_requesters(report, number, set, *pasid, Some(attachment));
+                used += self.concerned(set, *pasid).count();
             }
         }
+        // Devices of a set may share a requester.
+        let kept = self.hardware.iommu.attachments();
+        report.expect(kept <= used, format_args!("{kept} PASIDs of requesters go through a domain, {used} are attached"));
+    }
+
+    fn check_requesters(&self, report: &mut Report, number: usize, set: &AttachSet, pasid: u32, attachment: Option<&Attachment>) {
+        let domain = attachment.and_then(|attachment| {
+            let device = self.devices.get(*attachment.devices.first()? as usize)?;
+            self.domain_of(device.bound?.context, attachment.hwpt)
+        });
+        report.expect(
+            attachment.is_some() == domain.is_some(),
+            format_args!("PASID {pasid} of set {number} is attached to a page table which does not exist"),
+        );
+        for device in self.concerned(set, pasid) {
+            let requester = device.config.requester;
+            let found = self.hardware.iommu.attached(requester, pasid);
+            report.expect(
+                found == domain,
+                format_args!("PASID {pasid} of requester {requester:#x} uses {found:?}, set {number} wants {domain:?}"),
+            );
+        }
+    }
+
+    /// The members of a set that have a PASID.
+    fn concerned(&self, set: &AttachSet, pasid: u32) -> impl Iterator<Item = &Device> {
+        let config = self.hardware.iommu.config();
+        let devices = set.members.iter().filter_map(|&member| self.devices.get(member as usize));
+        devices.filter(move |device| pasid == NO_PASID || device.max_pasids(config) != 0)
     }
 
     /// The domain of a page table, by its object id.

@@ -3,11 +3,13 @@
 //! To the rest of the kernel such a device is one of the machine, alone in its group, that no fd can open. Its place among the devices is used
 //! again.
 
-use crate::config::DeviceConfig;
+use crate::attach::Port;
+use crate::config::{DeviceConfig, PasidConfig};
 use crate::file::Bound;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::request::Call;
+use iommu::NO_PASID;
 use uapi::iommufd::HW_CAP_DIRTY_TRACKING;
 use uapi::selftest as api;
 use uapi::{Errno, Result};
@@ -15,6 +17,15 @@ use uapi::{Errno, Result};
 const KNOWN_FLAGS: u32 = api::MOCK_FLAGS_DEVICE_NO_DIRTY | api::MOCK_FLAGS_DEVICE_PASID;
 /// Set in the requester id of a mock device, and of no PCI function.
 const REQUESTER: u32 = 1 << 31;
+
+/// What makes a device a mock one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mock {
+    /// `MOCK_FLAGS_DEVICE_*`.
+    pub(crate) flags: u32,
+    /// Whether [`api::TEST_PASID_RESERVED`] was attached, or replaced after a refusal: the next time it is refused.
+    refuses_pasid: bool,
+}
 
 /// Bits of a PASID of a device with these flags.
 pub(crate) fn pasid_bits(flags: u32) -> u8 {
@@ -36,7 +47,7 @@ pub(super) fn mock_domain(call: &mut Call) -> Result<()> {
     let made = call.kernel.bind_mock(context, flags).and_then(|(device, bound)| {
         request.out_stdev_id = id;
         request.out_idev_id = bound.id;
-        let attached = call.kernel.attach(device, bound, request.id);
+        let attached = call.kernel.attach(Port::plain(device, bound), request.id);
         let answered = attached.and_then(|hwpt| {
             request.out_hwpt_id = hwpt;
             let mut answer = [0; api::TestMockDomainFlags::SIZE];
@@ -56,15 +67,41 @@ pub(super) fn mock_domain(call: &mut Call) -> Result<()> {
 /// MOCK_DOMAIN_REPLACE: attaches the device of a test object to something else.
 pub(super) fn replace(call: &mut Call) -> Result<()> {
     let mut request = api::TestMockDomainReplace::read(call.bytes()?);
-    let device = call.context()?.objects.index(request.id, ObjectKind::Selftest)?;
-    let bound = call.kernel.device(device)?.bound.ok_or(Errno::EIO)?;
-    request.pt_id = call.kernel.attach(device, bound, request.pt_id)?;
+    let port = port(call, request.id, NO_PASID)?;
+    request.pt_id = call.kernel.replace(port, request.pt_id)?;
     let mut answer = [0; api::TestMockDomainReplace::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
 }
 
+/// The transfers with a PASID of the device of a test object. ENOENT if that is none.
+pub(super) fn port(call: &mut Call, id: u32, pasid: u32) -> Result<Port> {
+    let device = call.context()?.objects.index(id, ObjectKind::Selftest)?;
+    let bound = call.kernel.device(device)?.bound.ok_or(Errno::EIO)?;
+    Ok(Port { device, bound, pasid })
+}
+
 impl Kernel {
+    /// ENOMEM where a mock device refuses that a PASID of it is pointed to a page table: every second time, with one PASID, to test how that is
+    /// undone.
+    pub(crate) fn mock_may_set_pasid(&mut self, device: u32, pasid: u32) -> Result<()> {
+        let refuses = self.mock_with_reserved(device, pasid).is_some_and(|mock| core::mem::take(&mut mock.refuses_pasid));
+        if refuses { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    /// A PASID of a mock device was pointed to a page table, or was blocked.
+    pub(crate) fn mock_has_set_pasid(&mut self, device: u32, pasid: u32, attached: bool) {
+        if let Some(mock) = self.mock_with_reserved(device, pasid) {
+            mock.refuses_pasid = attached;
+        }
+    }
+
+    /// The mock device, if this is the PASID that is special.
+    fn mock_with_reserved(&mut self, device: u32, pasid: u32) -> Option<&mut Mock> {
+        let mock = self.device_mut(device).ok()?.mock.as_mut()?;
+        (pasid == api::TEST_PASID_RESERVED).then_some(mock)
+    }
+
     /// Makes a mock device and binds it to an iommufd. EINVAL for unknown flags, ENOMEM.
     fn bind_mock(&mut self, context: u32, flags: u32) -> Result<(u32, Bound)> {
         if flags & !KNOWN_FLAGS != 0 {
@@ -79,7 +116,7 @@ impl Kernel {
         self.context_mut(context)?.objects.hold(id, 1);
         let bound = Bound { context, id };
         let entry = self.device_mut(device)?;
-        entry.mock = Some(flags);
+        entry.mock = Some(Mock { flags, ..Mock::default() });
         entry.bound = Some(bound);
         Ok((device, bound))
     }
@@ -91,9 +128,10 @@ impl Kernel {
         }
         let group = self.add_group()?;
         let requester = REQUESTER | self.devices.len() as u32;
-        let added = self.add_device(DeviceConfig { group, requester, viable: true, reset: false, coherent: true });
+        let added =
+            self.add_device(DeviceConfig { group, requester, viable: true, reset: false, coherent: true, pasids: PasidConfig::NONE });
         match added {
-            Ok(device) => self.device_mut(device)?.mock = Some(0),
+            Ok(device) => self.device_mut(device)?.mock = Some(Mock::default()),
             Err(_) => self.groups.truncate(group as usize),
         }
         added

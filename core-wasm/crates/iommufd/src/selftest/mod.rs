@@ -3,18 +3,18 @@
 //! It makes devices that exist inside an iommufd alone and looks behind the scenes: where a page table leads, how often a page is pinned.
 //! Checks and their order are those of Linux 7.3's `selftest.c`.
 //!
-//! Access objects, PASIDs, dirty pages, nesting and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
+//! Access objects, dirty pages, nesting and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
 //! can exist (`look.rs`), the others EOPNOTSUPP.
 
 mod devices;
 mod look;
+mod pasids;
 mod tables;
 
 use crate::domains::Reserver;
 use crate::hardware::PAGE_ENTRY;
-use crate::object::ObjectKind;
 use crate::request::Call;
-pub(crate) use devices::{capabilities, pasid_bits};
+pub(crate) use devices::{Mock, capabilities, pasid_bits};
 use iova::Range;
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;
@@ -39,10 +39,10 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
         api::TEST_OP_MD_CHECK_IOTLB => Err(Errno::ENOENT),
         // No device has a virtual IOMMU, so that the same error follows whether or not there is such a device.
         api::TEST_OP_TRIGGER_VEVENT => Err(Errno::ENOENT),
-        api::TEST_OP_PASID_ATTACH | api::TEST_OP_PASID_REPLACE | api::TEST_OP_PASID_DETACH | api::TEST_OP_PASID_CHECK_HWPT => {
-            call.context()?.objects.index(request.id, ObjectKind::Selftest)?;
-            Err(Errno::EOPNOTSUPP)
-        }
+        api::TEST_OP_PASID_ATTACH => pasids::attach(call),
+        api::TEST_OP_PASID_REPLACE => pasids::replace(call),
+        api::TEST_OP_PASID_DETACH => pasids::detach(call),
+        api::TEST_OP_PASID_CHECK_HWPT => pasids::check_hwpt(call),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

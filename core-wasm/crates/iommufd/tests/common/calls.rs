@@ -73,6 +73,24 @@ impl Machine {
         self.call(device_fd, vfio::DeviceAttachIommufdPt { pt_id, ..Default::default() }).map(|answer| answer.pt_id)
     }
 
+    /// HWPT_ALLOC with flags.
+    #[track_caller]
+    pub fn hwpt_flags(&mut self, fd: u32, dev_id: u32, pt_id: u32, flags: u32) -> Result<u32, Errno> {
+        self.call(fd, api::HwptAlloc { flags, dev_id, pt_id, ..Default::default() }).map(|answer| answer.out_hwpt_id)
+    }
+
+    /// ATTACH with a PASID. Returns the object id of the page table.
+    #[track_caller]
+    pub fn attach_pasid(&mut self, device_fd: u32, pasid: u32, pt_id: u32) -> Result<u32, Errno> {
+        let flags = vfio::DEVICE_ATTACH_PASID;
+        self.call(device_fd, vfio::DeviceAttachIommufdPt { argsz: 0, flags, pt_id, pasid }).map(|answer| answer.pt_id)
+    }
+
+    #[track_caller]
+    pub fn detach_pasid(&mut self, device_fd: u32, pasid: u32) {
+        self.call(device_fd, vfio::DeviceDetachIommufdPt { argsz: 0, flags: vfio::DEVICE_DETACH_PASID, pasid }).unwrap();
+    }
+
     #[track_caller]
     pub fn detach(&mut self, device_fd: u32) {
         self.call(device_fd, vfio::DeviceDetachIommufdPt::default()).unwrap();

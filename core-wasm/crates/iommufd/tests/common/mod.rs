@@ -12,8 +12,8 @@ pub mod world;
 
 use failing_alloc::{FailingAlloc, failing_at};
 use iommufd::{
-    Config, DeviceConfig, FaultReason, GroupIoas, HOST_RELEASE, IommuConfig, IrqConfig, Kernel, Kind, Limits, Pa, Ram, RegionConfig,
-    ReservedKind, Rules, Usage,
+    Config, DeviceConfig, FaultReason, GroupIoas, HOST_RELEASE, IommuConfig, IrqConfig, Kernel, Kind, Limits, Pa, PasidConfig, Ram,
+    RegionConfig, ReservedKind, Rules, Usage,
 };
 use iova::Range;
 pub use requests::Request;
@@ -52,6 +52,9 @@ pub const DEVICES: u32 = 7;
 /// What [`PICKY`] reserves.
 pub const PICKY_RANGE: Range = Range { start: 0x10_0000, last: 0x1f_ffff };
 
+/// Bits of a PASID of the devices that have them.
+pub const PASID_BITS: u8 = 12;
+
 /// Group and requester id of each device.
 const TOPOLOGY: [(u32, u32); DEVICES as usize] = [(0, 0x10), (1, 0x18), (2, 0x20), (2, 0x21), (3, 0x28), (3, 0x28), (4, 0x30)];
 const GROUPS: u32 = 5;
@@ -65,6 +68,8 @@ pub const STAGING: u64 = 0x1_0000;
 pub struct Setup {
     pub kind: Kind,
     pub levels: u8,
+    /// PASIDs and nested page tables; [`EDU`] and [`FUNCTION_0`] have [`PASID_BITS`] then.
+    pub scalable: bool,
     /// The page tables are somewhere else.
     pub remote: bool,
     pub ram: usize,
@@ -77,6 +82,7 @@ impl Default for Setup {
         Setup {
             kind: Kind::VtdSs,
             levels: 4,
+            scalable: false,
             remote: false,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
@@ -89,6 +95,11 @@ impl Setup {
     /// What this project adds to Linux's rules.
     pub fn ours() -> Setup {
         Setup { rules: Rules { single_open: true, group_ioas: GroupIoas::Requester }, ..Setup::default() }
+    }
+
+    /// An IOMMU with PASIDs and nested page tables.
+    pub fn scalable() -> Setup {
+        Setup { scalable: true, ..Setup::default() }
     }
 
     pub fn memlock(bytes: u64) -> Setup {
@@ -131,14 +142,16 @@ impl Machine {
     }
 
     pub fn with(setup: Setup) -> Machine {
-        let iommu = IommuConfig { remote: setup.remote, ..IommuConfig::new(setup.kind, setup.levels) };
+        let iommu = IommuConfig { remote: setup.remote, scalable: setup.scalable, ..IommuConfig::new(setup.kind, setup.levels) };
         let config = Config { iommu, rules: setup.rules, limits: setup.limits };
         let mut kernel = Kernel::new(config, Ram::with_bytes(setup.ram).unwrap()).unwrap();
         for group in 0..GROUPS {
             assert_eq!(kernel.add_group(), Ok(group));
         }
         for (device, (group, requester)) in (0..).zip(TOPOLOGY) {
-            let config = DeviceConfig { group, requester, viable: true, reset: true, coherent: true };
+            let bits = if [EDU, FUNCTION_0].contains(&device) { PASID_BITS } else { 0 };
+            let pasids = PasidConfig { bits, execute: true, privileged: device == EDU };
+            let config = DeviceConfig { group, requester, viable: true, reset: true, coherent: true, pasids };
             assert_eq!(kernel.add_device(config), Ok(device));
             kernel.add_reserved(device, MSI, ReservedKind::Msi).unwrap();
             let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;
@@ -309,6 +322,18 @@ impl Machine {
     pub fn read(&mut self, device: u32, iova: u64, length: usize) -> Result<Vec<u8>, FaultReason> {
         self.kernel.dma_read(device, None, iova, self.staging, length as u64)?;
         Ok(self.kernel.ram().bytes(self.staging, length).to_vec())
+    }
+
+    /// A device reads bytes at an IOVA with a PASID.
+    pub fn read_with(&mut self, device: u32, pasid: u32, iova: u64, length: usize) -> Result<Vec<u8>, FaultReason> {
+        self.kernel.dma_read(device, Some(pasid), iova, self.staging, length as u64)?;
+        Ok(self.kernel.ram().bytes(self.staging, length).to_vec())
+    }
+
+    /// A device writes bytes at an IOVA with a PASID.
+    pub fn write_with(&mut self, device: u32, pasid: u32, iova: u64, bytes: &[u8]) -> Result<(), FaultReason> {
+        self.kernel.ram_mut().bytes_mut(self.staging, bytes.len()).copy_from_slice(bytes);
+        self.kernel.dma_write(device, Some(pasid), iova, self.staging, bytes.len() as u64)
     }
 
     /// What the process has in its memory.

@@ -72,5 +72,9 @@ requests! {
     selftest::TEST_CMD => selftest::TestSetTempMemoryLimit,
     selftest::TEST_CMD => selftest::TestMdCheckMap,
     selftest::TEST_CMD => selftest::TestMdCheckRefs,
+    selftest::TEST_CMD => selftest::TestPasidAttach,
+    selftest::TEST_CMD => selftest::TestPasidReplace,
+    selftest::TEST_CMD => selftest::TestPasidDetach,
+    selftest::TEST_CMD => selftest::TestPasidCheckHwpt,
     simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
 }
