@@ -18,7 +18,7 @@
  *
  * @module
  */
-export { BoundDevice, type DeviceInfo } from "./api/bound_device.ts";
+export { type AttachOptions, BoundDevice, type DeviceInfo } from "./api/bound_device.ts";
 export { type AdoptOptions, type BindOptions, DeviceFd } from "./api/device_fd.ts";
 export { DmaBuffer } from "./api/dma_buffer.ts";
 export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";

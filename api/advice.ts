@@ -239,10 +239,10 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
   },
   attach: {
     operation: "DEVICE_ATTACH_IOMMUFD_PT",
-    action: "attach {device} to {target}",
+    action: "attach {device}{requests} to {target}",
     advice: {
       EINVAL:
-        "Devices that the IOMMU cannot tell apart, or all of a group on Linux, must use the same page table: detach the others first. A page table must fit the device's IOMMU.",
+        "Devices that the IOMMU cannot tell apart, or all of a group on Linux, must use the same page table: detach the others first. A page table must fit the device's IOMMU; with PASIDs each must be made for them.",
       EADDRINUSE: "A mapping or allowed range lies where the device reserves addresses, or where its IOMMU translates none: see ranges.",
       ENOENT: "The target does not exist any more in this iommufd.",
       ENOMEM: MEMLOCK,
@@ -250,7 +250,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EBUSY: "The device's IOMMU is busy with another domain.",
     },
   },
-  detach: { operation: "DEVICE_DETACH_IOMMUFD_PT", action: "detach {device}", advice: {} },
+  detach: { operation: "DEVICE_DETACH_IOMMUFD_PT", action: "detach {device}{requests}", advice: {} },
   deviceInfo: { operation: "DEVICE_GET_INFO", action: "describe {device}", advice: {} },
   hwInfo: {
     operation: "GET_HW_INFO",

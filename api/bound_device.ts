@@ -11,6 +11,7 @@ import type { DeviceState } from "./device_state.ts";
 import { failed, type FailedValues } from "./error.ts";
 import { explainAttach } from "./explain/attach.ts";
 import { addressOf } from "./explain/group.ts";
+import { explainPasid } from "./explain/pasid.ts";
 import { spaceFacts } from "./explain/space.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { type HwInfo, readHwInfo } from "./hw_info.ts";
@@ -30,6 +31,12 @@ export interface DeviceInfo {
   readonly canReset: boolean;
   /** Whether it is a PCI device. */
   readonly isPci: boolean;
+}
+
+/** Which requests of a device an attachment is about. */
+export interface AttachOptions {
+  /** Requests with this PASID, 1 to 2^20 − 1. Default: requests without a PASID. */
+  readonly pasid?: number;
 }
 
 /** What a {@linkcode BoundDevice} is made from. */
@@ -62,7 +69,7 @@ export class BoundDevice implements Disposable {
   readonly label: bigint | undefined;
   #state: DeviceState;
   #session: Session;
-  #attachedTo: Ioas | Hwpt | undefined;
+  #attachments = new Map<number | undefined, Ioas | Hwpt>();
   #config: Region | undefined;
 
   /** Made by {@linkcode DeviceFd.bind}. */
@@ -75,7 +82,7 @@ export class BoundDevice implements Disposable {
     this.#session = sessionOf(iommu);
     this.#session.members.add(this);
     state.onClose(() => {
-      this.#attachedTo = undefined;
+      this.#attachments.clear();
       this.#session.members.delete(this);
     });
   }
@@ -91,46 +98,64 @@ export class BoundDevice implements Disposable {
     return address ?? (node === undefined ? undefined : addressOf(this.#state.kernel, node));
   }
 
-  /** What it is attached to; undefined: nothing, so that it reaches no memory. */
+  /** What it is attached to; undefined: nothing, so that its requests without a PASID reach no memory. */
   get attachedTo(): Ioas | Hwpt | undefined {
-    return this.#attachedTo;
+    return this.#attachments.get(undefined);
+  }
+
+  /** What it is attached to, by PASID; under undefined {@linkcode attachedTo}. */
+  get attachments(): ReadonlyMap<number | undefined, Ioas | Hwpt> {
+    return this.#attachments;
   }
 
   /**
    * Attach it to an address space, or move it there: DEVICE_ATTACH_IOMMUFD_PT. A move leaves no moment in which it sees neither.
    *
+   * With a PASID the target must be a page table made for that ({@linkcode HwptOptions.pasid}), and the device itself be attached to such a one or
+   * to nothing. Linux attaches any PASID to a device without PASIDs, which uses none: {@linkcode HwInfo.maxPasidLog2} says what it has.
+   *
    * @returns the id of the page table that the device uses now.
-   * @throws {IommuError} EINVAL if other devices of its group must share one page table, ENOENT, EADDRINUSE, EFAULT, ENOMEM: it stays where it is.
+   * @throws {RangeError} for a PASID that cannot be.
+   * @throws {IommuError} EINVAL if other devices of its group must share one page table, or a PASID does not go with it; ENOENT, EADDRINUSE, EFAULT,
+   * ENOMEM. It stays where it is.
    */
-  attach(target: Ioas | Hwpt): number {
+  attach(target: Ioas | Hwpt, options: AttachOptions = {}): number {
+    const fields = portOf(options);
     const view = this.#state.begin("DEVICE_ATTACH_IOMMUFD_PT");
-    const values = { device: this.#state.name, target: describe(target) };
+    const values = { device: this.#state.name, requests: requestsOf(options), target: describe(target) };
     // Another iommufd may have an object of the same id.
     if (!this.#session.owns(target.id, target)) {
       throw failed("attach", -ERRNO.ENOENT, values, "The target was disposed, or belongs to another iommu_fd than the device.");
     }
-    uapi.putDeviceAttachIommufdPt(view, 0, { flags: 0, ptId: target.id, pasid: 0 });
+    uapi.putDeviceAttachIommufdPt(view, 0, { ...fields, ptId: target.id });
     const result = this.#state.send(uapi.DEVICE_ATTACH_IOMMUFD_PT);
-    if (result < 0) throw this.#notAttached(result, target, values);
-    this.#attachedTo = target;
+    if (result < 0) throw this.#notAttached(result, target, options, values);
+    this.#attachments.set(options.pasid, target);
     return uapi.getDeviceAttachIommufdPtPtId(view, 0);
   }
 
-  #notAttached(result: number, target: Ioas | Hwpt, values: FailedValues): Error {
-    const others = [...this.#session.members].map(({ address, attachedTo }) => ({
-      address,
-      target: attachedTo === undefined ? undefined : describe(attachedTo as Ioas | Hwpt),
-    }));
+  #notAttached(result: number, target: Ioas | Hwpt, options: AttachOptions, values: FailedValues): Error {
+    const others = [...this.#session.members].map(({ address, attachments }) => {
+      const other = attachments.get(options.pasid);
+      return { address, target: other === undefined ? undefined : describe(other as Ioas | Hwpt) };
+    });
     const facts = spaceFacts("ioas" in target ? target.ioas : target);
-    return failed("attach", result, values, facts && explainAttach(result, facts, this.address, describe(target), others));
+    const advice = explainPasid(result, target, options.pasid, this.#attachments, () => this.hwInfo()) ??
+      (facts && explainAttach(result, facts, this.address, describe(target), others));
+    return failed("attach", result, values, advice);
   }
 
-  /** Attach it to nothing: DEVICE_DETACH_IOMMUFD_PT. That it is attached to nothing already is no error. */
-  detach(): void {
-    uapi.putDeviceDetachIommufdPt(this.#state.begin("DEVICE_DETACH_IOMMUFD_PT"), 0, { flags: 0, pasid: 0 });
+  /**
+   * Attach it, or with a PASID that, to nothing: DEVICE_DETACH_IOMMUFD_PT. That it is attached to nothing already is no error.
+   *
+   * @throws {RangeError} for a PASID that cannot be.
+   */
+  detach(options: AttachOptions = {}): void {
+    const fields = portOf(options);
+    uapi.putDeviceDetachIommufdPt(this.#state.begin("DEVICE_DETACH_IOMMUFD_PT"), 0, fields);
     const result = this.#state.send(uapi.DEVICE_DETACH_IOMMUFD_PT);
-    if (result < 0) throw failed("detach", result, { device: this.#state.name });
-    this.#attachedTo = undefined;
+    if (result < 0) throw failed("detach", result, { device: this.#state.name, requests: requestsOf(options) });
+    this.#attachments.delete(options.pasid);
   }
 
   /** What it has. */
@@ -185,6 +210,21 @@ export class BoundDevice implements Disposable {
   [Symbol.dispose](): void {
     this.deviceFd[Symbol.dispose]();
   }
+}
+
+/** The largest PASID: 20 bits (PCI Express Base 6.20). To Linux 0 stands for requests without a PASID. */
+const PASID_MAX = 2 ** 20 - 1;
+
+/** The fields of ATTACH and DETACH that say which requests. Both flags are the same bit. */
+function portOf({ pasid }: AttachOptions): { readonly flags: number; readonly pasid: number } {
+  return pasid === undefined
+    ? { flags: 0, pasid: 0 }
+    : { flags: uapi.DEVICE_ATTACH_PASID, pasid: checkCount(pasid, "a PASID", 1, PASID_MAX) };
+}
+
+/** What an error adds to the device's name. */
+function requestsOf({ pasid }: AttachOptions): string {
+  return pasid === undefined ? "" : ` with PASID ${pasid}`;
 }
 
 /** What an error calls a target. */

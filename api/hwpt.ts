@@ -13,7 +13,7 @@ export interface HwptOptions {
   readonly nestParent?: boolean;
   /** To tell which pages devices have written. Default: false. */
   readonly dirtyTracking?: boolean;
-  /** To be attached to a PASID as well. Default: false. */
+  /** To be attached to PASIDs ({@linkcode AttachOptions.pasid}), and to be what a device itself is attached to beside them. Default: false. */
   readonly pasid?: boolean;
 }
 
@@ -23,13 +23,16 @@ export class Hwpt implements Disposable {
   readonly ioas: Ioas;
   /** Its id in the iommufd. */
   readonly id: number;
+  /** What it was made to be able to do. */
+  readonly options: Readonly<HwptOptions>;
   #session: Session;
   #life: Life;
 
   /** Made by {@linkcode Ioas.createHwpt}. */
-  constructor(ioas: Ioas, id: number, gone: () => void) {
+  constructor(ioas: Ioas, id: number, options: HwptOptions, gone: () => void) {
     this.ioas = ioas;
     this.id = id;
+    this.options = { ...options };
     this.#session = sessionOf(ioas.iommu);
     this.#life = track(this, this.#session.kernel, "Hwpt");
     this.#session.add(id, this, () => {
@@ -38,7 +41,7 @@ export class Hwpt implements Disposable {
     });
   }
 
-  /** Detach devices that are attached to it, and destroy it. */
+  /** Detach devices and PASIDs that are attached to it, and destroy it. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
     takeAll([...this.#session.detachFrom((target) => target === this), () => this.#session.dispose(this.id)]);

@@ -277,7 +277,7 @@ export class Ioas implements Disposable {
       const unsupported = type1 ?? explainUnsupported(result, () => readHwInfo(this.#session, device.id), options);
       throw failed("hwptAlloc", result, values, unsupported ?? explainFilling(result, this.#facts, device.address));
     }
-    const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), () => this.#tables.delete(hwpt));
+    const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), options, () => this.#tables.delete(hwpt));
     this.#tables.add(hwpt);
     return hwpt;
   }

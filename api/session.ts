@@ -25,10 +25,10 @@ export interface Member extends Disposable {
   readonly name: string;
   /** PCI address; undefined: not known. */
   readonly address: string | undefined;
-  /** What it is attached to. */
-  readonly attachedTo: object | undefined;
-  /** Attach it to nothing. */
-  detach(): void;
+  /** What it is attached to: by PASID, under undefined as far as its other requests go. */
+  readonly attachments: ReadonlyMap<number | undefined, object>;
+  /** Attach it, or a PASID of it, to nothing. */
+  detach(options: { readonly pasid?: number }): void;
 }
 
 /** Bytes of the longest struct of a request without a list. */
@@ -103,12 +103,16 @@ export class Session {
 
   /** Devices that are attached to one of these. */
   attachedTo(isTarget: (attachedTo: object) => boolean): Member[] {
-    return [...this.members].filter(({ attachedTo }) => attachedTo !== undefined && isTarget(attachedTo));
+    return [...this.members].filter(({ attachments }) => [...attachments.values()].some(isTarget));
   }
 
-  /** How to detach the devices that are attached to one of these. */
+  /** How to detach the devices and PASIDs that are attached to one of these. */
   detachFrom(isTarget: (attachedTo: object) => boolean): (() => void)[] {
-    return this.attachedTo(isTarget).map((member) => () => member.detach());
+    return [...this.members].flatMap((member) =>
+      [...member.attachments].filter(([, target]) => isTarget(target)).map(([pasid]) => () =>
+        member.detach(pasid === undefined ? {} : { pasid })
+      )
+    );
   }
 
   /** The file is closed, and with it the kernel has dropped every object: so does the program, whatever failed before. */

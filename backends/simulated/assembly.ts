@@ -9,7 +9,17 @@ import { ERRNO, errnoName } from "../../uapi/errno.ts";
 import type { BootConfig } from "../../core-wasm/mod.ts";
 import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
-import { type Core, DEVICE_COHERENT, DEVICE_RESET, DEVICE_VIABLE, type Instance, RESERVED_KINDS } from "./core.ts";
+import {
+  type Core,
+  DEVICE_COHERENT,
+  DEVICE_PASID_BITS_SHIFT,
+  DEVICE_PASID_EXECUTE,
+  DEVICE_PASID_PRIVILEGED,
+  DEVICE_RESET,
+  DEVICE_VIABLE,
+  type Instance,
+  RESERVED_KINDS,
+} from "./core.ts";
 import type { FileTree } from "./file_tree.ts";
 import type { DeviceModel } from "./device.ts";
 import { checkBehindIommu, type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
@@ -83,6 +93,7 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
   return {
     iommu: iommu.kind,
     levels: iommu.levels,
+    scalable: iommu.scalable,
     singleOpen: rules.singleOpen,
     groupIoas: rules.groupIoas,
     memlock: limits.memlock,
@@ -161,7 +172,7 @@ function addDevice(
   const { core } = host;
   const { pci, requester } = member;
   const viable = blockedBy.length === 0 ? DEVICE_VIABLE : 0;
-  const index = told(core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT));
+  const index = told(core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   CONNECTED.add(pci.device!.model);
@@ -171,6 +182,14 @@ function addDevice(
   addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
   told(core.set_driver_blocks(index, driverDoesDma(pci.driver)));
   return device;
+}
+
+/** What the core is told of the PASIDs of a function: none on a conventional bus. */
+function pasidFlags({ express, device }: PciFunction): number {
+  const pasid = device!.model.description.pasid;
+  if (pasid === undefined || !express) return 0;
+  return pasid.bits << DEVICE_PASID_BITS_SHIFT | (pasid.execute ? DEVICE_PASID_EXECUTE : 0) |
+    (pasid.privileged ? DEVICE_PASID_PRIVILEGED : 0);
 }
 
 function addRegions(core: Core, device: VfioDevice): void {

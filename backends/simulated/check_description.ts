@@ -18,6 +18,7 @@ const DESCRIPTION_KEYS = [
   "msi",
   "msix",
   "express",
+  "pasid",
   "addressBits",
 ];
 
@@ -36,7 +37,15 @@ export function checkDescription(path: string, description: DeviceDescription): 
   const msi = checkNumber(`${path}.msi`, description.msi ?? 0, 0, 32);
   if (msi !== 0 && !isPowerOfTwo(msi)) throw new MachineError(`${path}.msi`, msi, "0 or a power of two of at most 32");
   checkBars(`${path}.bars`, description.bars);
+  if (description.pasid !== undefined) checkPasid(`${path}.pasid`, description.pasid);
   if (description.msix !== undefined) checkMsix(`${path}.msix`, description.msix, description.bars);
+}
+
+function checkPasid(path: string, pasid: NonNullable<DeviceDescription["pasid"]>): void {
+  checkKeys(path, pasid, ["bits", "execute", "privileged"]);
+  checkNumber(`${path}.bits`, pasid.bits, 1, 20);
+  checkBoolean(`${path}.execute`, pasid.execute, false);
+  checkBoolean(`${path}.privileged`, pasid.privileged, false);
 }
 
 function checkBars(path: string, bars: readonly BarDescription[]): void {

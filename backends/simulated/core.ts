@@ -17,6 +17,12 @@ export const DEVICE_VIABLE = 1;
 export const DEVICE_RESET = 2;
 /** `add_device`: DMA is coherent with caches. */
 export const DEVICE_COHERENT = 4;
+/** `add_device`: requests with a PASID may be for execution. */
+export const DEVICE_PASID_EXECUTE = 8;
+/** `add_device`: requests with a PASID may be privileged. */
+export const DEVICE_PASID_PRIVILEGED = 16;
+/** `add_device`: where the number of bits of a PASID is. */
+export const DEVICE_PASID_BITS_SHIFT = 8;
 
 /** The longest length that the core's 32-bit calls take; it has no more memory either. */
 export const LENGTH_MAX: number = 2 ** 32 - 1;

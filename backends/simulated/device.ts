@@ -43,6 +43,12 @@ export interface DeviceDescription {
   readonly msix?: { readonly vectors: number; readonly bar: number; readonly table: number; readonly pending: number };
   /** A PCI Express capability with function-level reset. Default: true. */
   readonly express?: boolean;
+  /**
+   * The PASIDs that the function can put on its requests, if it has a PCI Express capability: an address space for each (PCI Express Base 6.20).
+   * `bits` of a PASID, 1 to 20; whether such requests may be for execution, or privileged (default: false). vfio-pci hides the capability
+   * from programs, GET_HW_INFO tells of it. Default: none.
+   */
+  readonly pasid?: { readonly bits: number; readonly execute?: boolean; readonly privileged?: boolean };
   /** The address bits that the function can emit, at most 64. DMA beyond them is an error of the model. Default: 64. */
   readonly addressBits?: number;
 }
@@ -56,7 +62,8 @@ export interface Dma {
    * Read `into.length` bytes of memory at `iova` into `into`.
    *
    * Returns undefined, or why it was refused; then the bytes of `into` beyond the last good page are unchanged, and the machine has a fault
-   * record. `into` may be any array; one from {@linkcode Bus.allocate} spares a copy.
+   * record. `into` may be any array; one from {@linkcode Bus.allocate} spares a copy. With a `pasid` the access goes through the address space that
+   * is attached to that PASID of the function; it is blocked if the function says nothing of PASIDs in its description.
    */
   read(iova: bigint, into: Uint8Array, pasid?: number): DmaFault | undefined;
   /** Write `from` to memory at `iova`, as {@linkcode Dma.read}. */

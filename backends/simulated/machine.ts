@@ -12,6 +12,8 @@ export type IommuDescription =
     readonly kind: "vtd";
     /** Table levels: 4 for 48 bits of IOVA, 5 for 57. Default: 4. */
     readonly levels?: 4 | 5;
+    /** Scalable mode: PASIDs, for devices that have them, and first-stage tables of the program's own on top of the IOMMU's. Default: false. */
+    readonly scalable?: boolean;
   }
   | {
     /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
@@ -161,7 +163,7 @@ export const HYPERTRANSPORT_WINDOW: ReservedRegion = { start: 0xfd_0000_0000n, l
 /** A machine with every default filled in. */
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
-  readonly iommu: { readonly kind: "vtd" | "amdvi" | "mock"; readonly levels: number };
+  readonly iommu: { readonly kind: "vtd" | "amdvi" | "mock"; readonly levels: number; readonly scalable: boolean };
   /** Bytes. */
   readonly memory: number;
   /** Bytes. */
@@ -219,6 +221,7 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 }
 
 const MIB = 2 ** 20;
+const KEYS = { vtd: ["kind", "levels", "scalable"], amdvi: ["kind", "levels"], mock: ["kind"] } as const;
 const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
 
 /**
@@ -230,13 +233,17 @@ export function readSettings(machine: Machine): MachineSettings {
   if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
   checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "seed"]);
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
-  checkKeys("iommu", iommu, iommu?.kind === "mock" ? ["kind"] : ["kind", "levels"]);
+  checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles"]);
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock"] as const);
   const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
   return {
-    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]) },
+    iommu: {
+      kind,
+      levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]),
+      scalable: iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false),
+    },
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {

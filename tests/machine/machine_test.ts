@@ -25,7 +25,7 @@ function checkDescription(description: Partial<DeviceDescription>, message: stri
 
 Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
-    iommu: { kind: "vtd", levels: 4 },
+    iommu: { kind: "vtd", levels: 4, scalable: false },
     memory: 64 * 2 ** 20,
     kernelMemory: 8 * 2 ** 20,
     rules: { singleOpen: true, groupIoas: "requester" },
