@@ -9,7 +9,7 @@ import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
 import type { Depends } from "./setup.ts";
-import { attach, attached, iommuWithIoas, newHwpt, NO_ID, openBound, PAGE } from "./steps.ts";
+import { attached, iommuWithIoas, newHwpt, NO_ID, openBound, PAGE } from "./steps.ts";
 
 /** A queue for page faults needs no hardware. */
 const FAULT_QUEUES: Depends<string> = {
@@ -153,22 +153,5 @@ const TESTING: Suite<Caller>["cases"] = [
   },
 ];
 
-const PASID: Suite<Caller>["cases"] = [
-  {
-    name: "a PASID cannot be attached to a device without PASIDs, and detaching one that is not attached is no error",
-    run(t) {
-      const { iommu, ioas } = iommuWithIoas(t);
-      const { device } = openBound(t, iommu);
-      const request = { flags: 1, pt_id: ioas, pasid: 1 };
-      t.refused("EINVAL", device, "DEVICE_ATTACH_IOMMUFD_PT", request);
-      t.refused("EINVAL", device, "DEVICE_ATTACH_IOMMUFD_PT", request, { size: 12 });
-      t.refused("ENOENT", device, "DEVICE_ATTACH_IOMMUFD_PT", { ...request, pt_id: NO_ID });
-      t.do(device, "DEVICE_DETACH_IOMMUFD_PT", { flags: 1, pasid: 1 });
-      t.refused("EINVAL", device, "DEVICE_DETACH_IOMMUFD_PT", { flags: 1 }, { size: 8 });
-      attach(t, device, ioas);
-    },
-  },
-];
-
 /** What needs hardware that is not there. */
-export const ABSENT: Suite<Caller> = { name: "absent features", cases: [...DIRTY, ...INVALIDATE, ...VIRTUAL, ...TESTING, ...PASID] };
+export const ABSENT: Suite<Caller> = { name: "absent features", cases: [...DIRTY, ...INVALIDATE, ...VIRTUAL, ...TESTING] };

@@ -27,7 +27,7 @@ import {
 import type { Fields } from "./struct.ts";
 
 /** What flags answer that an IOMMU may lack. */
-const PASID_TABLE: Depends<string> = {
+export const PASID_TABLE: Depends<string> = {
   feature: "pasid-tables",
   with: "OK",
   without: "EOPNOTSUPP",

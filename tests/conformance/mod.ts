@@ -27,9 +27,11 @@ import { MEMLOCK } from "./memlock.ts";
 import { MEMORY } from "./memory.ts";
 import { OBJECTS } from "./objects.ts";
 import { OPTIONS } from "./option.ts";
+import { PASIDS } from "./pasid.ts";
 import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
 import { SELFTEST } from "./selftest.ts";
+import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
 
@@ -55,6 +57,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
   DMA,
   IOAS_MAP_FILE_SUITE,
   HWPT_ALLOC_SUITE,
+  PASIDS,
   HW_INFO,
   ABSENT,
   EVENTFD,
@@ -65,7 +68,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
 export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
-export const MOCK: readonly Suite<Caller>[] = [SELFTEST];
+export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_PASIDS];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

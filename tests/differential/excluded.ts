@@ -8,7 +8,6 @@ const DIRTY = "dirty tracking is not built yet";
 const NESTING = "nested page tables and virtual IOMMUs are not built yet";
 const FAULTS = "fault queues are not built yet";
 const ACCESS = "access objects are not built yet";
-const PASIDS = "PASIDs of mock devices are not built yet";
 const DMABUF = "dma-bufs are not built yet";
 
 /** Requests that are never drawn, by their names, with the reason. */
@@ -20,10 +19,6 @@ export const EXCLUDED_REQUESTS: Readonly<Record<string, string>> = {
   "TEST_CMD/TestAccessRw": ACCESS,
   "TEST_CMD/TestAccessReplaceIoas": ACCESS,
   "TEST_CMD/TestTriggerIopf": FAULTS,
-  "TEST_CMD/TestPasidAttach": PASIDS,
-  "TEST_CMD/TestPasidReplace": PASIDS,
-  "TEST_CMD/TestPasidDetach": PASIDS,
-  "TEST_CMD/TestPasidCheckHwpt": PASIDS,
   "TEST_CMD/TestDmabufGet": DMABUF,
   "TEST_CMD/TestDmabufRevoke": DMABUF,
   // Seen with Linux 7.3.4: where lists of pages are short, some pages stay pinned when all files are closed.
@@ -35,6 +30,12 @@ export const EXCLUDED_REQUESTS: Readonly<Record<string, string>> = {
  * has left pages pinned that nobody holds, also when all files are closed.
  */
 export const PINS_AFTER_FAULTS = "TEST_CMD/TestMdCheckRefs";
+
+/**
+ * A mock device goes only when its PASIDs are detached, and so does its iommufd: Linux 7.3's test code forgets them, warns, and uses afterwards what it
+ * has freed. They are detached by this request first.
+ */
+export const PASIDS_FIRST = "TEST_CMD/TestPasidDetach";
 
 /** Flags that are never drawn, by request, with the reason. */
 export const EXCLUDED_FLAGS: Readonly<Record<string, readonly (readonly [bigint, string])[]>> = {

@@ -8,7 +8,7 @@ import { minimumBytes, requestNumbered } from "../../uapi/schema/layout.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
-import { EXCLUDED_FLAGS, PINS_AFTER_FAULTS } from "./excluded.ts";
+import { EXCLUDED_FLAGS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, Program } from "./program.ts";
@@ -28,6 +28,8 @@ const AREAS_MAX = 60;
 const OBJECTS_MAX = 24;
 const FILE_LENGTHS: readonly bigint[] = [PAGE, 16n * PAGE, 16n * PAGE, 64n * PAGE, 2n ** 22n, 5000n];
 /** Numbers that are no request: between and behind those of the table, and with bits that belong to no request. */
+/** HWPT_ALLOC's flag for page tables that take PASIDs. */
+const PASID_FLAG = 8n;
 const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
 
 /** The requests that are drawn, by their names. */
@@ -59,11 +61,8 @@ export class Generator {
     if (iommufds.length === 0 || (iommufds.length < IOMMUFDS_MAX && draw.once(80))) return { id, call: "open" };
     if (files.length === 0 || (files.length < FILES_MAX && draw.once(80))) return { id, call: "memfd", length: draw.of(FILE_LENGTHS) };
     if (draw.once(150)) {
-      return {
-        id,
-        call: "close",
-        file: draw.of<{ readonly file: Value }>(draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : files).file,
-      };
+      const { file } = draw.of<{ readonly file: Value }>(draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : files);
+      return this.#detachFirst(id, file) ?? { id, call: "close", file };
     }
     // The first has most, so that it has many objects and mappings.
     const iommufd = draw.once(3) ? draw.of(iommufds) : iommufds[0]!;
@@ -78,7 +77,18 @@ export class Generator {
     this.#drawn = drawn;
     let step: RequestStep = { id, call: "ioctl", file: iommufd.file, ...drawn };
     for (let wrong = draw.of([0, 0, 0, 0, 0, 0, 1, 1, 1, 2]); wrong > 0; wrong--) step = spoil(scene, step);
-    return step;
+    return step.request === "DESTROY" ? this.#detachFirst(step.id, step.file, step.fields.id) ?? step : step;
+  }
+
+  /** A step in place of one that would end a mock device, or all of an iommufd, while a PASID is attached: see `excluded.ts`. */
+  #detachFirst(id: number, file: Value, object?: Value): RequestStep | undefined {
+    const iommufd = this.#program.iommufds.find((other) => other.file === file);
+    const number = object === undefined ? undefined : this.#program.numberOf(object);
+    const attached = iommufd?.pasids.find(({ device }) => object === undefined || device.id === number);
+    if (attached === undefined) return undefined;
+    const drawn = { request: PASIDS_FIRST, fields: { id: attached.device.value, pasid: attached.pasid } };
+    this.#drawn = drawn;
+    return { id, call: "ioctl", file, ...drawn };
   }
 
   #kind(iommufd: Iommufd): string {
@@ -96,6 +106,11 @@ export class Generator {
   /** What ends a sequence: all files are closed, and then, unless pinning has failed, nothing is pinned any more. */
   *end(): Iterable<Step> {
     const { iommufds, files } = this.#program;
+    for (const { file, pasids } of iommufds) {
+      for (const { device, pasid } of pasids) {
+        yield { id: this.#steps++, call: "ioctl", file, request: PASIDS_FIRST, fields: { id: device.value, pasid } };
+      }
+    }
     for (const { file } of [...iommufds, ...files]) yield { id: this.#steps++, call: "close", file };
     const id = this.#steps++;
     yield { id, call: "open" };
@@ -228,9 +243,21 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     const kind = field.role.kinds.at(-1)!;
     if (kind === "ioas" && field.role.makes === undefined) continue;
     const other = kind === "hwpt" ? ioasOf(iommufd, step, given) : kind === "selftest" ? got("out_idev_id") : undefined;
-    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other });
+    const known = iommufd.objects.find((object) => object.id === got(field.name));
+    const pasid = kind === "hwpt" && ((given("flags") & PASID_FLAG) !== 0n || known?.pasid === true);
+    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid });
   }
   learnArea(iommufd, step, given, got);
+  learnPasid(iommufd, step.request, given);
+}
+
+/** PASID 0 is the device itself, which goes with it. */
+function learnPasid(iommufd: Iommufd, request: string, given: (name: string) => bigint): void {
+  if (!/TestPasid(At|De)tach$/.test(request)) return;
+  const pasid = given("pasid");
+  const device = iommufd.objects.find(({ kind, id }) => kind === "selftest" && id === given("id"));
+  iommufd.pasids = iommufd.pasids.filter((attached) => attached.device !== device || attached.pasid !== pasid);
+  if (request.endsWith("Attach") && device !== undefined && pasid !== 0n) iommufd.pasids.push({ device, pasid });
 }
 
 /** The IOAS of the page table that a request answers: the one that it was given, or that of the table that it was given. */

@@ -16,6 +16,16 @@ export interface Known {
   readonly value: Value;
   /** Of a page table the id of its IOAS; of a test object that of its device. */
   readonly other?: bigint | undefined;
+  /** Of a page table: whether it was made for PASIDs. */
+  readonly pasid?: boolean;
+}
+
+/** A PASID of a mock device that is attached. */
+export interface AttachedPasid {
+  /** Its test object. */
+  readonly device: Known;
+  /** The PASID. */
+  readonly pasid: bigint;
 }
 
 /** Memory that is mapped in an IOAS. */
@@ -43,6 +53,8 @@ export class Iommufd {
   readonly gone: Known[] = [];
   /** Its mappings. */
   areas: Area[] = [];
+  /** PASIDs of its mock devices that are attached. */
+  pasids: AttachedPasid[] = [];
 
   constructor(/** The file. */ readonly file: Value) {}
 
@@ -64,6 +76,7 @@ export class Iommufd {
     const [known] = this.objects.splice(at, 1);
     this.gone.push(known!);
     if (this.gone.length > GONE_MAX) this.gone.shift();
+    this.pasids = this.pasids.filter(({ device }) => device !== known);
     if (known!.kind === "ioas") this.areas = this.areas.filter(({ ioas }) => ioas !== id);
     if (known!.kind === "selftest" && known!.other !== undefined) this.forget(known!.other);
   }
@@ -88,6 +101,12 @@ export class Program {
   iommufds: Iommufd[] = [];
   /** Open memory files. */
   files: MemoryFile[] = [];
+  /** The number that an id of an object stands for; undefined: not known. */
+  numberOf(id: Value): bigint | undefined {
+    if (typeof id === "bigint") return id;
+    return this.iommufds.flatMap(({ objects, gone }) => [...objects, ...gone]).find(({ value }) => value === id)?.id;
+  }
+
   /** Whether pins may be asked for: not after pinning has failed, see `excluded.ts`. */
   hasFailedPins = false;
 }

@@ -158,7 +158,7 @@ function destroy(scene: Scene): Omit<Drawn, "request"> {
 function hwptAlloc(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   const ids = { dev_id: drawId(scene, ["device"]), pt_id: draw.once(10) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id };
-  const flags = draw.once(8) ? 8n : 0n;
+  const flags = draw.once(3) ? 8n : 0n;
   if (!draw.once(3)) return { fields: { ...ids, flags } };
   const kind = BigInt(draw.of([0, 1, 1, 1, 2]));
   const length = BigInt(draw.of([8, 8, 8, 8, 4, 7, 3, 12]));

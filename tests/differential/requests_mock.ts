@@ -15,13 +15,41 @@ const LOOK_MAX = 65536n;
 /** What a device is attached to: mostly an IOAS, and then mostly one in which nothing forbids it. */
 function drawTable(scene: Scene): Drawn["fields"][string] {
   const { draw, iommufd } = scene;
-  if (draw.once(3)) return drawId(scene, ["hwpt"]);
+  if (draw.once(3)) return draw.once(2) ? drawPasidTable(scene) : drawId(scene, ["hwpt"]);
   const empty = iommufd.of(["ioas"]).filter(({ id }) => !iommufd.areas.some(({ ioas }) => ioas === id));
   return (draw.once(2) ? draw.any(empty)?.value : undefined) ?? drawIoas(scene).id;
 }
 
+/** A page table that takes PASIDs; where there is none, any. */
+function drawPasidTable(scene: Scene): Drawn["fields"][string] {
+  return scene.draw.any(scene.iommufd.of(["hwpt"]).filter(({ pasid }) => pasid))?.value ?? drawId(scene, ["hwpt"]);
+}
+
+/** 0 is the device itself, 1024 is refused every second time, 2^20 is the first that is too large. */
+function drawPasid(draw: Draw): bigint {
+  return draw.of([0n, 1n, 1n, 1n, 2n, 2n, 1024n, 1024n, 1024n, 2n ** 20n - 1n, 2n ** 20n, 2n ** 32n - 1n]);
+}
+
+/** Mostly one that is attached. */
+function drawAttached(scene: Scene): Drawn["fields"] {
+  const { draw, iommufd } = scene;
+  const known = draw.once(4) ? undefined : draw.any(iommufd.pasids);
+  return { id: known?.device.value ?? drawId(scene, ["selftest"]), pasid: known?.pasid ?? drawPasid(draw) };
+}
+
+function attachPasid(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  return {
+    fields: { id: drawId(scene, ["selftest"]), pasid: drawPasid(draw), pt_id: draw.once(6) ? drawTable(scene) : drawPasidTable(scene) },
+  };
+}
+
+function checkPasid(scene: Scene): Omit<Drawn, "request"> {
+  return { fields: { ...drawAttached(scene), hwpt_id: scene.draw.once(3) ? 0n : drawPasidTable(scene) } };
+}
+
 function drawDeviceFlags(draw: Draw): bigint {
-  return draw.of([0n, 1n, 1n, 4n, 5n]);
+  return draw.of([0n, 1n, 4n, 4n, 5n]);
 }
 
 function checkMap(scene: Scene): Omit<Drawn, "request"> {
@@ -76,7 +104,7 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestAddReserved": { weight: 1, fields: addReserved },
   "TEST_CMD/TestMockDomain": { weight: 3, fields: (scene) => ({ fields: { id: drawTable(scene) } }) },
   "TEST_CMD/TestMockDomainFlags": {
-    weight: 1,
+    weight: 2,
     fields: (scene) => ({ fields: { id: drawTable(scene), dev_flags: drawDeviceFlags(scene.draw) } }),
   },
   "TEST_CMD/TestMockDomainReplace": {
@@ -84,6 +112,14 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
     needs: "selftest",
     fields: (scene) => ({ fields: { id: drawId(scene, ["selftest"]), pt_id: drawTable(scene) } }),
   },
+  "TEST_CMD/TestPasidAttach": { weight: 6, needs: "selftest", fields: attachPasid },
+  "TEST_CMD/TestPasidReplace": {
+    weight: 4,
+    needs: "selftest",
+    fields: (scene) => ({ fields: { ...drawAttached(scene), pt_id: scene.draw.once(6) ? drawTable(scene) : drawPasidTable(scene) } }),
+  },
+  "TEST_CMD/TestPasidDetach": { weight: 2, needs: "selftest", fields: (scene) => ({ fields: drawAttached(scene) }) },
+  "TEST_CMD/TestPasidCheckHwpt": { weight: 4, needs: "selftest", fields: checkPasid },
   "TEST_CMD/TestMdCheckMap": { weight: 14, needs: "hwpt", fields: checkMap },
   "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
   "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
