@@ -13,7 +13,8 @@ declare namespace wasm_bindgen {
         free(): void;
         [Symbol.dispose](): void;
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4. Returns its number, which counts from 0, or −errno.
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
+         * has. Returns its number, which counts from 0, or −errno.
          */
         add_device(group: number, requester: number, flags: number): number;
         /**
@@ -159,8 +160,8 @@ declare namespace wasm_bindgen {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32. `memlock` is in bytes; infinite: no limit. Returns nothing if
-     * memory is short: then the instance is of no use.
+     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64. `memlock` is in bytes; infinite: no limit. Returns
+     * nothing if memory is short: then the instance is of no use.
      */
     export function boot(heap_bytes: number, ram_bytes: number, flags: number, levels: number, memlock: number, open_files: number): Core | undefined;
 

@@ -31,7 +31,8 @@ let wasm_bindgen = (function(exports) {
             wasm.__wbg_core_free(ptr, 0);
         }
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4. Returns its number, which counts from 0, or −errno.
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
+         * has. Returns its number, which counts from 0, or −errno.
          * @param {number} group
          * @param {number} requester
          * @param {number} flags
@@ -392,8 +393,8 @@ let wasm_bindgen = (function(exports) {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32. `memlock` is in bytes; infinite: no limit. Returns nothing if
-     * memory is short: then the instance is of no use.
+     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64. `memlock` is in bytes; infinite: no limit. Returns
+     * nothing if memory is short: then the instance is of no use.
      * @param {number} heap_bytes
      * @param {number} ram_bytes
      * @param {number} flags
