@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -3444,7 +3444,7 @@ export function getTestDevCheckCache(view: DataView, at: number): TestDevCheckCa
 export interface TestTriggerIopf {
   /** The device. */
   devId: number;
-  /** The PASID, 2^32 − 1 for none. */
+  /** The PASID, 0 for none. */
   pasid: number;
   /** The group of faults that it belongs to. */
   grpid: number;

@@ -11,14 +11,6 @@ import type { Caller } from "./caller.ts";
 import type { Depends } from "./setup.ts";
 import { attached, iommuWithIoas, newHwpt, NO_ID, openBound, PAGE } from "./steps.ts";
 
-/** A queue for page faults needs no hardware. */
-const FAULT_QUEUES: Depends<string> = {
-  feature: "fault-queues",
-  with: "OK",
-  without: "ENOTTY",
-  why: "a kernel from before 6.11, and the simulated one until it has page faults, does not know the request",
-};
-
 /** The request of a kernel that was built to test iommufd. */
 const TEST_REQUEST: Depends<string> = {
   feature: "mock-iommu",
@@ -124,15 +116,6 @@ const VIRTUAL: Suite<Caller>["cases"] = [
       t.refused("EINVAL", iommu, "HW_QUEUE_ALLOC", { ...request, length: 0 });
       t.refused("EOVERFLOW", iommu, "HW_QUEUE_ALLOC", { ...request, nesting_parent_iova: 2n ** 64n - 1n, length: 2 });
       t.refused("ENOENT", iommu, "HW_QUEUE_ALLOC", request);
-    },
-  },
-  {
-    name: "FAULT_QUEUE_ALLOC makes a queue, where the kernel has them",
-    run(t) {
-      const iommu = t.iommu();
-      const answer = t.ask(iommu, "FAULT_QUEUE_ALLOC");
-      equal(answer.code, t.expected(FAULT_QUEUES));
-      if (answer.code === "OK") t.adopt(answer.number("out_fault_fd"));
     },
   },
   {

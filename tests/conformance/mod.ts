@@ -13,6 +13,7 @@ import { Caller } from "./caller.ts";
 import { DEVICE_INFO } from "./device_info.ts";
 import { DMA } from "./dma.ts";
 import { EVENTFD } from "./eventfd.ts";
+import { FAULT_QUEUES } from "./fault_queues.ts";
 import { FILES } from "./files.ts";
 import { GROUPS } from "./groups.ts";
 import { HW_INFO } from "./hw_info.ts";
@@ -31,6 +32,7 @@ import { PASIDS } from "./pasid.ts";
 import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
 import { SELFTEST } from "./selftest.ts";
+import { SELFTEST_FAULTS } from "./selftest_faults.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
@@ -57,6 +59,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
   DMA,
   IOAS_MAP_FILE_SUITE,
   HWPT_ALLOC_SUITE,
+  FAULT_QUEUES,
   PASIDS,
   HW_INFO,
   ABSENT,
@@ -68,7 +71,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
 export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
-export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_PASIDS];
+export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

@@ -37,8 +37,8 @@ export type Feature =
   | "several-opens"
   /** All devices of a group use one page table. Linux; by our own rule only those that share a requester ID. */
   | "one-table-a-group"
-  /** FAULT_QUEUE_ALLOC is there. */
-  | "fault-queues"
+  /** The IOMMU's driver attaches only devices that ask for pages to page tables that report faults: Intel's does so, AMD's does not look. */
+  | "page-request-check"
   /** The IOMMU takes page tables for PASIDs (VT-d does, AMD-Vi's first format does not). */
   | "pasid-tables"
   /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's through a virtual IOMMU only. */

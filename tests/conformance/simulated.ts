@@ -77,7 +77,7 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
   const kernel = await simulated(machine(options), { onModelError: () => {} });
   const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
-  if (iommu === "vtd") features.push("pasid-tables", "nested-tables");
+  if (iommu === "vtd") features.push("pasid-tables", "nested-tables", "page-request-check");
   return {
     kernel,
     devices: DEVICES,

@@ -12,7 +12,7 @@ import { changed, openFilesMax, processUsage } from "./usage.ts";
 /** The library makes a device single; the rest is Linux's. */
 const FEATURES: readonly Feature[] = [
   "one-table-a-group",
-  "fault-queues",
+  "page-request-check",
   "mock-iommu",
   "pasid-tables",
   "nested-tables",

@@ -13,7 +13,7 @@ function open(): Promise<Setup> {
   return Promise.resolve({
     kernel,
     devices: DEVICES,
-    features: new Set(["mock-iommu", "resource-capability", "several-opens", "one-table-a-group", "fault-queues", "nesting"]),
+    features: new Set(["mock-iommu", "resource-capability", "several-opens", "one-table-a-group", "nesting"]),
     hardware: { type: 0xfeed_beef, dataLength: 8 },
     apertureLast: 2n ** 31n - 1n,
     openFiles: 1024,

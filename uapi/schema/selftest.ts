@@ -141,7 +141,7 @@ const NESTING: readonly Struct[] = [
   ]),
   operation("TEST_OP_TRIGGER_IOPF", "Makes a mock device ask for a page.", NO_ID, "trigger_iopf", [
     input("dev_id", "u32", id("device"), "The device."),
-    input("pasid", "u32", { is: "pasid" }, "The PASID, 2^32 − 1 for none."),
+    input("pasid", "u32", { is: "pasid" }, "The PASID, 0 for none."),
     input("grpid", "u32", { is: "value" }, "The group of faults that it belongs to."),
     input("perm", "u32", { is: "value" }, "What the access wants."),
     input("addr", "u64", { is: "iova" }, "The address."),

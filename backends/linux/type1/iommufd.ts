@@ -60,8 +60,6 @@ export class IommufdRequests {
         return this.#allow(file, bytes);
       case uapi.OPTION:
         return this.#option(file, bytes);
-      case uapi.FAULT_QUEUE_ALLOC:
-        return this.#refuse(file, request, bytes);
       default:
         return this.#plain(file, request, bytes);
     }
@@ -72,12 +70,6 @@ export class IommufdRequests {
     // Some requests answer in their struct although they fail.
     if (bytes !== undefined) this.#shadow.commit(bytes);
     return result;
-  }
-
-  /** What the core does not know, and type1 does not have: the core looks at the struct alone. */
-  #refuse(file: IommufdFile, request: number, bytes: Uint8Array | undefined): number {
-    const result = this.#shadow.ask(file.core, request, bytes);
-    return result === -ERRNO.ENOTTY ? -ERRNO.EOPNOTSUPP : result;
   }
 
   #allocate(file: IommufdFile, bytes: Uint8Array | undefined): number {

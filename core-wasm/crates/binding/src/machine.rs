@@ -2,7 +2,7 @@
 
 use crate::answer::{negative, nothing, number};
 use crate::core::Core;
-use iommufd::{DeviceConfig, FaultReason, IrqConfig, PasidConfig, RegionConfig, ReservedKind};
+use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, PageRequest, PasidConfig, RegionConfig, ReservedKind};
 use iova::Range;
 use uapi::Errno;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -19,6 +19,8 @@ const PASID_EXECUTE: u32 = 8;
 const PASID_PRIVILEGED: u32 = 16;
 /// `add_device`: where the bits of a PASID are in the flags.
 const PASID_BITS_SHIFT: u32 = 8;
+/// `add_device`: the device asks for pages that are missing.
+const PAGE_REQUESTS: u32 = 32;
 
 /// By the number that stands for each at the border.
 const RESERVED_KINDS: [ReservedKind; 4] = [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
@@ -30,8 +32,8 @@ impl Core {
         number(self.kernel.add_group())
     }
 
-    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
-    /// has. Returns its number, which counts from 0, or −errno.
+    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+    /// many bits a PASID has. Returns its number, which counts from 0, or −errno.
     pub fn add_device(&mut self, group: u32, requester: u32, flags: u32) -> i32 {
         number(self.kernel.add_device(DeviceConfig {
             group,
@@ -44,6 +46,7 @@ impl Core {
                 execute: flags & PASID_EXECUTE != 0,
                 privileged: flags & PASID_PRIVILEGED != 0,
             },
+            page_requests: flags & PAGE_REQUESTS != 0,
         }))
     }
 
@@ -97,6 +100,33 @@ impl Core {
     pub fn dma_write(&mut self, device: u32, pasid: i32, iova: u64, offset: u32, length: u32) -> i32 {
         let from = self.pa_of(offset);
         refusal(self.kernel.dma_write(device, pasid_of(pasid), iova, from, u64::from(length)))
+    }
+
+    /// Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
+    pub fn probe(&self, device: u32, pasid: i32, iova: u64, write: bool) -> i32 {
+        refusal(self.kernel.probe(device, pasid_of(pasid), iova, write))
+    }
+
+    /// A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
+    /// the answer: invalid 1, failure 15; or −errno.
+    pub fn page_request(&mut self, device: u32, pasid: i32, group: u32, permissions: u32, address: u64, last: bool) -> i32 {
+        let request = PageRequest { pasid: pasid_of(pasid), group, permissions, address, last };
+        match self.kernel.page_request(device, request) {
+            Ok(answer) => answer.map_or(0, |answer| answer as i32),
+            Err(error) => negative(error),
+        }
+    }
+
+    /// The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
+    pub fn take_page_response(&mut self) -> i64 {
+        self.kernel.take_page_response().map_or(-1, |Answered { device, group, response, .. }| {
+            i64::from(device) << 32 | i64::from(group & 0xff_ffff) << 8 | response as i64
+        })
+    }
+
+    /// Notes a transfer that a device gave up, since the page that it asked for is not there.
+    pub fn give_up(&mut self, device: u32, pasid: i32, iova: u64, length: u32, write: bool) {
+        self.kernel.give_up(device, pasid_of(pasid), iova, u64::from(length), write);
     }
 
     /// A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.

@@ -39,6 +39,14 @@ impl Direction {
             Direction::Write => Prot::WRITE,
         }
     }
+
+    /// Why a transfer is refused that has no such permission.
+    fn denied(self) -> FaultReason {
+        match self {
+            Direction::Read => FaultReason::NoRead,
+            Direction::Write => FaultReason::NoWrite,
+        }
+    }
 }
 
 impl Iommu {
@@ -120,6 +128,13 @@ impl Iommu {
         Ok(())
     }
 
+    /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is cached, counted or logged.
+    pub fn probe(&self, ram: &Ram, source: &Source, iova: u64, write: bool) -> Result<(), FaultReason> {
+        let domain = self.domain_of(source).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
+        let direction = if write { Direction::Write } else { Direction::Read };
+        if domain.translate(ram, iova)?.prot.contains(direction.prot()) { Ok(()) } else { Err(direction.denied()) }
+    }
+
     /// The domain that decides about transfers of `source`.
     #[inline]
     fn domain_of(&self, source: &Source) -> Option<DomainId> {
@@ -151,7 +166,7 @@ impl Iommu {
             }
         };
         if !hit.prot.contains(direction.prot()) {
-            return Err(if direction == Direction::Write { FaultReason::NoWrite } else { FaultReason::NoRead });
+            return Err(direction.denied());
         }
         let page_last = (1_u64 << hit.lg2_size) - 1;
         Ok(Run { pa: hit.pa, length: page_last - (iova & page_last) + 1 })

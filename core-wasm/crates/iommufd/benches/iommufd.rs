@@ -35,7 +35,15 @@ impl Program {
         let mut kernel = Kernel::new(Config { iommu: IommuConfig::new(kind, 4), rules, limits }, ram).expect("memory");
         let group = kernel.add_group().expect("memory");
         kernel
-            .add_device(DeviceConfig { group, requester: 0x18, viable: true, reset: true, coherent: true, pasids: PasidConfig::NONE })
+            .add_device(DeviceConfig {
+                group,
+                requester: 0x18,
+                viable: true,
+                reset: true,
+                coherent: true,
+                page_requests: false,
+                pasids: PasidConfig::NONE,
+            })
             .expect("memory");
         let argument = kernel.mmap(0, PAGE, 3, 0x22, -1, 0).expect("RAM");
         // From an aligned address on, so that 2 MiB pages are possible: memory lies in RAM as aligned as that.

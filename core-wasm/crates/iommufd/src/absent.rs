@@ -7,9 +7,8 @@
 //! | VIOMMU_ALLOC | EOPNOTSUPP, of a mock IOMMU ENOENT, EINVAL | the IOMMUs have no virtual ones |
 //! | VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC | ENOENT | they need a virtual IOMMU |
 //! | IOAS_NOIOMMU_GET_PA | EOPNOTSUPP | a kernel without CONFIG_IOMMUFD_NOIOMMU |
-//! | FAULT_QUEUE_ALLOC | ENOTTY | not built yet; Linux has it on any hardware |
 //!
-//! HWPT_ALLOC in `hwpt.rs` refuses nested types, dirty tracking and fault queues in the same way. VFIO's type1 requests on an iommufd
+//! HWPT_ALLOC in `hwpt.rs` refuses nested types and dirty tracking in the same way. VFIO's type1 requests on an iommufd
 //! answer ENOTTY (not built).
 
 use crate::object::ObjectKind;
@@ -25,11 +24,6 @@ const ENTRY_LENGTH_MAX: u32 = 4096;
 const ENTRIES_MAX: u32 = 1 << 19;
 /// Most events that a queue of VEVENTQ_ALLOC may hold.
 const EVENTS_MAX: u32 = 1 << 19;
-
-/// A request that is not built.
-pub(crate) fn unknown(_: &mut Call) -> Result<()> {
-    Err(Errno::ENOTTY)
-}
 
 /// HWPT_SET_DIRTY_TRACKING.
 pub(crate) fn set_dirty_tracking(call: &mut Call) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::hardware::Hardware;
 use crate::hwpt::Making;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use iommu::{DomainId, NO_PASID};
+use iommu::{DomainId, Kind, NO_PASID};
 use uapi::{Errno, Result};
 
 /// Which transfers: those of a bound device with one PASID, or with [`NO_PASID`] those without.
@@ -42,6 +42,8 @@ struct Destination {
     domain: DomainId,
     /// Whether PASIDs may be attached to it, and beside it.
     pasid: bool,
+    /// It has a queue for page faults.
+    has_faults: bool,
 }
 
 impl Kernel {
@@ -65,7 +67,7 @@ impl Kernel {
                 Ok(pt_id)
             }
             ObjectKind::Ioas => self.change_to_ioas(port, object.index, change),
-            ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => Err(Errno::EINVAL),
+            ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => Err(Errno::EINVAL),
         }
     }
 
@@ -188,7 +190,9 @@ impl Kernel {
         if moves {
             self.release_for_set(number, bound.context, old_ioas);
         }
+        self.end_faults(number, pasid, bound.context, old_id);
         self.set_mut(number)?.attachment_mut(pasid).ok_or(Errno::EIO)?.hwpt = to.id;
+        self.forget_partial(number, bound.context);
         let (context, hardware) = self.parts(bound.context)?;
         context.objects.hold(to.id, count as i32);
         context.objects.hold(old_id, 1 - count as i32);
@@ -225,6 +229,8 @@ impl Kernel {
         let (hwpt, last) = self.set_mut(number).ok()?.remove(device, pasid)?;
         if last {
             self.block(port);
+            self.end_faults(number, pasid, bound.context, hwpt);
+            self.forget_partial(number, bound.context);
         }
         let context = self.context_mut(bound.context).ok()?;
         context.objects.hold(bound.id, -1);
@@ -242,10 +248,19 @@ impl Kernel {
         let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;
+        self.check_asks(number, to)?;
         self.mock_may_set_pasid(device, pasid)?;
         self.point_set(number, pasid, Some(to.domain))?;
         self.mock_has_set_pasid(device, pasid, true);
+        self.set_mut(number)?.attachment_mut(pasid).ok_or(Errno::EIO)?.handler = bound.id;
         Ok(())
+    }
+
+    /// ENODEV for a page table with a fault queue and a device that does not ask for pages, as Intel's driver has it; AMD's does not look.
+    fn check_asks(&self, set: u32, to: Destination) -> Result<()> {
+        let asks = |&member: &u32| self.asks_for_pages(member);
+        let refused = to.has_faults && self.hardware.iommu.config().kind == Kind::VtdSs && !self.set(set)?.members.iter().all(asks);
+        if refused { Err(Errno::ENODEV) } else { Ok(()) }
     }
 
     fn block(&mut self, port: Port) {
@@ -280,7 +295,7 @@ impl Kernel {
 
     fn destination(&self, context: u32, hwpt: u32) -> Result<Destination> {
         let hwpt = self.context(context)?.hwpts.get(hwpt).ok_or(Errno::EIO)?;
-        Ok(Destination { id: hwpt.id, ioas: hwpt.ioas, domain: hwpt.domain, pasid: hwpt.pasid })
+        Ok(Destination { id: hwpt.id, ioas: hwpt.ioas, domain: hwpt.domain, pasid: hwpt.pasid, has_faults: hwpt.fault_queue.is_some() })
     }
 
     pub(crate) fn set(&self, number: u32) -> Result<&AttachSet> {

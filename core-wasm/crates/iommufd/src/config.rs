@@ -55,6 +55,8 @@ pub struct DeviceConfig {
     pub reset: bool,
     /// Whether its transfers are coherent with caches. Without that it cannot be bound.
     pub coherent: bool,
+    /// Whether it asks for pages that are missing (PCI's page request interface).
+    pub page_requests: bool,
     /// Its PASIDs.
     pub pasids: PasidConfig,
 }

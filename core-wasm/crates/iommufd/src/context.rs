@@ -1,5 +1,6 @@
 //! An iommufd: its objects, from open until the last file that holds it is closed.
 
+use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
 use crate::ioas::Ioas;
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) ioases: Slab<Ioas>,
     pub(crate) hwpts: Slab<Hwpt>,
     pub(crate) pages: Slab<Pages>,
+    pub(crate) fault_queues: Slab<FaultQueue>,
 }
 
 impl Context {
@@ -32,6 +34,7 @@ impl Context {
             ioases: Slab::new(),
             hwpts: Slab::new(),
             pages: Slab::new(),
+            fault_queues: Slab::new(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Context {
         match object.kind {
             ObjectKind::Ioas => self.destroy_ioas(hardware, object.index),
             ObjectKind::Hwpt => self.destroy_hwpt(hardware, object.index),
+            ObjectKind::FaultQueue => self.destroy_fault_queue(object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),
             // Its device is the kernel's, which destroys both.
@@ -86,10 +90,14 @@ impl Context {
 
     /// Destroys all objects, leaves first. Devices are gone: they hold the files.
     pub(crate) fn destroy_all(&mut self, hardware: &mut Hardware) {
-        for _ in 0..2 {
+        let mut left = self.objects.len();
+        while left != 0 {
             for id in 1..self.objects.end() {
                 // What still has holders goes in the next round.
                 let _ = self.destroy(hardware, id);
+            }
+            if core::mem::replace(&mut left, self.objects.len()) == self.objects.len() {
+                break;
             }
         }
         debug_assert!(self.objects.len() == 0, "holders form no circle");

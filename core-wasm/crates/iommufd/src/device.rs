@@ -5,6 +5,7 @@ use crate::file::Bound;
 use crate::group::{AttachSet, Group};
 use crate::irq::Irqs;
 use crate::kernel::Kernel;
+use crate::page_request::PageRequest;
 use crate::selftest::{self, Mock};
 use alloc::vec::Vec;
 use iommu::{IommuConfig, NO_PASID};
@@ -46,6 +47,8 @@ pub(crate) struct Device {
     /// A mock device, which no host described. While it is not bound its place is free.
     pub(crate) mock: Option<Mock>,
     pub(crate) irqs: Irqs,
+    /// Page requests of groups that are not complete, oldest first.
+    pub(crate) partial: Vec<PageRequest>,
 }
 
 impl Device {
@@ -67,6 +70,7 @@ impl Device {
             vfio: VfioAttachments::default(),
             mock: None,
             irqs: Irqs::default(),
+            partial: Vec::new(),
         }
     }
 

@@ -18,6 +18,15 @@ pub(crate) enum File {
     Eventfd(u32),
     /// A memfd.
     Memfd(u32),
+    /// A queue of page faults.
+    FaultQueue(QueueFile),
+}
+
+/// What the file of a queue names: an iommufd, and which queue of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct QueueFile {
+    pub(crate) context: u32,
+    pub(crate) index: u32,
 }
 
 /// An open device_fd.
@@ -95,6 +104,11 @@ impl Kernel {
             File::Iommufd(context) => self.put_context(context),
             File::Eventfd(index) => self.close_eventfd(index),
             File::Memfd(index) => self.hardware.put_memfd(index),
+            File::FaultQueue(QueueFile { context, index }) => {
+                if let Some(id) = self.contexts.get(context).and_then(|context| context.fault_queues.get(index)).map(|queue| queue.id) {
+                    self.put_queue(context, id);
+                }
+            }
             File::Device(index) => return Ok(self.close_device(index)),
         }
         Ok(0)
@@ -135,7 +149,7 @@ impl Kernel {
         self.contexts.remove(index);
     }
 
-    fn check_file_limit(&self) -> Result<()> {
+    pub(crate) fn check_file_limit(&self) -> Result<()> {
         if self.files.next() >= self.limits.open_files { Err(Errno::EMFILE) } else { Ok(()) }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Attachment {
     pub(crate) pasid: u32,
     /// The page table: its object id in the owner's iommufd.
     pub(crate) hwpt: u32,
+    /// Which device has it attached there: its object id, by which page faults of all members are reported.
+    pub(crate) handler: u32,
     /// The members that are attached; at least one.
     pub(crate) devices: Vec<u32>,
 }
@@ -61,7 +63,7 @@ impl AttachSet {
                 devices.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 self.attachments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 devices.push(device);
-                self.attachments.insert(at, Attachment { pasid, hwpt, devices });
+                self.attachments.insert(at, Attachment { pasid, hwpt, handler: 0, devices });
             }
         }
         Ok(())

@@ -28,7 +28,9 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
         return Err(Errno::EOPNOTSUPP);
     }
     let mut data = [0; DATA_MAX];
-    let (data_type, length) = describe(hardware.iommu.config(), &mut data);
+    let asked_for_pages = call.kernel.devices.iter().any(|device| device.config.page_requests);
+    let (_, hardware) = call.parts()?;
+    let (data_type, length) = describe(hardware.iommu.config(), asked_for_pages, &mut data);
     if wanted != api::HW_INFO_TYPE_DEFAULT && wanted != data_type {
         return Err(Errno::EOPNOTSUPP);
     }
@@ -52,7 +54,9 @@ fn capabilities(device: &Device, pasid_bits: u8) -> u64 {
     let execute = if execute && pasid_bits != 0 { api::HW_CAP_PCI_PASID_EXEC } else { 0 };
     let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
     let mock = device.mock.as_ref().map_or(0, |mock| selftest::capabilities(mock.flags));
-    api::HW_CAP_PCI_ATS_NOT_SUPPORTED | execute | privileged | mock
+    // A function asks for pages where its address translation services did not find them; no other has those.
+    let no_ats = if device.mock.is_none() && device.config.page_requests { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
+    no_ats | execute | privileged | mock
 }
 
 /// Zeroes bytes `from..to` of the buffer at `va`. EFAULT.
@@ -68,7 +72,7 @@ fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
 }
 
 /// Writes the registers that describe the IOMMU. Returns their layout's number and length.
-fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
+fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
     match config.kind {
         Kind::VtdSs => {
             // Linux reports the erratum for every VT-d unit.
@@ -76,7 +80,7 @@ fn describe(config: &IommuConfig, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
                 reserved: 0,
                 cap_reg: vtd_capabilities(config),
-                ecap_reg: VTD_EXTENDED | if config.scalable { VTD_SCALABLE } else { 0 },
+                ecap_reg: VTD_EXTENDED | if config.scalable { VTD_SCALABLE } else { 0 } | if page_requests { VTD_PAGE_REQUESTS } else { 0 },
             };
             registers.write(data);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
@@ -112,6 +116,9 @@ const VTD_EXTENDED: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 7;
 /// The same register in scalable mode (SMTS): PASIDs (PASID) of 20 bits (PSS) and second-stage tables (SSTS). First-stage tables without a
 /// second stage (FSTS) are not there, since Linux would then take them for its own page tables.
 const VTD_SCALABLE: u64 = 19 << 35 | 1 << 40 | 1 << 43 | 1 << 46;
+
+/// The same of an IOMMU that takes page requests: device IOTLBs (DT), page requests (PRS) and their draining (PDS).
+const VTD_PAGE_REQUESTS: u64 = 1 << 2 | 1 << 29 | 1 << 42;
 
 /// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
 const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;

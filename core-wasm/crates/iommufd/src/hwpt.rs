@@ -24,6 +24,8 @@ pub(crate) struct Hwpt {
     pub(crate) automatic: bool,
     /// Whether PASIDs may be attached to it, and beside it.
     pub(crate) pasid: bool,
+    /// The queue that it reports page faults to.
+    pub(crate) fault_queue: Option<u32>,
 }
 
 /// How a page table is made.
@@ -56,7 +58,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     match parent.kind {
         ObjectKind::Ioas => check_flags(&request, hardware.iommu.config())?,
         ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config())),
-        ObjectKind::Device | ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EINVAL),
+        ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EINVAL),
     }
     let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
     let making = Making { automatic: false, huge: selftest::wants_huge(hardware, &request)?, pasid };
@@ -66,9 +68,9 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let mut answer = [0; api::HwptAlloc::SIZE];
     request.write(&mut answer);
     let filled = context.add_domain(hardware, hwpt);
-    // There are no fault queues, so no id of one is valid.
-    let queue = if request.flags & api::HWPT_FAULT_ID_VALID == 0 { Ok(()) } else { Err(Errno::ENOENT) };
-    filled.and(queue).and_then(|()| call.respond(&answer)).inspect_err(|_| {
+    let queue = filled
+        .and_then(|()| if request.flags & api::HWPT_FAULT_ID_VALID == 0 { Ok(()) } else { context.report_to(hwpt, request.fault_id) });
+    queue.and_then(|()| call.respond(&answer)).inspect_err(|_| {
         // Nobody has learned the id.
         let _ = call.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
     })
@@ -106,7 +108,7 @@ impl Context {
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
         let Making { automatic, pasid, .. } = making;
-        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid };
+        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid, fault_queue: None };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);
@@ -120,11 +122,22 @@ impl Context {
         added
     }
 
+    /// Makes a page table report page faults to a queue, which it holds. ENOENT for no such queue.
+    fn report_to(&mut self, hwpt: u32, queue: u32) -> Result<()> {
+        let index = self.objects.index(queue, ObjectKind::FaultQueue)?;
+        self.hwpts.get_mut(hwpt).ok_or(Errno::EIO)?.fault_queue = Some(index);
+        self.objects.hold(queue, 1);
+        Ok(())
+    }
+
     /// What goes with the object of a page table that nothing is attached to. Its id is the caller's to give back.
     pub(crate) fn destroy_hwpt(&mut self, hardware: &mut Hardware, index: u32) {
         self.remove_domain(hardware, index);
         let Some(hwpt) = self.hwpts.remove(index) else { return };
         hardware.iommu.destroy_domain(&mut hardware.ram, hwpt.domain);
+        if let Some(queue) = hwpt.fault_queue.and_then(|queue| self.fault_queues.get(queue)) {
+            self.objects.hold(queue.id, -1);
+        }
         if let Some(ioas) = self.ioases.get(hwpt.ioas) {
             self.objects.hold(ioas.id, -1);
         }

@@ -3,6 +3,7 @@
 //! Each rule is checked from the side that can be counted: holders are counted and compared with the count that is kept, areas are walked
 //! and compared with what page tables say. The time it takes is proportional to what exists: files, objects, areas, pinned pages.
 
+mod faults;
 mod holders;
 mod memory;
 mod objects;
@@ -48,6 +49,7 @@ impl Kernel {
         for (index, context) in self.contexts.iter() {
             self.check_context(report, index, context)?;
         }
+        self.check_faults(report);
         self.check_tables(report);
         self.check_pins(report)?;
         self.check_frames(report)

@@ -7,6 +7,7 @@ use crate::eventfd::Eventfd;
 use crate::file::{DeviceFile, File};
 use crate::group::{AttachSet, Group};
 use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
+use crate::page_request::Responses;
 use crate::slab::{LowestSlab, Slab};
 use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
@@ -34,6 +35,8 @@ pub struct Kernel {
     pub(crate) sets: Vec<AttachSet>,
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
+    /// Answers to page requests of devices.
+    pub(crate) responses: Responses,
     /// A signal is waking those that wait for it.
     pub(crate) waking: bool,
     /// Bytes of RAM that are devices' own buffers.
@@ -59,6 +62,7 @@ impl Kernel {
             sets: Vec::new(),
             rules: config.rules,
             limits: config.limits,
+            responses: Responses::default(),
             waking: false,
             staging: 0,
         })
@@ -71,22 +75,24 @@ impl Kernel {
         match self.file(fd)? {
             File::Iommufd(context) => self.iommufd_ioctl(context, request, argument),
             File::Device(file) => self.device_ioctl(file, request, argument),
-            File::Eventfd(_) | File::Memfd(_) => Err(Errno::ENOTTY),
+            File::Eventfd(_) | File::Memfd(_) | File::FaultQueue(_) => Err(Errno::ENOTTY),
         }
     }
 
-    /// Reads at most `length` bytes to `va`. Only eventfds can be read so. EBADF, EINVAL.
+    /// Reads at most `length` bytes to `va`. Only eventfds and queues can be read so. EBADF, EINVAL.
     pub fn read(&mut self, fd: i32, va: u64, length: u64) -> Result<u64> {
         match self.file(fd)? {
             File::Eventfd(index) => self.read_eventfd(index, va, length),
+            File::FaultQueue(queue) => self.read_faults(queue, va, length),
             _ => Err(Errno::EINVAL),
         }
     }
 
-    /// Writes `length` bytes from `va`. Only eventfds can be written so. EBADF, EINVAL.
+    /// Writes `length` bytes from `va`. Only eventfds and queues of page faults can be written so. EBADF, EINVAL.
     pub fn write(&mut self, fd: i32, va: u64, length: u64) -> Result<u64> {
         match self.file(fd)? {
             File::Eventfd(index) => self.write_eventfd(index, va, length),
+            File::FaultQueue(queue) => self.write_responses(queue, va, length),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -95,6 +101,7 @@ impl Kernel {
     pub fn poll(&self, fd: i32) -> Result<u32> {
         match self.file(fd)? {
             File::Eventfd(index) => Ok(u32::from(self.eventfds.get(index).is_some_and(|eventfd| eventfd.count != 0))),
+            File::FaultQueue(queue) => Ok(u32::from(self.has_faults(queue))),
             _ => Ok(1),
         }
     }

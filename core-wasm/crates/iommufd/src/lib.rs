@@ -15,7 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: faults that a program handles, nesting, virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
+//! What is not here: nesting, virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
 //! answer); locks (one thread).
 #![no_std]
 
@@ -30,6 +30,7 @@ mod copy;
 mod device;
 mod domains;
 mod eventfd;
+mod fault_queue;
 mod file;
 mod group;
 mod hardware;
@@ -45,6 +46,7 @@ mod mapping;
 mod memory_calls;
 mod object;
 mod option;
+mod page_request;
 mod pages;
 mod pins;
 mod request;
@@ -62,4 +64,5 @@ pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 pub use invariants::Violation;
 pub use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, Kind, Pa, Ram};
 pub use kernel::{HOST_RELEASE, HOST_RESET, Kernel};
+pub use page_request::{Answered, PageRequest, PageResponse};
 pub use usage::Usage;

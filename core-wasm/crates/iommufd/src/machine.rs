@@ -1,5 +1,6 @@
 //! What the machine does beside the program: transfers of devices, their buffers, and a look at faults and counters.
 
+use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Ram, Source};
 use uapi::{Errno, Result};
@@ -52,6 +53,23 @@ impl Kernel {
     ) -> core::result::Result<(), FaultReason> {
         let source = self.source(device, pasid, iova, length, true)?;
         self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length)
+    }
+
+    /// Whether a device may read or write at `iova`. See [`iommu::Iommu::probe`].
+    pub fn probe(&self, device: u32, pasid: Option<u32>, iova: u64, write: bool) -> core::result::Result<(), FaultReason> {
+        let entry = self.devices.get(device as usize).ok_or(FaultReason::BadBuffer)?;
+        let Hardware { ram, iommu, .. } = &self.hardware;
+        if pasid.is_some() && entry.max_pasids(iommu.config()) == 0 {
+            return Err(FaultReason::Blocked);
+        }
+        iommu.probe(ram, &Source { device, requester: entry.config.requester, pasid }, iova, write)
+    }
+
+    /// Notes a transfer that a device gave up, since the page that it asked for is not there. See [`iommu::Iommu::refuse`].
+    pub fn give_up(&mut self, device: u32, pasid: Option<u32>, iova: u64, length: u64, write: bool) {
+        if let Ok(source) = self.source(device, pasid, iova, length, write) {
+            self.hardware.iommu.refuse(&source, iova, length, write, FaultReason::NotPresent);
+        }
     }
 
     /// A device that is not there is a mistake of the host. One without PASIDs is blocked where it uses one.

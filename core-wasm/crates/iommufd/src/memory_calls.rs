@@ -22,7 +22,7 @@ impl Kernel {
                 let file = &hardware.memfds.get(index).ok_or(Errno::EIO)?.file;
                 hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, offset)))
             }
-            File::Eventfd(_) => Err(Errno::ENODEV),
+            File::Eventfd(_) | File::FaultQueue(_) => Err(Errno::ENODEV),
             // Nothing of an iommufd can be mapped yet.
             File::Iommufd(_) if flags & MAP_SHARED != 0 && prot & PROT_EXEC != 0 => Err(Errno::EPERM),
             File::Iommufd(_) if flags & MAP_SHARED != 0 => Err(Errno::ENXIO),

@@ -12,6 +12,8 @@ pub(crate) enum ObjectKind {
     Hwpt,
     /// A device bound by its device_fd, or by a test object.
     Device,
+    /// A queue of page faults.
+    FaultQueue,
     /// A test object: it has a mock device.
     Selftest,
     /// Nothing yet: the id is taken, and no request finds it.
@@ -19,8 +21,8 @@ pub(crate) enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [ObjectKind; 5] =
-        [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device, ObjectKind::Selftest, ObjectKind::Reserved];
+    pub(crate) const ALL: [ObjectKind; 6] =
+        [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device, ObjectKind::FaultQueue, ObjectKind::Selftest, ObjectKind::Reserved];
     pub(crate) const COUNT: usize = Self::ALL.len();
 }
 

@@ -127,6 +127,15 @@ impl<T> LowestSlab<T> {
         Ok(self.first + slot)
     }
 
+    /// Makes sure that the next [`Self::insert`] succeeds.
+    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        if self.free.is_empty() {
+            let slot = self.grow()?;
+            self.free.push(Reverse(slot));
+        }
+        Ok(())
+    }
+
     /// Adds an empty slot.
     fn grow(&mut self) -> Result<u32, OutOfMemory> {
         let count = self.slots.len();

@@ -122,7 +122,15 @@ fn interrupts_are_told_by_their_index() {
 fn reset_is_the_hosts_where_the_device_can_be_reset() {
     let (mut m, fd) = bound(NIC);
     assert_eq!(m.call_at(fd, vfio::DEVICE_RESET, NOWHERE), Ok(HOST_RESET | NIC));
-    let config = DeviceConfig { group: 0, requester: 0x99, viable: true, reset: false, coherent: true, pasids: PasidConfig::NONE };
+    let config = DeviceConfig {
+        group: 0,
+        requester: 0x99,
+        viable: true,
+        reset: false,
+        coherent: true,
+        page_requests: false,
+        pasids: PasidConfig::NONE,
+    };
     let device = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();
     let (fd, _) = m.bound(device, iommu);

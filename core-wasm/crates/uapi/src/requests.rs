@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
 //! All requests, in the order of the schema.
 
 use crate::size_rule::{Beyond, RequestRow, SizeField};

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
 //! The request of a kernel that was built to test iommufd.
 
 use crate::bytes::{i32_at, put_i32, put_u32, put_u64, u32_at, u64_at};
@@ -1352,7 +1352,7 @@ pub struct TestTriggerIopf {
     pub reserved: u32,
     /// The device.
     pub dev_id: u32,
-    /// The PASID, 2^32 − 1 for none.
+    /// The PASID, 0 for none.
     pub pasid: u32,
     /// The group of faults that it belongs to.
     pub grpid: u32,

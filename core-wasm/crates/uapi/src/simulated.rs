@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: a684ca0b9baa5418
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
 //! Requests that only the simulated kernel knows.
 
 use crate::bytes::{put_u32, put_u64, u32_at, u64_at};

@@ -4,6 +4,7 @@ use super::report::Report;
 use super::{count, counted, counters};
 use crate::context::Context;
 use crate::domains::{Reserver, outside};
+use crate::file::File;
 use crate::ioas::Ioas;
 use crate::kernel::Kernel;
 use crate::object::{Object, ObjectKind};
@@ -27,7 +28,7 @@ impl Kernel {
             );
         }
         let mocks = self.bound_to(number).filter(|&device| self.devices[device].mock.is_some()).count();
-        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count(), mocks, 0];
+        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count(), context.fault_queues.len(), mocks, 0];
         for (kind, existing) in ObjectKind::ALL.into_iter().zip(existing) {
             report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
         }
@@ -57,6 +58,17 @@ impl Kernel {
             if let Some(ioas) = context.ioases.get(hwpt.ioas) {
                 count(&mut users, ioas.id);
             }
+            if let Some(queue) = hwpt.fault_queue.and_then(|queue| context.fault_queues.get(queue)) {
+                count(&mut users, queue.id);
+            }
+        }
+        for (_, file) in self.files.iter() {
+            if let File::FaultQueue(file) = *file
+                && file.context == number
+                && let Some(queue) = context.fault_queues.get(file.index)
+            {
+                count(&mut users, queue.id);
+            }
         }
         for device in self.bound_to(number) {
             let entry = &self.devices[device];
@@ -83,6 +95,7 @@ impl Kernel {
                 let device = self.devices.get(object.index as usize);
                 device.is_some_and(|device| device.mock.is_some() && device.bound.is_some_and(|bound| bound.context == number))
             }
+            ObjectKind::FaultQueue => context.fault_queues.get(object.index).is_some_and(|queue| queue.id == id),
             ObjectKind::Reserved => false,
         }
     }

@@ -3,7 +3,7 @@
 use super::report::Report;
 use super::{count, counted, counters};
 use crate::device::Device;
-use crate::file::{Bound, File};
+use crate::file::{Bound, File, QueueFile};
 use crate::group::{AttachSet, Attachment};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
@@ -29,6 +29,10 @@ impl Kernel {
                 }
                 File::Eventfd(index) => self.eventfds.get(index).is_some(),
                 File::Memfd(index) => self.hardware.memfds.get(index).is_some(),
+                File::FaultQueue(QueueFile { context, index }) => {
+                    count(&mut context_files, context);
+                    self.contexts.get(context).is_some_and(|context| context.fault_queues.get(index).is_some())
+                }
             };
             report.expect(exists, format_args!("fd {fd} names {file:?}, which does not exist"));
         }

@@ -128,8 +128,15 @@ impl Kernel {
         }
         let group = self.add_group()?;
         let requester = REQUESTER | self.devices.len() as u32;
-        let added =
-            self.add_device(DeviceConfig { group, requester, viable: true, reset: false, coherent: true, pasids: PasidConfig::NONE });
+        let added = self.add_device(DeviceConfig {
+            group,
+            requester,
+            viable: true,
+            reset: false,
+            coherent: true,
+            page_requests: true,
+            pasids: PasidConfig::NONE,
+        });
         match added {
             Ok(device) => self.device_mut(device)?.mock = Some(Mock::default()),
             Err(_) => self.groups.truncate(group as usize),

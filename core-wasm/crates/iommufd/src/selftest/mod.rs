@@ -7,6 +7,7 @@
 //! can exist (`look.rs`), the others EOPNOTSUPP.
 
 mod devices;
+mod faults;
 mod look;
 mod pasids;
 mod tables;
@@ -34,6 +35,7 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
         api::TEST_OP_MD_CHECK_REFS => look::check_refs(call),
         api::TEST_OP_SET_TEMP_MEMORY_LIMIT => set_memory_limit(call),
         api::TEST_OP_DIRTY => look::dirty(call),
+        api::TEST_OP_TRIGGER_IOPF => faults::trigger(call),
         api::TEST_OP_DEV_CHECK_CACHE => look::check_cache(call),
         // No page table is nested.
         api::TEST_OP_MD_CHECK_IOTLB => Err(Errno::ENOENT),

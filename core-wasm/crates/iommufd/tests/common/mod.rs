@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 mod calls;
+pub mod faults;
 pub mod interrupts;
 pub mod mock;
 pub mod program;
@@ -151,7 +152,7 @@ impl Machine {
         for (device, (group, requester)) in (0..).zip(TOPOLOGY) {
             let bits = if [EDU, FUNCTION_0].contains(&device) { PASID_BITS } else { 0 };
             let pasids = PasidConfig { bits, execute: true, privileged: device == EDU };
-            let config = DeviceConfig { group, requester, viable: true, reset: true, coherent: true, pasids };
+            let config = DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests: false, pasids };
             assert_eq!(kernel.add_device(config), Ok(device));
             kernel.add_reserved(device, MSI, ReservedKind::Msi).unwrap();
             let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;

@@ -76,5 +76,6 @@ requests! {
     selftest::TEST_CMD => selftest::TestPasidReplace,
     selftest::TEST_CMD => selftest::TestPasidDetach,
     selftest::TEST_CMD => selftest::TestPasidCheckHwpt,
+    selftest::TEST_CMD => selftest::TestTriggerIopf,
     simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
 }
