@@ -175,6 +175,7 @@ export function learn(live: Live, { fd, request, bytes: asked }: Drawn, answer: 
   if (request!.name === "DEVICE_BIND_IOMMUFD") live.bound.set(fd, Number(read("iommufd", before)));
   const iommufd = live.bound.get(fd) ?? fd;
   for (const { field } of placed(struct)) {
+    if (field.role.is === "fd" && field.role.makes) live.files.set(Number(read(field.name)), field.role.of);
     if (field.role.is === "id" && field.direction !== "in") know(live, iommufd, field.role.kinds.at(-1)!, Number(read(field.name)));
   }
   if (/^IOAS_MAP/.test(request!.name)) live.areas.push({ iova: read("iova"), length: read("length", before) });

@@ -70,7 +70,7 @@ function open(world: World, draw: Draw): void {
 }
 
 async function close(world: World, draw: Draw): Promise<void> {
-  const fd = draw.fd(draw.of([undefined, "iommufd", "device", "eventfd", "eventfd", "memfd"] as const));
+  const fd = draw.fd(draw.of([undefined, "iommufd", "device", "eventfd", "eventfd", "memfd", "fault"] as const));
   const known = world.live.files.has(fd);
   const waits = [...world.waiting].filter(([, other]) => known && other === fd).map(([number]) => number);
   equal(world.result(`close(${fd})`, world.kernel.close(fd)), known ? 0 : -9, `close(${fd})`);
