@@ -23,6 +23,7 @@ export { type AdoptOptions, type BindOptions, DeviceFd } from "./api/device_fd.t
 export { DmaBuffer } from "./api/dma_buffer.ts";
 export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
 export { type FailedValues, type Failure, IommuError } from "./api/error.ts";
+export type { FaultAnswer, FaultGroup, FaultQueue, PageFault } from "./api/fault_queue.ts";
 export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
 export { type HwInfo } from "./api/hw_info.ts";
 export { Hwpt, type HwptOptions } from "./api/hwpt.ts";

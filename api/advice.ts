@@ -71,6 +71,10 @@ export type OperationKey =
   | "ioasRanges"
   | "ioasAllow"
   | "hwptAlloc"
+  | "faultQueueAlloc"
+  | "faultRead"
+  | "faultRespond"
+  | "faultWait"
   | "openDevice"
   | "findDevice"
   | "bind"
@@ -193,6 +197,18 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       ENOENT: IOAS_GONE,
     },
   },
+  faultQueueAlloc: {
+    operation: "FAULT_QUEUE_ALLOC",
+    action: "make a queue of page faults",
+    advice: { ENOTTY: "This kernel has no page faults for programs: it needs Linux 6.11 or later." },
+  },
+  faultRead: {
+    operation: "read",
+    action: "read page faults of queue {#queue}",
+    advice: {},
+  },
+  faultRespond: { operation: "write", action: "answer group {#cookie} of fault queue {#queue}", advice: {} },
+  faultWait: { operation: "wait", action: "wait for page faults of queue {#queue}", advice: {} },
   hwptAlloc: {
     operation: "HWPT_ALLOC",
     action: "make a page table of IOAS {#ioas} for device {#device}",

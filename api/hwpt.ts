@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Ioas } from "./ioas.ts";
 import { type Session, sessionOf } from "./session.ts";
@@ -15,6 +16,11 @@ export interface HwptOptions {
   readonly dirtyTracking?: boolean;
   /** To be attached to PASIDs ({@linkcode AttachOptions.pasid}), and to be what a device itself is attached to beside them. Default: false. */
   readonly pasid?: boolean;
+  /**
+   * Where page faults of its devices go. Intel's driver then attaches devices alone that ask for pages (ENODEV). Not together with `nestParent`.
+   * Default: nowhere, devices give up.
+   */
+  readonly faultQueue?: FaultQueue;
 }
 
 /** A page table of an I/O address space, for devices to be attached to. Made by {@linkcode Ioas.createHwpt}. */

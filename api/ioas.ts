@@ -261,15 +261,18 @@ export class Ioas implements Disposable {
    * @throws {IommuError} EOPNOTSUPP if the IOMMU lacks an ability, ENOMEM, EFAULT
    */
   createHwpt(device: BoundDevice, options: HwptOptions = {}): Hwpt {
-    const { nestParent, dirtyTracking, pasid } = options;
+    const { nestParent, dirtyTracking, pasid, faultQueue } = options;
     const view = this.#begin("HWPT_ALLOC");
     const flags = (nestParent ? uapi.HWPT_ALLOC_NEST_PARENT : 0) | (dirtyTracking ? uapi.HWPT_ALLOC_DIRTY_TRACKING : 0) |
-      (pasid ? uapi.HWPT_ALLOC_PASID : 0);
+      (pasid ? uapi.HWPT_ALLOC_PASID : 0) | (faultQueue ? uapi.HWPT_FAULT_ID_VALID : 0);
     const values = { ioas: this.id, device: device.id };
     // The id of a device that is gone may be that of another one by now.
     if (!device.deviceFd.isOpen) throw closed("BoundDevice", "HWPT_ALLOC");
     if (device.iommu !== this.iommu) throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The device is bound to another iommu_fd.");
-    const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: 0 };
+    if (faultQueue !== undefined && !this.#session.owns(faultQueue.id, faultQueue)) {
+      throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
+    }
+    const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: faultQueue?.id ?? 0 };
     uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
     const result = this.#session.send(uapi.HWPT_ALLOC);
     if (result < 0) {
@@ -277,8 +280,12 @@ export class Ioas implements Disposable {
       const unsupported = type1 ?? explainUnsupported(result, () => readHwInfo(this.#session, device.id), options);
       throw failed("hwptAlloc", result, values, unsupported ?? explainFilling(result, this.#facts, device.address));
     }
-    const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), options, () => this.#tables.delete(hwpt));
+    const hwpt = new Hwpt(this, uapi.getHwptAllocOutHwptId(view, 0), options, () => {
+      this.#tables.delete(hwpt);
+      leaveQueue?.();
+    });
     this.#tables.add(hwpt);
+    const leaveQueue = faultQueue?.reportedBy(hwpt);
     return hwpt;
   }
 

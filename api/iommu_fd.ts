@@ -11,6 +11,7 @@ import { checkCount } from "./arguments.ts";
 import { closeFile, failed } from "./error.ts";
 import { explainAdopt, explainOpenIommu } from "./explain/open.ts";
 import { explainNoType1, explainType1 } from "./explain/type1.ts";
+import { createFaultQueue, type FaultQueue } from "./fault_queue.ts";
 import { takeAll, track } from "./handle.ts";
 import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
@@ -28,6 +29,7 @@ export const ID_LAST = 0xffff_ffff;
 export class IommuFd implements Disposable {
   #session: Session;
   #spaces = new Set<Ioas>();
+  #faultQueues = new Set<FaultQueue>();
 
   private constructor(kernel: Kernel, fd: number) {
     const life = track(this, kernel, "IommuFd");
@@ -96,6 +98,17 @@ export class IommuFd implements Disposable {
   }
 
   /**
+   * Make a queue for page faults of devices: FAULT_QUEUE_ALLOC, Linux 6.11. {@linkcode Ioas.createHwpt} makes page tables that report to it.
+   *
+   * @throws {IommuError} ENOTTY on an older kernel, EMFILE, ENOMEM
+   */
+  createFaultQueue(): FaultQueue {
+    const queue = createFaultQueue(this, () => this.#faultQueues.delete(queue));
+    this.#faultQueues.add(queue);
+    return queue;
+  }
+
+  /**
    * Destroy any object by its id: DESTROY. The handle of the object, if there is one, is disposed with it.
    *
    * Handles destroy their own objects when they are disposed; this is for objects that were made by raw requests, or by attaching.
@@ -138,6 +151,7 @@ export class IommuFd implements Disposable {
     if (!life.isOpen) return;
     takeAll([
       ...[...members].map((member) => () => member[Symbol.dispose]()),
+      ...[...this.#faultQueues].map((queue) => () => queue[Symbol.dispose]()),
       ...[...this.#spaces].map((ioas) => () => ioas[Symbol.dispose]()),
       () => life.end(),
       () => argument[Symbol.dispose](),

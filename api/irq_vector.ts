@@ -6,6 +6,7 @@
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
 import { allocateBlock, closeFile, failed } from "./error.ts";
+import { steps } from "./steps.ts";
 
 /** Bytes of an eventfd's count. */
 const COUNT_LENGTH = 8;
@@ -60,32 +61,7 @@ export class IrqVector implements AsyncIterable<bigint> {
 
   /** Each step waits for an interrupt. The iteration ends when the vector is disabled; leaving it early leaves the vector enabled. */
   [Symbol.asyncIterator](): AsyncIterableIterator<bigint> {
-    const abort = new AbortController();
-    // Steps are taken one after the other, as an async generator would; but a generator could not be left while it waits.
-    let last: Promise<unknown> = Promise.resolve();
-    const step = async (): Promise<IteratorResult<bigint, undefined>> => {
-      if (abort.signal.aborted) return { done: true, value: undefined };
-      try {
-        const value = await this.wait(abort.signal);
-        return value === undefined ? { done: true, value } : { done: false, value };
-      } catch (error) {
-        if (abort.signal.aborted) return { done: true, value: undefined };
-        throw error;
-      }
-    };
-    const iterator: AsyncIterableIterator<bigint> = {
-      next: () => {
-        const result = last.then(step);
-        last = result.catch(() => {});
-        return result;
-      },
-      return: () => {
-        abort.abort();
-        return Promise.resolve({ done: true, value: undefined });
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+    return steps((signal) => this.wait(signal));
   }
 
   /** The vector is disabled: close its eventfd. The library calls this itself. */

@@ -12,6 +12,7 @@ import { Random, VirtualClock } from "./clock.ts";
 import {
   type Core,
   DEVICE_COHERENT,
+  DEVICE_PAGE_REQUESTS,
   DEVICE_PASID_BITS_SHIFT,
   DEVICE_PASID_EXECUTE,
   DEVICE_PASID_PRIVILEGED,
@@ -45,6 +46,8 @@ export interface MachineParts {
   readonly groups: readonly Group[];
   /** Functions with a model, by the core's index. */
   readonly devices: readonly VfioDevice[];
+  /** Whether any of them asks for pages that are missing. */
+  readonly hasPageRequests: boolean;
   /** Devices by path below /dev. */
   readonly nodes: ReadonlyMap<string, VfioDevice>;
   /** /sys and /dev. */
@@ -135,6 +138,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
     clock,
     groups,
     devices,
+    hasPageRequests: devices.some(({ bus }) => bus.pageRequests !== undefined),
     nodes: new Map([...vfio].map(([pci, number]) => [`/dev/vfio/devices/vfio${number}`, byFunction.get(pci)!])),
     files,
     modelErrors,
@@ -172,7 +176,8 @@ function addDevice(
   const { core } = host;
   const { pci, requester } = member;
   const viable = blockedBy.length === 0 ? DEVICE_VIABLE : 0;
-  const index = told(core.add_device(group, requester, viable | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
+  const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
+  const index = told(core.add_device(group, requester, viable | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   CONNECTED.add(pci.device!.model);

@@ -7,6 +7,7 @@ import type { DeviceClock, Random, VirtualClock } from "./clock.ts";
 import type { ConfigSpace } from "./config_space.ts";
 import { type Core, dmaFaultOf, LENGTH_MAX } from "./core.ts";
 import type { Bus, Clock, DeviceDescription, Dma, DmaFault } from "./device.ts";
+import { PageRequests } from "./page_requests.ts";
 
 /** VFIO's index of the interrupt kinds of a PCI device. */
 export const IRQ = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
@@ -47,6 +48,8 @@ export class DeviceBus implements Bus {
   #driven = false;
   #pendingVectors = new Set<number>();
   #works: Promise<unknown> = Promise.resolve();
+  /** Its page requests; undefined: it has none. */
+  readonly pageRequests: PageRequests | undefined;
 
   /**
    * @param device the core's index of the device.
@@ -59,9 +62,11 @@ export class DeviceBus implements Bus {
     this.#config = config;
     this.#clock = host.clock.device();
     this.#random = random;
+    this.pageRequests = description.pageRequests ? this.#makePageRequests() : undefined;
     this.dma = {
       read: (iova, into, pasid) => this.#transfer(iova, into, pasid, false),
       write: (iova, from, pasid) => this.#transfer(iova, from, pasid, true),
+      onDemand: (access, iova, bytes, done, pasid) => this.#onDemand(iova, bytes, pasid, access === "write", done),
     };
   }
 
@@ -160,6 +165,7 @@ export class DeviceBus implements Bus {
   /** Function reset: no event, no interrupt survives. */
   reset(): void {
     this.#clock.cancelAll();
+    this.pageRequests?.reset();
     this.#pendingVectors.clear();
     this.#mode = undefined;
     this.lower();
@@ -205,6 +211,30 @@ export class DeviceBus implements Bus {
       ? core.dma_write(this.#device, tag, iova, bytes.byteOffset, bytes.length)
       : core.dma_read(this.#device, tag, iova, bytes.byteOffset, bytes.length);
     return code === 0 ? undefined : dmaFaultOf(code);
+  }
+
+  #makePageRequests(): PageRequests {
+    return new PageRequests({
+      core: this.#host.core,
+      device: this.#device,
+      transfer: (iova, bytes, pasid, write) => this.#transfer(iova, bytes, pasid, write),
+      after: (nanoseconds, step) => this.#clock.after(nanoseconds, step),
+      wake: () => this.#host.wake(),
+    });
+  }
+
+  #onDemand(
+    iova: bigint,
+    bytes: Uint8Array,
+    pasid: number | undefined,
+    write: boolean,
+    done: (fault: DmaFault | undefined) => void,
+  ): void {
+    // A transfer that does not leave the function asks for nothing.
+    if (this.pageRequests === undefined || !this.#config().busMaster) return done(this.#transfer(iova, bytes, pasid, write));
+    this.#checkAddress(iova, bytes.length);
+    if (pasid !== undefined) checkPasid(pasid);
+    this.pageRequests.run({ iova, bytes, write, pasid, done });
   }
 
   /** DMA of an array outside the machine's memory, through the staging area piece by piece. */

@@ -19,6 +19,7 @@ const DESCRIPTION_KEYS = [
   "msix",
   "express",
   "pasid",
+  "pageRequests",
   "addressBits",
 ];
 
@@ -33,7 +34,9 @@ export function checkDescription(path: string, description: DeviceDescription): 
   checkNumber(`${path}.subsystem`, description.subsystem ?? 0, 0, 0xffff);
   checkNumber(`${path}.interruptPin`, description.interruptPin ?? 0, 0, 4);
   checkNumber(`${path}.addressBits`, description.addressBits ?? 64, 12, 64);
-  checkBoolean(`${path}.express`, description.express, true);
+  const express = checkBoolean(`${path}.express`, description.express, true);
+  const pageRequests = checkBoolean(`${path}.pageRequests`, description.pageRequests, false);
+  if (pageRequests && !express) throw new MachineError(`${path}.pageRequests`, true, "false for a function that is not PCI Express");
   const msi = checkNumber(`${path}.msi`, description.msi ?? 0, 0, 32);
   if (msi !== 0 && !isPowerOfTwo(msi)) throw new MachineError(`${path}.msi`, msi, "0 or a power of two of at most 32");
   checkBars(`${path}.bars`, description.bars);

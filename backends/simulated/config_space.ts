@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { GROUPS_MAX } from "./page_requests.ts";
 import { barFlags } from "./resources.ts";
 import type { DeviceDescription } from "./device.ts";
 
@@ -216,7 +217,7 @@ export class ConfigSpace {
     if (options.express) this.#buildExpress(place(0x10, 60), options.onRootBus);
     else this.#buildAdvanced(place(0x13, 6));
     this.#bytes.setUint16(STATUS, STATUS_CAPABILITIES, true);
-    if (options.express && options.acs) this.#buildAcs(0x100);
+    if (options.express) this.#buildExtended(options.acs, description.pageRequests ?? false);
   }
 
   /** Power management: D0 and D3hot, and waking keeps the registers (No_Soft_Reset). */
@@ -268,9 +269,30 @@ export class ConfigSpace {
     this.#allow(at + 4, 0x01, 1);
   }
 
+  /** The capabilities behind the first 256 bytes, each with the place of the next in its head. */
+  #buildExtended(acs: boolean, pageRequests: boolean): void {
+    let previous = 0;
+    let next = 0x100;
+    const place = (id: number, length: number): number => {
+      const at = next;
+      if (previous !== 0) this.#bytes.setUint16(previous + 2, 1 | at << 4, true);
+      this.#bytes.setUint32(at, 0x0001_0000 | id, true);
+      previous = at;
+      next += length;
+      return at;
+    };
+    if (acs) this.#buildAcs(place(0x0d, 8));
+    if (!pageRequests) return;
+    // Address translation of whole pages, switched on; then page requests, switched on, for groups of all numbers.
+    this.#bytes.setUint32(place(0x0f, 8) + 4, 0x8000_0020, true);
+    const requests = place(0x13, 16);
+    this.#bytes.setUint16(requests + 4, 1, true);
+    this.#bytes.setUint32(requests + 8, 512, true);
+    this.#bytes.setUint32(requests + 12, GROUPS_MAX, true);
+  }
+
   /** Source validation, request and completion redirect, upstream forwarding: present and on. */
   #buildAcs(at: number): void {
-    this.#bytes.setUint32(at, 0x0001_000d, true);
     this.#bytes.setUint16(at + 4, 0x001d, true);
     this.#bytes.setUint16(at + 6, 0x001d, true);
   }

@@ -21,8 +21,13 @@ export const DEVICE_COHERENT = 4;
 export const DEVICE_PASID_EXECUTE = 8;
 /** `add_device`: requests with a PASID may be privileged. */
 export const DEVICE_PASID_PRIVILEGED = 16;
+/** `add_device`: the device asks for pages that are missing. */
+export const DEVICE_PAGE_REQUESTS = 32;
 /** `add_device`: where the number of bits of a PASID is. */
 export const DEVICE_PASID_BITS_SHIFT = 8;
+
+/** What a page request wants, as the core and Linux number it. */
+export const PAGE_PERMISSION = { read: 1, write: 2 } as const;
 
 /** The longest length that the core's 32-bit calls take; it has no more memory either. */
 export const LENGTH_MAX: number = 2 ** 32 - 1;
@@ -54,6 +59,14 @@ export interface Core {
   staging_free(offset: number, length: number): void;
   dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
   dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+  /** Whether a device may read or write at an address: 0, or the code of a fault. */
+  probe(device: number, pasid: number, iova: bigint, write: boolean): number;
+  /** 0: the answer comes later, if the request is the last of its group; else the answer, or −errno. */
+  page_request(device: number, pasid: number, group: number, permissions: number, address: bigint, last: boolean): number;
+  /** The next answer: the device above 32 bits, the group above 8, the answer; −1 if there is none. */
+  take_page_response(): bigint;
+  /** Note a transfer that was given up. */
+  give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
   raise(device: number, index: number, vector: number): number;
   lower(device: number, index: number): number;
   irq_enabled(device: number, index: number, vector: number): boolean;

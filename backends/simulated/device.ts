@@ -49,6 +49,11 @@ export interface DeviceDescription {
    * from programs, GET_HW_INFO tells of it. Default: none.
    */
   readonly pasid?: { readonly bits: number; readonly execute?: boolean; readonly privileged?: boolean };
+  /**
+   * Whether it asks the system for pages that are missing (Address Translation Services and the Page Request Interface), so that {@linkcode Dma.onDemand}
+   * waits for them. Needs `express`, and a VT-d in scalable mode. Default: false.
+   */
+  readonly pageRequests?: boolean;
   /** The address bits that the function can emit, at most 64. DMA beyond them is an error of the model. Default: 64. */
   readonly addressBits?: number;
 }
@@ -68,6 +73,14 @@ export interface Dma {
   read(iova: bigint, into: Uint8Array, pasid?: number): DmaFault | undefined;
   /** Write `from` to memory at `iova`, as {@linkcode Dma.read}. */
   write(iova: bigint, from: Uint8Array, pasid?: number): DmaFault | undefined;
+  /**
+   * Read into or write from `bytes`, and wait for pages that are not there: the function asks for them, a group of requests at a time, and goes on
+   * when the program has answered.
+   *
+   * `done` is told as {@linkcode Dma.read} returns it; `"not-present"` also if the program answered that there is no such memory. It is called before
+   * this returns where no page is missing, or the function has no {@linkcode DeviceDescription.pageRequests}. A reset ends the transfer without it.
+   */
+  onDemand(access: "read" | "write", iova: bigint, bytes: Uint8Array, done: (fault: DmaFault | undefined) => void, pasid?: number): void;
 }
 
 /** An event that was scheduled and can be taken back. */

@@ -59,7 +59,9 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     const result = this.#machine.core.close(descriptor(fd));
     if (result < 0) return result;
     this.#waiters.closed(fd);
-    return this.#settle(result);
+    const settled = this.#settle(result);
+    this.#deliverAnswers();
+    return settled;
   }
 
   /** As {@linkcode Kernel.ioctl}. */
@@ -72,6 +74,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     const number = request >>> 0;
     const result = this.#settle(this.#machine.core.ioctl(file, number, value));
     // What the device thought to be enabled is out of date.
+    this.#deliverAnswers();
     if (number === DEVICE_SET_IRQS) this.#machine.devices[this.#machine.core.device_of(file)]?.bus.interruptsChanged();
     return result;
   }
@@ -85,7 +88,9 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** As {@linkcode Kernel.write}. */
   override write(fd: number, from: Block, length: number): number {
     this.#enter();
-    return fits(from, length) ? this.#machine.core.write(descriptor(fd), from.address, length) : -ERRNO.EFAULT;
+    const result = fits(from, length) ? this.#machine.core.write(descriptor(fd), from.address, length) : -ERRNO.EFAULT;
+    this.#deliverAnswers();
+    return result;
   }
 
   /** As {@linkcode Kernel.pread}. */
@@ -196,6 +201,15 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   #enter(): void {
     this.#machine.clock.spend(SYSCALL_NANOSECONDS);
     this.#waiters.entered();
+  }
+
+  /** Hand answers to page requests on to the functions that asked. */
+  #deliverAnswers(): void {
+    const { core, devices, hasPageRequests } = this.#machine;
+    if (!hasPageRequests) return;
+    for (let answer = core.take_page_response(); answer >= 0n; answer = core.take_page_response()) {
+      devices[Number(answer >> 32n)]!.bus.pageRequests?.answered(Number(answer >> 8n & 0xff_ffffn), Number(answer & 0xffn));
+    }
   }
 
   /** Do what the core asks of the host beside its answer. */

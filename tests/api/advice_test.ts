@@ -35,8 +35,8 @@ interface Trial {
   readonly beginning?: string;
 }
 
-/** Operations that no answer of a kernel leads to, or that make of it another: tests of pools, polling, devices and files of others have them. */
-type Elsewhere = "pool" | "poll" | "findDevice" | "adoptIommu" | "adoptDevice";
+/** Operations that no answer of a kernel leads to, or that make of it another: tests of faults, pools, polling, devices and files of others have them. */
+type Elsewhere = "faultRespond" | "pool" | "poll" | "findDevice" | "adoptIommu" | "adoptDevice";
 
 /** How a program comes to each operation. */
 const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
@@ -77,6 +77,27 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   detach: { call: "ioctl", request: "DEVICE_DETACH_IOMMUFD_PT", run: ({ device }) => device.detach() },
   deviceInfo: { call: "ioctl", request: "DEVICE_GET_INFO", run: ({ device }) => device.info },
   hwInfo: { call: "ioctl", request: "GET_HW_INFO", run: ({ device }) => device.hwInfo() },
+  faultQueueAlloc: { call: "ioctl", request: "FAULT_QUEUE_ALLOC", run: ({ iommu }) => iommu.createFaultQueue()[Symbol.dispose]() },
+  faultRead: {
+    call: "read",
+    run: ({ iommu }) => {
+      using queue = iommu.createFaultQueue();
+      queue.take();
+    },
+  },
+  faultWait: {
+    call: "wait",
+    run: async ({ iommu }) => {
+      using queue = iommu.createFaultQueue();
+      const controller = new AbortController();
+      const waiting = queue.wait(controller.signal);
+      for (let turn = 0; turn < 8; turn++) await undefined;
+      controller.abort();
+      await waiting.catch((error) => {
+        if (error instanceof IommuError) throw error;
+      });
+    },
+  },
   reset: { call: "ioctl", request: "DEVICE_RESET", run: ({ device }) => device.reset() },
   regionInfo: { call: "ioctl", request: "DEVICE_GET_REGION_INFO", run: ({ device }) => device.bar(0) },
   pread: { call: "pread", run: ({ device }) => device.config.read32(0) },

@@ -66,6 +66,16 @@ export class FakeCore implements Core {
     this.described.push(["reserved", ...rest]);
     return 0;
   }
+  probe(): number {
+    return 0;
+  }
+  page_request(): number {
+    return 1;
+  }
+  take_page_response(): bigint {
+    return -1n;
+  }
+  give_up(): void {}
   set_driver_blocks(...rest: [number, boolean]): number {
     this.described.push(["blocks", ...rest]);
     return 0;

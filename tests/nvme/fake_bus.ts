@@ -53,6 +53,7 @@ export class FakeBus implements Bus {
       if (fault === undefined) this.memory.set(from, Number(iova));
       return fault;
     },
+    onDemand: (access, iova, bytes, done) => done(access === "write" ? this.dma.write(iova, bytes) : this.dma.read(iova, bytes)),
   };
 
   /** As the interface has it. */

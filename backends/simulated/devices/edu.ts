@@ -40,11 +40,16 @@ export interface EduOptions {
   readonly dmaMask?: bigint;
   /** Nanoseconds that a DMA takes; up to a tenth more by chance. Default: 100,000. QEMU takes 100 ms. */
   readonly dmaLatency?: number;
+  /**
+   * Whether it asks for pages that are missing and waits for them, as a PCI Express function with the Page Request Interface does, behind a VT-d in scalable mode. QEMU's is a conventional
+   * one that does not. Default: false.
+   */
+  readonly pageRequests?: boolean;
   /** Nanoseconds for each multiplication of a factorial, likewise. Default: 1,000. */
   readonly factorialLatency?: number;
 }
 
-const KEYS: OptionKeys<EduOptions> = { dmaMask: true, dmaLatency: true, factorialLatency: true };
+const KEYS: OptionKeys<EduOptions> = { dmaMask: true, dmaLatency: true, factorialLatency: true, pageRequests: true };
 
 /** The state that a reset clears. */
 class Registers {
@@ -61,18 +66,7 @@ class Registers {
 /** The edu device. */
 export class EduDevice implements DeviceModel {
   /** As {@linkcode DeviceModel.description}. */
-  readonly description: DeviceDescription = {
-    vendor: 0x1234,
-    device: 0x11e8,
-    revision: 0x10,
-    classCode: 0x00ff00,
-    subsystemVendor: 0x1af4,
-    subsystem: 0x1100,
-    bars: [{ index: 0, length: 0x100000 }],
-    interruptPin: 1,
-    msi: 1,
-    express: false,
-  };
+  readonly description: DeviceDescription;
   #options: Required<EduOptions>;
   #bus!: Bus;
   #buffer!: Uint8Array;
@@ -81,7 +75,21 @@ export class EduDevice implements DeviceModel {
   /** Latencies of 0 or more; the mask is 1 to 2^64 − 1. */
   constructor(options: EduOptions = {}) {
     checkOptionKeys("make an edu device", options, KEYS);
-    this.#options = { dmaMask: (1n << 28n) - 1n, dmaLatency: 100_000, factorialLatency: 1_000, ...options };
+    this.#options = { dmaMask: (1n << 28n) - 1n, dmaLatency: 100_000, factorialLatency: 1_000, pageRequests: false, ...options };
+    const { pageRequests } = this.#options;
+    this.description = {
+      vendor: 0x1234,
+      device: 0x11e8,
+      revision: 0x10,
+      classCode: 0x00ff00,
+      subsystemVendor: 0x1af4,
+      subsystem: 0x1100,
+      bars: [{ index: 0, length: 0x100000 }],
+      interruptPin: 1,
+      msi: 1,
+      express: pageRequests,
+      ...(pageRequests ? { pageRequests } : {}),
+    };
   }
 
   /** As {@linkcode DeviceModel.connect}. */
@@ -206,16 +214,17 @@ export class EduDevice implements DeviceModel {
   /** The device has no way to report a refused or misdirected transfer: it ends like any other, and moved nothing. */
   #finishDma(): void {
     const { source, destination, count, command } = this.#registers;
+    const end = () => {
+      this.#registers.command = command & ~COMMAND_RUN;
+      if ((command & COMMAND_INTERRUPT) !== 0n) this.#raise(DMA_INTERRUPT);
+    };
     const toMemory = (command & COMMAND_TO_MEMORY) !== 0n;
     const inBuffer = (toMemory ? source : destination) - BUFFER_START;
     const iova = (toMemory ? destination : source) & this.#options.dmaMask;
     if (0n <= inBuffer && inBuffer + count <= BigInt(BUFFER_LENGTH) && iova + count <= 2n ** 64n) {
       const bytes = this.#buffer.subarray(Number(inBuffer), Number(inBuffer + count));
-      if (toMemory) this.#bus.dma.write(iova, bytes);
-      else this.#bus.dma.read(iova, bytes);
-    }
-    this.#registers.command = command & ~COMMAND_RUN;
-    if ((command & COMMAND_INTERRUPT) !== 0n) this.#raise(DMA_INTERRUPT);
+      this.#bus.dma.onDemand(toMemory ? "write" : "read", iova, bytes, end);
+    } else end();
   }
 
   #jitter(nanoseconds: number): number {
