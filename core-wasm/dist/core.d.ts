@@ -13,8 +13,8 @@ declare namespace wasm_bindgen {
         free(): void;
         [Symbol.dispose](): void;
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
-         * has. Returns its number, which counts from 0, or −errno.
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+         * many bits a PASID has. Returns its number, which counts from 0, or −errno.
          */
         add_device(group: number, requester: number, flags: number): number;
         /**
@@ -76,6 +76,10 @@ declare namespace wasm_bindgen {
          */
         faults_lost(): number;
         /**
+         * Notes a transfer that a device gave up, since the page that it asked for is not there.
+         */
+        give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
+        /**
          * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
          */
         global_statistic(count: number): number;
@@ -112,6 +116,11 @@ declare namespace wasm_bindgen {
          */
         open_iommufd(): number;
         /**
+         * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
+         * the answer: invalid 1, failure 15; or −errno.
+         */
+        page_request(device: number, pasid: number, group: number, permissions: number, address: bigint, last: boolean): number;
+        /**
          * Pages of 2^`lg2` bytes that are mapped now.
          */
         pages_of_size(lg2: number): number;
@@ -119,6 +128,10 @@ declare namespace wasm_bindgen {
          * Whether a read would find something: 1 or 0, or −errno.
          */
         poll(fd: number): number;
+        /**
+         * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
+         */
+        probe(device: number, pasid: number, iova: bigint, write: boolean): number;
         /**
          * A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
          */
@@ -143,6 +156,10 @@ declare namespace wasm_bindgen {
          * Gives back what `staging_alloc` gave, with the same length.
          */
         staging_free(offset: number, length: number): void;
+        /**
+         * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
+         */
+        take_page_response(): bigint;
         /**
          * What is in use now: open files, objects, pinned pages.
          */
@@ -187,6 +204,7 @@ declare interface InitOutput {
     readonly core_fault: (a: number, b: number, c: number) => bigint;
     readonly core_faults_len: (a: number) => number;
     readonly core_faults_lost: (a: number) => number;
+    readonly core_give_up: (a: number, b: number, c: number, d: bigint, e: number, f: number) => void;
     readonly core_global_statistic: (a: number, b: number) => number;
     readonly core_ioctl: (a: number, b: number, c: number, d: bigint) => number;
     readonly core_irq_enabled: (a: number, b: number, c: number, d: number) => number;
@@ -196,14 +214,17 @@ declare interface InitOutput {
     readonly core_munmap: (a: number, b: bigint, c: number) => number;
     readonly core_open_device: (a: number, b: number) => number;
     readonly core_open_iommufd: (a: number) => number;
+    readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
     readonly core_pages_of_size: (a: number, b: number) => number;
     readonly core_poll: (a: number, b: number) => number;
+    readonly core_probe: (a: number, b: number, c: number, d: bigint, e: number) => number;
     readonly core_raise: (a: number, b: number, c: number, d: number) => number;
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
+    readonly core_take_page_response: (a: number) => bigint;
     readonly core_usage: (a: number, b: number) => number;
     readonly core_view: (a: number, b: bigint, c: number) => number;
     readonly core_write: (a: number, b: number, c: bigint, d: number) => number;

@@ -31,8 +31,8 @@ let wasm_bindgen = (function(exports) {
             wasm.__wbg_core_free(ptr, 0);
         }
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16; in bits 15:8 how many bits a PASID
-         * has. Returns its number, which counts from 0, or −errno.
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+         * many bits a PASID has. Returns its number, which counts from 0, or −errno.
          * @param {number} group
          * @param {number} requester
          * @param {number} flags
@@ -192,6 +192,17 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Notes a transfer that a device gave up, since the page that it asked for is not there.
+         * @param {number} device
+         * @param {number} pasid
+         * @param {bigint} iova
+         * @param {number} length
+         * @param {boolean} write
+         */
+        give_up(device, pasid, iova, length, write) {
+            wasm.core_give_up(this.__wbg_ptr, device, pasid, iova, length, write);
+        }
+        /**
          * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
          * @param {number} count
          * @returns {number}
@@ -283,6 +294,21 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
+         * the answer: invalid 1, failure 15; or −errno.
+         * @param {number} device
+         * @param {number} pasid
+         * @param {number} group
+         * @param {number} permissions
+         * @param {bigint} address
+         * @param {boolean} last
+         * @returns {number}
+         */
+        page_request(device, pasid, group, permissions, address, last) {
+            const ret = wasm.core_page_request(this.__wbg_ptr, device, pasid, group, permissions, address, last);
+            return ret;
+        }
+        /**
          * Pages of 2^`lg2` bytes that are mapped now.
          * @param {number} lg2
          * @returns {number}
@@ -298,6 +324,18 @@ let wasm_bindgen = (function(exports) {
          */
         poll(fd) {
             const ret = wasm.core_poll(this.__wbg_ptr, fd);
+            return ret;
+        }
+        /**
+         * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
+         * @param {number} device
+         * @param {number} pasid
+         * @param {bigint} iova
+         * @param {boolean} write
+         * @returns {number}
+         */
+        probe(device, pasid, iova, write) {
+            const ret = wasm.core_probe(this.__wbg_ptr, device, pasid, iova, write);
             return ret;
         }
         /**
@@ -355,6 +393,14 @@ let wasm_bindgen = (function(exports) {
          */
         staging_free(offset, length) {
             wasm.core_staging_free(this.__wbg_ptr, offset, length);
+        }
+        /**
+         * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
+         * @returns {bigint}
+         */
+        take_page_response() {
+            const ret = wasm.core_take_page_response(this.__wbg_ptr);
+            return ret;
         }
         /**
          * What is in use now: open files, objects, pinned pages.
