@@ -25,6 +25,7 @@ export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
 export { type FailedValues, type Failure, IommuError } from "./api/error.ts";
 export type { FaultAnswer, FaultGroup, FaultQueue, PageFault } from "./api/fault_queue.ts";
 export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
+export { type HotResetDevice } from "./api/hot_reset.ts";
 export { type HwInfo } from "./api/hw_info.ts";
 export { Hwpt, type HwptOptions } from "./api/hwpt.ts";
 export { Ioas } from "./api/ioas.ts";

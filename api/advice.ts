@@ -84,6 +84,8 @@ export type OperationKey =
   | "deviceInfo"
   | "hwInfo"
   | "reset"
+  | "hotReset"
+  | "hotResetInfo"
   | "regionInfo"
   | "pread"
   | "pwrite"
@@ -239,6 +241,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     operation: "DEVICE_BIND_IOMMUFD",
     action: "bind {device} to iommufd {#iommufd}",
     advice: {
+      EAGAIN: "The kernel takes the device away, or another reset of it is going on.",
       EPERM: "Its IOMMU group belongs to another iommufd, or a driver of the kernel has a device of the group.",
       EBUSY: "The group is in use by another interface of the kernel, for example an open /dev/vfio group.",
       EINVAL: "The device is bound already, through this or another fd, or its DMA is not coherent with the processor's caches.",
@@ -279,8 +282,23 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     advice: {
       ENOTTY: "The device cannot be reset alone: info.canReset says so beforehand.",
       EINVAL: "The device cannot be reset alone: info.canReset says so beforehand.",
-      EAGAIN: "Another reset is going on: try again.",
+      EAGAIN: 'Another reset is going on: try again. Or the kernel takes the device away: irq("request") tells, close it then.',
     },
+  },
+  hotReset: {
+    operation: "DEVICE_PCI_HOT_RESET",
+    action: "reset the bus of {device}",
+    advice: {
+      ENODEV: "The device is on a bus that cannot be reset, as the root bus: reset() may reset the device alone.",
+      EINVAL: "Not all functions on the bus are this iommufd's: hotResetDevices() lists them. Bind them to it, and let vfio-pci have them.",
+      EAGAIN: "Another reset is going on, or the kernel takes away a device on the bus: try again.",
+      EBUSY: "The memory of a device on the bus is in use: try again.",
+    },
+  },
+  hotResetInfo: {
+    operation: "DEVICE_GET_PCI_HOT_RESET_INFO",
+    action: "list what a hot reset of {device} resets",
+    advice: { ENODEV: "The device is on a bus that cannot be reset, as the root bus." },
   },
   regionInfo: {
     operation: "DEVICE_GET_REGION_INFO",

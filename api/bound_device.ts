@@ -13,6 +13,7 @@ import { explainAttach } from "./explain/attach.ts";
 import { addressOf } from "./explain/group.ts";
 import { explainPasid } from "./explain/pasid.ts";
 import { spaceFacts } from "./explain/space.ts";
+import { type HotResetDevice, readHotResetDevices } from "./hot_reset.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { type HwInfo, readHwInfo } from "./hw_info.ts";
 import type { Ioas } from "./ioas.ts";
@@ -193,11 +194,41 @@ export class BoundDevice implements Disposable {
     return new Irq(this.#state, kind);
   }
 
-  /** Reset the device: DEVICE_RESET. Registers are as after power-on, DMA stops; it stays attached. @throws {IommuError} ENOTTY */
+  /**
+   * Reset the device: DEVICE_RESET. Registers are as after power-on, DMA stops; it stays attached.
+   *
+   * Configuration space is restored by the kernel: bus mastering and the interrupts that are enabled stay as they were.
+   *
+   * @throws {IommuError} EINVAL or ENOTTY if it cannot be reset alone, EAGAIN while the kernel takes it away.
+   */
   reset(): void {
     this.#state.begin("DEVICE_RESET");
     const result = this.#state.kernel.ioctl(this.#state.fd, uapi.DEVICE_RESET, 0);
     if (result < 0) throw failed("reset", result, { device: this.#state.name });
+  }
+
+  /**
+   * The functions that {@linkcode BoundDevice.hotReset} resets, this one among them: DEVICE_GET_PCI_HOT_RESET_INFO.
+   *
+   * @throws {IommuError} ENODEV if the device is on a bus that cannot be reset, as the root bus.
+   */
+  hotResetDevices(): HotResetDevice[] {
+    this.#state.begin("DEVICE_GET_PCI_HOT_RESET_INFO");
+    return readHotResetDevices(this.#state);
+  }
+
+  /**
+   * Reset the device with everything on its bus: DEVICE_PCI_HOT_RESET. For devices that cannot be reset alone, or hang too deep for it.
+   *
+   * All functions of {@linkcode BoundDevice.hotResetDevices} must be this iommufd's: bound to it, or in a group that it has. As with
+   * {@linkcode BoundDevice.reset} they stay attached, and configuration space is restored.
+   *
+   * @throws {IommuError} ENODEV if the bus cannot be reset, EINVAL if a function is not owned, EAGAIN while the kernel takes one away.
+   */
+  hotReset(): void {
+    uapi.putPciHotReset(this.#state.begin("DEVICE_PCI_HOT_RESET"), 0, { flags: 0, count: 0 });
+    const result = this.#state.send(uapi.DEVICE_PCI_HOT_RESET);
+    if (result < 0) throw failed("hotReset", result, { device: this.#state.name });
   }
 
   /** What the device's IOMMU is and can do: GET_HW_INFO. @throws {IommuError} EOPNOTSUPP */

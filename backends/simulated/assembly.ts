@@ -21,14 +21,12 @@ import {
   type Instance,
   RESERVED_KINDS,
 } from "./core.ts";
-import type { FileTree } from "./file_tree.ts";
 import type { DeviceModel } from "./device.ts";
 import { checkBehindIommu, type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
-import { addProcessFiles } from "./process_files.ts";
-import { describeMachine, platformReserved } from "./machine_sysfs.ts";
+import { Hotplug } from "./hotplug.ts";
+import { platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { placeBars } from "./resources.ts";
-import { renderSysfs } from "./sysfs.ts";
 import { computeGroups, driverDoesDma, type Group, type GroupMember } from "./topology.ts";
 import { REGION, VfioDevice } from "./vfio_device.ts";
 
@@ -42,16 +40,12 @@ export interface MachineParts {
   readonly memory: WebAssembly.Memory;
   /** The machine's time. */
   readonly clock: VirtualClock;
-  /** IOMMU groups. */
-  readonly groups: readonly Group[];
   /** Functions with a model, by the core's index. */
   readonly devices: readonly VfioDevice[];
   /** Whether any of them asks for pages that are missing. */
   readonly hasPageRequests: boolean;
-  /** Devices by path below /dev. */
-  readonly nodes: ReadonlyMap<string, VfioDevice>;
-  /** /sys and /dev. */
-  readonly files: FileTree;
+  /** What is plugged in, with its groups, /sys and /dev. */
+  readonly hotplug: Hotplug;
   /** Exceptions of device models. */
   readonly modelErrors: readonly unknown[];
   /** Who is told when something may have become readable. */
@@ -125,22 +119,16 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   const bounce = { offset: told(core.staging_alloc(BOUNCE_LENGTH)), length: BOUNCE_LENGTH };
   const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
   const devices = addDevices(plan, host, report);
-  const vfio = new Map<PciFunction, number>();
-  for (const { pci } of devices) if (pci.driver === "vfio-pci") vfio.set(pci, vfio.size);
-  const byFunction = new Map(devices.map((device) => [device.pci, device]));
-  const sources = { bars: plan.bars, vfio, config: (pci: PciFunction) => byFunction.get(pci)!.config.snapshot() };
-  const files = renderSysfs(describeMachine(settings, groups, sources));
-  addProcessFiles(files, settings, () => core.usage(2));
+  addResetBuses(core, groups, devices);
+  const hotplug = new Hotplug({ settings, host, groups, devices, bars: plan.bars });
   return {
     settings,
     core,
     memory: instance.memory,
     clock,
-    groups,
     devices,
     hasPageRequests: devices.some(({ bus }) => bus.pageRequests !== undefined),
-    nodes: new Map([...vfio].map(([pci, number]) => [`/dev/vfio/devices/vfio${number}`, byFunction.get(pci)!])),
-    files,
+    hotplug,
     modelErrors,
     onWake: (callback) => void (wake = callback),
   };
@@ -159,7 +147,7 @@ function addDevices(plan: Plan, host: BusHost, report: (error: unknown) => void)
   for (const group of plan.groups) {
     const number = told(host.core.add_group());
     for (const member of group.members) {
-      if (member.pci.device !== undefined) devices.push(addDevice(plan, host, number, group, member, report));
+      if (member.pci.device !== undefined) devices.push(addDevice(plan, host, number, member, report));
     }
   }
   return devices;
@@ -169,15 +157,14 @@ function addDevice(
   plan: Plan,
   host: BusHost,
   group: number,
-  { blockedBy }: Group,
   member: GroupMember,
   report: (e: unknown) => void,
 ): VfioDevice {
   const { core } = host;
   const { pci, requester } = member;
-  const viable = blockedBy.length === 0 ? DEVICE_VIABLE : 0;
   const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
-  const index = told(core.add_device(group, requester, viable | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
+  // What keeps a group from programs are drivers, which come and go.
+  const index = told(core.add_device(group, requester, DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   CONNECTED.add(pci.device!.model);
@@ -212,6 +199,29 @@ function addInterrupts(core: Core, device: VfioDevice): void {
   told(core.add_irq(device.index, IRQ.msix, msix?.vectors ?? 0, IRQ_INFO_EVENTFD));
   told(core.add_irq(device.index, IRQ.error, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE));
   told(core.add_irq(device.index, IRQ.request, 1, IRQ_INFO_EVENTFD | IRQ_INFO_NORESIZE));
+}
+
+/** Each bus below a bridge can be reset: with the functions on it go those below them. */
+function addResetBuses(core: Core, groups: readonly Group[], devices: readonly VfioDevice[]): void {
+  const functions = groups.flatMap(({ members }) => members.map(({ pci }) => pci)).sort((one, other) => location(one) - location(other));
+  const indexes = new Map(devices.map(({ pci, index }) => [pci, index]));
+  for (const bridge of functions) {
+    if (bridge.secondaryBus === undefined) continue;
+    const bus = told(core.add_reset_bus());
+    for (const pci of below(bridge, functions)) {
+      const inSet = pci.parent === bridge && pci.driver === "vfio-pci";
+      told(core.add_reset_function(bus, location(pci), indexes.get(pci) ?? -1, inSet));
+    }
+  }
+}
+
+function location({ bus, devfn }: PciFunction): number {
+  return bus << 8 | devfn;
+}
+
+/** All functions below a bridge, each followed by those below it, as Linux walks them. */
+function below(bridge: PciFunction, functions: readonly PciFunction[]): PciFunction[] {
+  return functions.filter(({ parent }) => parent === bridge).flatMap((pci) => [pci, ...below(pci, functions)]);
 }
 
 function addReserved(core: Core, device: number, ranges: readonly ReservedRegion[]): void {

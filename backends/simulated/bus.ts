@@ -50,6 +50,7 @@ export class DeviceBus implements Bus {
   #works: Promise<unknown> = Promise.resolve();
   /** Its page requests; undefined: it has none. */
   readonly pageRequests: PageRequests | undefined;
+  #isCut = false;
 
   /**
    * @param device the core's index of the device.
@@ -80,6 +81,11 @@ export class DeviceBus implements Bus {
     return this.#mode ??= this.#findMode();
   }
 
+  /** Whether the device is out of its slot: nothing of it reaches the machine. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
   /** Whether the device asserts its INTx pin. */
   get intxAsserted(): boolean {
     return this.#asserted;
@@ -107,6 +113,7 @@ export class DeviceBus implements Bus {
 
   /** @inheritdoc */
   raise(vector: number): void {
+    if (this.#isCut) return;
     const mode = this.interruptMode;
     if (mode === "msix") this.#raiseMsix(vector);
     else if (mode === "msi") this.#raiseMessage(IRQ.msi, vector);
@@ -143,6 +150,7 @@ export class DeviceBus implements Bus {
   /** The program enabled or disabled interrupts: forget what was known, and deliver what waited. */
   interruptsChanged(): void {
     this.#mode = undefined;
+    if (this.#isCut) return;
     for (const vector of this.#pendingVectors) {
       if (this.#host.core.irq_enabled(this.#device, IRQ.msix, vector)) this.#raiseMsix(vector);
     }
@@ -169,6 +177,18 @@ export class DeviceBus implements Bus {
     this.#pendingVectors.clear();
     this.#mode = undefined;
     this.lower();
+  }
+
+  /** The device is taken out: its events do not happen, its pin is low, its DMA ends here. */
+  cut(): void {
+    this.reset();
+    this.#isCut = true;
+  }
+
+  /** The device is put back. */
+  mend(): void {
+    this.#isCut = false;
+    this.reset();
   }
 
   #raiseMsix(vector: number): void {
@@ -199,6 +219,7 @@ export class DeviceBus implements Bus {
 
   #transfer(iova: bigint, bytes: Uint8Array, pasid: number | undefined, write: boolean): DmaFault | undefined {
     const { core, memory } = this.#host;
+    if (this.#isCut) return "unplugged";
     if (!this.#config().busMaster) {
       this.refusedByMaster++;
       return "bus-master-off";
@@ -231,7 +252,7 @@ export class DeviceBus implements Bus {
     done: (fault: DmaFault | undefined) => void,
   ): void {
     // A transfer that does not leave the function asks for nothing.
-    if (this.pageRequests === undefined || !this.#config().busMaster) return done(this.#transfer(iova, bytes, pasid, write));
+    if (this.pageRequests === undefined || this.#isCut || !this.#config().busMaster) return done(this.#transfer(iova, bytes, pasid, write));
     this.#checkAddress(iova, bytes.length);
     if (pasid !== undefined) checkPasid(pasid);
     this.pageRequests.run({ iova, bytes, write, pasid, done });

@@ -7,6 +7,7 @@
  * @module
  */
 import { GROUPS_MAX } from "./page_requests.ts";
+import { type CapabilityPlaces, keptBits } from "./config_kept.ts";
 import { barFlags } from "./resources.ts";
 import type { DeviceDescription } from "./device.ts";
 
@@ -25,14 +26,7 @@ const STATUS_INTX = 0x08;
 const STATUS_CAPABILITIES = 0x10;
 const EXPRESS_FLR = 0x8000;
 
-/** Where a capability begins; 0: the function has none. */
-interface Places {
-  power: number;
-  msi: number;
-  msix: number;
-  express: number;
-  advanced: number;
-}
+type Places = { -readonly [K in keyof CapabilityPlaces]: number };
 
 /** What configuration space needs to know of the function's place and hardware. */
 export interface ConfigOptions {
@@ -69,6 +63,7 @@ export class ConfigSpace {
   #initial: Uint8Array;
   #places: Places = { power: 0, msi: 0, msix: 0, express: 0, advanced: 0 };
   #events: ConfigEvents;
+  #kept: Uint8Array | undefined;
 
   /** Build the space at power-on. */
   constructor(description: DeviceDescription, options: ConfigOptions, events: ConfigEvents) {
@@ -112,6 +107,27 @@ export class ConfigSpace {
     this.#refresh();
     if (width === 4) return this.#bytes.getUint32(offset, true);
     return width === 2 ? this.#bytes.getUint16(offset, true) : this.#bytes.getUint8(offset);
+  }
+
+  /**
+   * Read as {@linkcode ConfigSpace.read} when the function is out of its slot: what vfio-pci keeps itself is as before, the rest would come
+   * from the function and is ones.
+   */
+  readCut(offset: number, width: 1 | 2 | 4): number {
+    const value = this.read(offset, width);
+    this.#kept ??= keptBits(this.length, this.#places, this.length > 0x100 && this.#bytes.getUint32(0x100, true) !== 0);
+    let kept = 0;
+    for (let byte = 0; byte < width; byte++) kept |= this.#kept[offset + byte]! << (8 * byte);
+    // The head of a capability without a table of its own is answered whole, if it is read as such.
+    if (width > 1 && offset === this.#places.msix) kept |= 0xff;
+    const ones = width === 4 ? 0xffff_ffff : 2 ** (8 * width) - 1;
+    return ((value & kept) | (ones & ~kept)) >>> 0;
+  }
+
+  /** The function is in D0, as after any reset. */
+  wake(): void {
+    const { power } = this.#places;
+    if (power !== 0) this.#bytes.setUint8(power + 4, this.#bytes.getUint8(power + 4) & ~3);
   }
 
   /** Write 1, 2 or 4 bytes, as {@linkcode ConfigSpace.read}. Bits that a program may not change stay. */

@@ -11,6 +11,16 @@ export const HOST_RESET = 0x4000_0000;
 /** Set in the answer of `close`: the last fd of the device in the low bits went away. */
 export const HOST_RELEASE = 0x2000_0000;
 
+/** Set in the answer of `ioctl`: the host resets the models of all devices on the bus of the device in the low bits. */
+export const HOST_HOT_RESET = 0x1000_0000;
+/** The device in such an answer. */
+export const HOST_DEVICE = 0xff_ffff;
+
+/** `plug_state`: the device is not there; it leaves once its files are closed; it is there. */
+export const PLUG = { gone: 0, leaving: 1, present: 2 } as const;
+/** `request_state`: a request to give the device back was taken, and who listens waits for the next. */
+export const REQUEST_TAKEN = 2;
+
 /** `add_device`: the group may be given to programs. */
 export const DEVICE_VIABLE = 1;
 /** `add_device`: the device can be reset. */
@@ -40,6 +50,14 @@ export interface Core {
   add_irq(device: number, index: number, count: number, flags: number): number;
   add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
   set_driver_blocks(device: number, blocks: boolean): number;
+  add_reset_bus(): number;
+  add_reset_function(bus: number, location: number, device: number, inSet: boolean): number;
+  /** One of {@linkcode PLUG}, or −errno. */
+  unplug(device: number): number;
+  plug(device: number): number;
+  /** One of {@linkcode PLUG}. */
+  plug_state(device: number): number;
+  request_state(device: number): number;
 
   open_iommufd(): number;
   open_device(device: number): number;

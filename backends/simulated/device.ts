@@ -59,7 +59,7 @@ export interface DeviceDescription {
 }
 
 /** Why a DMA moved nothing more. */
-export type DmaFault = "bus-master-off" | "blocked" | "not-present" | "no-read" | "no-write" | "beyond-aperture";
+export type DmaFault = "bus-master-off" | "blocked" | "not-present" | "no-read" | "no-write" | "beyond-aperture" | "unplugged";
 
 /** Memory as a device sees it: I/O virtual addresses, translated and checked by the IOMMU. */
 export interface Dma {

@@ -103,6 +103,7 @@ const FAULT_WORDS: Record<DmaFault, string> = {
   "no-read": "the mapping may not be read by devices",
   "no-write": "the mapping may not be written by devices",
   "beyond-aperture": "the IOMMU cannot translate addresses that high",
+  "unplugged": "it was taken out of the machine",
 };
 
 /** A fault in a sentence: who wanted what where, and why it was refused. */
@@ -139,7 +140,7 @@ export class Inspection {
 
   /** All functions in the order of discovery, with their groups and reasons. */
   get groups(): GroupEntry[] {
-    return this.#machine.groups.flatMap(({ number, members, blockedBy }) =>
+    return this.#machine.hotplug.groups.flatMap(({ number, members, blockedBy }) =>
       members.map(({ pci, reason, requester }) => ({ address: pci.address, group: number, reason, requester, blockedBy }))
     );
   }

@@ -7,7 +7,8 @@ import { DEVICE_SET_IRQS } from "../../uapi/codec.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import { type Block, type Kernel, MAP_FIXED, MAP_FIXED_NOREPLACE, UnsupportedKernel } from "../../uapi/kernel.ts";
 import { BlockAllocator } from "./blocks.ts";
-import { HOST_RELEASE, HOST_RESET, LENGTH_MAX } from "./core.ts";
+import { HOST_DEVICE, HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, LENGTH_MAX } from "./core.ts";
+import type { UnplugOptions } from "./hotplug.ts";
 import { Inspection } from "./inspect.ts";
 import type { MachineParts } from "./assembly.ts";
 import { Waiters } from "./waiters.ts";
@@ -20,7 +21,6 @@ const REGION_SPAN = 2 ** 40;
 const ADDRESS_END = 2n ** 47n - 4096n;
 /** Whole pages, below 2^32 bytes. */
 const UNMAP_PIECE = 2 ** 32 - 4096;
-const DEVICE_MASK = HOST_RELEASE - 1;
 
 /** The kernel of a simulated machine. One thread, one process; the machine lives as long as this object. */
 export class SimulatedKernel extends UnsupportedKernel implements Kernel {
@@ -46,9 +46,9 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   override open(path: string, _flags: number): number {
     this.#enter();
     if (path === "/dev/iommu") return this.#machine.core.open_iommufd();
-    const device = this.#machine.nodes.get(path);
+    const device = this.#machine.hotplug.deviceAt(path);
     if (device !== undefined) return this.#machine.core.open_device(device.index);
-    const listed = this.#machine.files.list(path);
+    const listed = this.#machine.hotplug.files.list(path);
     if (listed === -ERRNO.ENOTDIR) return -ERRNO.EACCES;
     return typeof listed === "number" ? listed : -ERRNO.EISDIR;
   }
@@ -61,6 +61,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     this.#waiters.closed(fd);
     const settled = this.#settle(result);
     this.#deliverAnswers();
+    if (this.#machine.hotplug.isBusy) this.#machine.hotplug.settle();
     return settled;
   }
 
@@ -179,17 +180,42 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
 
   /** As {@linkcode Kernel.list}. */
   override list(path: string): string[] | number {
-    return this.#machine.files.list(path);
+    return this.#machine.hotplug.files.list(path);
   }
 
   /** As {@linkcode Kernel.readlink}. */
   override readlink(path: string): string | number {
-    return this.#machine.files.readlink(path);
+    return this.#machine.hotplug.files.readlink(path);
   }
 
   /** As {@linkcode Kernel.readFile}. */
   override readFile(path: string): Uint8Array | number {
-    return this.#machine.files.readFile(path);
+    return this.#machine.hotplug.files.readFile(path);
+  }
+
+  /**
+   * Take a device out of the machine, as `echo 1 > /sys/bus/pci/devices/ADDRESS/remove` does, or a hand. Not part of the seam.
+   *
+   * Its node is gone at once, so that nobody opens it any more. Files that are open go on working: the machine signals the interrupt "request"
+   * of the device, again every ten seconds of its time once the last signal was taken, and waits until they are closed. Resets answer EAGAIN
+   * meanwhile, and so does binding a device that can be reset. What /sys shows changes with it.
+   *
+   * @param address "0000:00:04.0": a device, and no bridge.
+   * @returns a promise that resolves when the device is gone. For one that leaves already: the promise of that; with `surprise` it is pulled now.
+   * @throws {RangeError} if there is no such device, or it is gone.
+   */
+  unplug(address: string, options: UnplugOptions = {}): Promise<void> {
+    return this.#machine.hotplug.unplug(address, options);
+  }
+
+  /**
+   * Put a device back into its slot, as a rescan of the bus finds it: as at power-on, with the driver that the machine's data names. Node and group
+   * get the lowest numbers that are free, as in Linux. Not part of the seam.
+   *
+   * @throws {RangeError} if there is no such slot, or the device is there, or has not left yet.
+   */
+  plug(address: string): void {
+    this.#machine.hotplug.plug(address);
   }
 
   /** The machine is switched off: waits end with −EBADF. */
@@ -201,6 +227,7 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   #enter(): void {
     this.#machine.clock.spend(SYSCALL_NANOSECONDS);
     this.#waiters.entered();
+    if (this.#machine.hotplug.isBusy) this.#machine.hotplug.entered();
   }
 
   /** Hand answers to page requests on to the functions that asked. */
@@ -214,10 +241,12 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
 
   /** Do what the core asks of the host beside its answer. */
   #settle(result: number): number {
-    if (result < HOST_RELEASE) return result;
-    const device = this.#machine.devices[result & DEVICE_MASK]!;
+    if (result < HOST_HOT_RESET) return result;
+    const { devices } = this.#machine;
+    const device = devices[result & HOST_DEVICE]!;
     if ((result & HOST_RESET) !== 0) device.reset();
-    else device.release();
+    else if ((result & HOST_RELEASE) !== 0) device.release();
+    else for (const other of devices) if (other.pci.parent === device.pci.parent && !other.bus.isCut) other.reset();
     return 0;
   }
 }

@@ -16,6 +16,10 @@ export interface SysfsSources {
   readonly bars: ReadonlyMap<PciFunction, readonly bigint[]>;
   /** N of vfioN, for the functions that programs may open. */
   readonly vfio: ReadonlyMap<PciFunction, number>;
+  /** Functions that wait for programs to let them go. */
+  readonly leaving?: ReadonlySet<PciFunction>;
+  /** The driver of a function. Default: that of the machine's data. */
+  readonly driver?: (pci: PciFunction) => string | null;
   /** The configuration space of a device as it is now. */
   config(pci: PciFunction): Uint8Array;
 }
@@ -42,7 +46,9 @@ export function describeMachine(settings: MachineSettings, groups: readonly Grou
 }
 
 function describeFunction(pci: PciFunction, group: number, sources: SysfsSources): SysfsDevice {
-  const common = { address: pci.address, parent: pci.parent?.address, driver: pci.driver, group, vfio: sources.vfio.get(pci) };
+  const driver = sources.driver?.(pci) ?? (sources.driver === undefined ? pci.driver : null);
+  const isLeaving = sources.leaving?.has(pci) ?? false;
+  const common = { address: pci.address, parent: pci.parent?.address, driver, isLeaving, group, vfio: sources.vfio.get(pci) };
   if (pci.kind === "device") {
     const { node, model: { description } } = pci.device!;
     const { revision = 0, subsystemVendor = 0, subsystem = 0 } = description;

@@ -34,6 +34,8 @@ export interface SysfsDevice {
   readonly resources: readonly (SysfsResource | undefined)[];
   /** Bound driver, or null. */
   readonly driver: string | null;
+  /** The driver lets it go: its links are gone, and it is still there. Default: false. */
+  readonly isLeaving?: boolean;
   /** The IOMMU group; undefined without an IOMMU. */
   readonly group?: number | undefined;
   /** N of /dev/vfio/devices/vfioN; undefined where no program can open the device. */
@@ -104,7 +106,7 @@ function renderDevice(tree: FileTree, home: string, device: SysfsDevice): void {
   tree.file(`${home}/enable`, device.driver === null ? "0\n" : "1\n");
   if (device.resetMethods.length > 0) tree.file(`${home}/reset_method`, `${device.resetMethods.join(" ")}\n`);
   tree.link(`${home}/subsystem`, "/sys/bus/pci").link(`/sys/bus/pci/devices/${device.address}`, home);
-  if (device.driver !== null) {
+  if (device.driver !== null && device.isLeaving !== true) {
     const driver = `/sys/bus/pci/drivers/${device.driver}`;
     tree.link(`${driver}/${device.address}`, home).link(`${home}/driver`, driver);
   }

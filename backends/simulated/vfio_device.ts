@@ -23,6 +23,8 @@ export class VfioDevice {
   readonly bus: DeviceBus;
   /** Configuration space. */
   readonly config: ConfigSpace;
+  /** Linux takes the device away and holds it meanwhile, so that no program can reset it. */
+  isLeaving = false;
   #model: DeviceModel;
   #bars: (BarDescription | undefined)[] = new Array(6).fill(undefined);
 
@@ -52,7 +54,9 @@ export class VfioDevice {
       bars: barAddresses,
     }, {
       changed: () => this.bus.driveIntx(),
-      functionReset: () => this.reset(),
+      functionReset: () => {
+        if (!this.isLeaving) this.reset();
+      },
       intxAsserted: () => this.bus.intxAsserted,
       interruptMode: () => this.bus.interruptMode,
     });
@@ -65,14 +69,32 @@ export class VfioDevice {
     return region === REGION.config ? this.config.length : this.#bars[region]?.length ?? 0;
   }
 
-  /** Function-level reset. Configuration space stays, since Linux restores it afterwards. */
+  /** Function-level reset, or that of its bus. Configuration space stays, since Linux restores it afterwards; but the function is awake then. */
   reset(): void {
+    this.config.wake();
     this.bus.reset();
     try {
       this.#model.reset();
     } catch (error) {
       this.onModelError(error);
     }
+  }
+
+  /** Configuration space as sysfs shows it: that of the function itself. */
+  snapshot(): Uint8Array {
+    return this.bus.isCut ? new Uint8Array(this.config.length).fill(0xff) : this.config.snapshot();
+  }
+
+  /** Take it out of its slot, whatever it does. */
+  cut(): void {
+    this.bus.cut();
+  }
+
+  /** Put it back: it is as at power-on. */
+  mend(): void {
+    this.isLeaving = false;
+    this.bus.mend();
+    this.release();
   }
 
   /** The program let the device go: all of it is as at power-on. */
@@ -121,7 +143,8 @@ export class VfioDevice {
 
   #readOnce(region: number, offset: number, width: Width, into: DataView, at: number): number {
     if (region === REGION.config) {
-      put(into, at, width, this.config.read(offset, width as 1 | 2 | 4));
+      const value = this.bus.isCut ? this.config.readCut(offset, width as 1 | 2 | 4) : this.config.read(offset, width as 1 | 2 | 4);
+      put(into, at, width, value);
       return 0;
     }
     if (this.#inMsixTable(region, offset)) {
@@ -130,6 +153,11 @@ export class VfioDevice {
       return 0;
     }
     if (!this.config.memoryEnabled) return -ERRNO.EIO;
+    if (this.bus.isCut) {
+      // Nobody answers on the bus.
+      for (let byte = 0; byte < width; byte++) into.setUint8(at + byte, 0xff);
+      return 0;
+    }
     try {
       this.#readModel(region, offset, width, into, at);
       return 0;
@@ -160,7 +188,7 @@ export class VfioDevice {
     }
     if (this.#inMsixTable(region, offset)) return 0;
     if (!this.config.memoryEnabled) return -ERRNO.EIO;
-    if (this.#pendingBits(region, offset, width) !== undefined) return 0;
+    if (this.bus.isCut || this.#pendingBits(region, offset, width) !== undefined) return 0;
     try {
       this.#writeModel(region, offset, width, from, at);
       return 0;

@@ -99,6 +99,8 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
     },
   },
   reset: { call: "ioctl", request: "DEVICE_RESET", run: ({ device }) => device.reset() },
+  hotReset: { call: "ioctl", request: "DEVICE_PCI_HOT_RESET", run: ({ device }) => device.hotReset() },
+  hotResetInfo: { call: "ioctl", request: "DEVICE_GET_PCI_HOT_RESET_INFO", run: ({ device }) => device.hotResetDevices() },
   regionInfo: { call: "ioctl", request: "DEVICE_GET_REGION_INFO", run: ({ device }) => device.bar(0) },
   pread: { call: "pread", run: ({ device }) => device.config.read32(0) },
   pwrite: { call: "pwrite", run: ({ device }) => device.config.write32(4, 0) },

@@ -16,6 +16,7 @@ import { EVENTFD } from "./eventfd.ts";
 import { FAULT_QUEUES } from "./fault_queues.ts";
 import { FILES } from "./files.ts";
 import { GROUPS } from "./groups.ts";
+import { HOT_RESET } from "./hot_reset.ts";
 import { HW_INFO } from "./hw_info.ts";
 import { HWPT_ALLOC_SUITE } from "./hwpt_alloc.ts";
 import { IOAS_COPY_SUITE } from "./ioas_copy.ts";
@@ -36,6 +37,7 @@ import { SELFTEST_FAULTS } from "./selftest_faults.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
+import { UNPLUG } from "./unplug.ts";
 
 export type { Depends, Feature, Setup, TestDevices } from "./setup.ts";
 
@@ -55,6 +57,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
   ATTACH,
   GROUPS,
   DEVICE_INFO,
+  HOT_RESET,
   REGIONS,
   DMA,
   IOAS_MAP_FILE_SUITE,
@@ -69,6 +72,9 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
 
 /** The suites for a process that may pin only so much memory. */
 export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
+
+/** The suites for a machine whose devices can be taken away and put back. */
+export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
 export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS];

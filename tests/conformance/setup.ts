@@ -58,6 +58,14 @@ export type Feature =
   /** The process may choose who pays for pinned memory (CAP_SYS_RESOURCE). */
   | "resource-capability";
 
+/** The slots of a machine. */
+export interface Slots {
+  /** Have a device taken away, as an administrator would. Resolves when it is gone. */
+  unplug(address: string): Promise<void>;
+  /** Put it back. Resolves when programs can open it. */
+  plug(address: string): Promise<void>;
+}
+
 /** A kernel for one case. */
 export interface Setup {
   /** The kernel. The case closes what it opens; the host disposes the kernel. */
@@ -74,6 +82,8 @@ export interface Setup {
   readonly openFiles: number;
   /** Bytes that the process may pin (RLIMIT_MEMLOCK); absent: as many as it likes (CAP_IPC_LOCK). The suite `memlock` needs it. */
   readonly memlock?: number;
+  /** Taking devices out of the machine and putting them back. The suite `unplug` needs it. */
+  readonly slots?: Slots;
   /** Say what is left over when everything is closed, and dispose the kernel. */
   finish(): string[] | Promise<string[]>;
 }

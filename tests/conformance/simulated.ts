@@ -85,6 +85,7 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
     hardware: iommu === "vtd" ? { type: 1, dataLength: 24 } : { type: 4, dataLength: 16 },
     apertureLast: 2n ** 48n - 1n,
     openFiles: OPEN_FILES,
+    slots: { unplug: (address) => kernel.unplug(address), plug: (address) => Promise.resolve(kernel.plug(address)) },
     ...(memlock === undefined ? {} : { memlock }),
     finish() {
       const left = leftovers(kernel);

@@ -45,6 +45,8 @@ export class FakeCore implements Core {
   #nextOffset = 1024;
   #devices = 0;
   #groups = 0;
+  #resetBuses = 0;
+  #gone = new Set<number>();
 
   add_group(): number {
     this.described.push(["group"]);
@@ -78,6 +80,28 @@ export class FakeCore implements Core {
   give_up(): void {}
   set_driver_blocks(...rest: [number, boolean]): number {
     this.described.push(["blocks", ...rest]);
+    return 0;
+  }
+  add_reset_bus(): number {
+    this.described.push(["reset bus"]);
+    return this.#resetBuses++;
+  }
+  add_reset_function(...rest: [number, number, number, boolean]): number {
+    this.described.push(["reset", ...rest]);
+    return 0;
+  }
+  unplug(device: number): number {
+    this.#gone.add(device);
+    return 0;
+  }
+  plug(device: number): number {
+    this.#gone.delete(device);
+    return 0;
+  }
+  plug_state(device: number): number {
+    return this.#gone.has(device) ? 0 : 2;
+  }
+  request_state(): number {
     return 0;
   }
 

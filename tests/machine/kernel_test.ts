@@ -273,9 +273,9 @@ Deno.test("the core is told of groups, requesters, regions, interrupts and reser
     ["device", 0, 0, 7],
     ["blocks", 0, false],
     ["group"],
-    ["device", 1, 1, 6],
+    ["device", 1, 1, 7],
     ["blocks", 1, false],
-    ["device", 1, 2, 6],
+    ["device", 1, 2, 7],
     ["blocks", 2, true],
   ]);
   const ofFirst = (kind: string) => core.described.filter(([what, device]) => what === kind && device === 0).map((call) => call.slice(2));

@@ -18,7 +18,8 @@ export function deviceOptions(disk: string): string[] {
     "edu,addr=03.0",
     "edu,addr=04.0",
     "edu,addr=05.0,multifunction=on",
-    "edu,addr=05.1",
+    // As of every function of such a device, its header says so: a rescan goes by that alone when it finds one again.
+    "edu,addr=05.1,multifunction=on",
     "pcie-pci-bridge,id=bridge,addr=06.0",
     "edu,bus=bridge,addr=01.0",
     "edu,bus=bridge,addr=02.0",

@@ -2,7 +2,7 @@
 
 use crate::answer::{negative, nothing, number};
 use crate::core::Core;
-use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, PageRequest, PasidConfig, RegionConfig, ReservedKind};
+use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, PageRequest, PasidConfig, RegionConfig, ReservedKind, ResetFunction};
 use iova::Range;
 use uapi::Errno;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -74,6 +74,37 @@ impl Core {
     /// Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
     pub fn set_driver_blocks(&mut self, device: u32, blocks: bool) -> i32 {
         nothing(self.kernel.set_driver_blocks(device, blocks))
+    }
+
+    /// Adds a bus that can be reset. Returns its number, or −errno.
+    pub fn add_reset_bus(&mut self) -> i32 {
+        number(self.kernel.add_reset_bus())
+    }
+
+    /// Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
+    /// very bus and VFIO's driver has it. Returns 0 or −errno.
+    pub fn add_reset_function(&mut self, bus: u32, location: u16, device: i32, in_set: bool) -> i32 {
+        nothing(self.kernel.add_reset_function(bus, ResetFunction { location, device: u32::try_from(device).ok(), in_set }))
+    }
+
+    /// Asks for a device to leave. Returns its state as `plug_state`, or −errno.
+    pub fn unplug(&mut self, device: u32) -> i32 {
+        number(self.kernel.unplug(device))
+    }
+
+    /// A device that is gone comes back. Returns 0 or −errno.
+    pub fn plug(&mut self, device: u32) -> i32 {
+        number(self.kernel.plug(device))
+    }
+
+    /// What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
+    pub fn request_state(&self, device: u32) -> u32 {
+        self.kernel.request_state(device)
+    }
+
+    /// Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
+    pub fn plug_state(&self, device: u32) -> u32 {
+        self.kernel.plug_state(device)
     }
 
     /// Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.

@@ -4,6 +4,7 @@ use crate::device::VfioAttachments;
 use crate::file::{Bound, File};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
+use crate::plug::Plug;
 use uapi::size_rule;
 use uapi::vfio as api;
 use uapi::{Errno, Result};
@@ -62,6 +63,7 @@ impl Kernel {
         // The id is taken first, as in Linux, and given back on failure.
         let id = self.context_mut(context)?.objects.add(ObjectKind::Device, device)?;
         let claimed = if self.device(device)?.config.coherent { self.claim_group(device, context) } else { Err(Errno::EINVAL) };
+        let claimed = claimed.and_then(|()| self.check_first_reset(device));
         let entry = self.context_mut(context)?;
         if let Err(error) = claimed {
             entry.objects.remove(id);
@@ -73,6 +75,16 @@ impl Kernel {
         self.device_mut(device)?.bound = Some(bound);
         self.device_files.get_mut(file).ok_or(Errno::EIO)?.bound = Some(bound);
         Ok(bound)
+    }
+
+    /// A device is reset as it is bound. EAGAIN where it can be reset, but leaves: who takes it away holds it. Gives the group back then.
+    fn check_first_reset(&mut self, device: u32) -> Result<()> {
+        let entry = self.device(device)?;
+        if entry.plug == Plug::Present || !entry.config.reset {
+            return Ok(());
+        }
+        self.release_group(device);
+        Err(Errno::EAGAIN)
     }
 
     /// What the end of a bound fd undoes: interrupts, attachment, the object, the claim of the group, the hold on the iommufd. Never fails.

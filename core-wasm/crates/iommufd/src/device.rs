@@ -6,6 +6,7 @@ use crate::group::{AttachSet, Group};
 use crate::irq::Irqs;
 use crate::kernel::Kernel;
 use crate::page_request::PageRequest;
+use crate::plug::Plug;
 use crate::selftest::{self, Mock};
 use alloc::vec::Vec;
 use iommu::{IommuConfig, NO_PASID};
@@ -49,6 +50,9 @@ pub(crate) struct Device {
     pub(crate) irqs: Irqs,
     /// Page requests of groups that are not complete, oldest first.
     pub(crate) partial: Vec<PageRequest>,
+    pub(crate) plug: Plug,
+    /// The bus that it can be reset with, if it can.
+    pub(crate) reset_bus: Option<u32>,
 }
 
 impl Device {
@@ -71,6 +75,8 @@ impl Device {
             mock: None,
             irqs: Irqs::default(),
             partial: Vec::new(),
+            plug: Plug::Present,
+            reset_bus: None,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, Eventfd};
 use crate::hardware::Memfd;
 use crate::kernel::{HOST_RELEASE, Kernel};
+use crate::plug::Plug;
 use iommu::MemFile;
 use uapi::{Errno, Result};
 
@@ -54,12 +55,15 @@ impl Kernel {
         })
     }
 
-    /// Opens a device's node. The fd is inoperable until it is bound. EMFILE, ENODEV for no device, EBUSY where it is open already and
+    /// Opens a device's node. The fd is inoperable until it is bound. EMFILE, ENODEV for no device or one that leaves, EBUSY where it is open already and
     /// the machine's rule allows one open, ENOMEM.
     pub fn open_device(&mut self, device: u32) -> Result<u32> {
         self.check_file_limit()?;
         let single = self.rules.single_open;
-        let entry = self.devices.get_mut(device as usize).filter(|device| device.mock.is_none()).ok_or(Errno::ENODEV)?;
+        let entry = self.devices.get_mut(device as usize).ok_or(Errno::ENODEV)?;
+        if entry.mock.is_some() || entry.plug != Plug::Present {
+            return Err(Errno::ENODEV);
+        }
         if single && entry.open_files != 0 {
             return Err(Errno::EBUSY);
         }
@@ -118,6 +122,9 @@ impl Kernel {
         let Some(file) = self.device_files.remove(index) else { return 0 };
         if let Some(device) = self.devices.get_mut(file.device as usize) {
             device.open_files -= 1;
+            if device.plug == Plug::Leaving && device.open_files == 0 {
+                device.plug = Plug::Gone;
+            }
         }
         match file.bound {
             None => 0,

@@ -3,6 +3,7 @@
 use crate::config::ReservedKind;
 use crate::device::Device;
 use crate::kernel::Kernel;
+use crate::plug::Plug;
 use alloc::vec::Vec;
 use iommu::{DomainId, NO_PASID};
 use uapi::{Errno, Result};
@@ -103,7 +104,7 @@ impl Kernel {
     }
 
     fn check_claim(&self, number: u32) -> Result<()> {
-        let members = || self.devices.iter().filter(move |device| device.config.group == number);
+        let members = || self.devices.iter().filter(move |device| device.config.group == number && device.plug != Plug::Gone);
         if members().any(|device| device.driver_blocks || !device.config.viable) {
             return Err(Errno::EPERM);
         }

@@ -47,12 +47,21 @@ pub(crate) struct Irqs {
 
 /// The device's side of interrupts. EINVAL for a device that is not there.
 impl Kernel {
-    /// A device signals interrupt `vector` of VFIO's index: 0 asserts the INTx pin, 1 and 2 send a message. Returns 1 if a program was
-    /// told, 0 if it has not enabled that interrupt or has masked it.
+    /// A device signals interrupt `vector` of VFIO's index: 0 asserts the INTx pin, 1 and 2 send a message, 3 is an error, 4 the machine's
+    /// wish to have the device back. Returns 1 if a program was told, 0 if it has not enabled that interrupt or has masked it.
     pub fn raise(&mut self, device: u32, index: u32, vector: u32) -> Result<u32> {
         let irqs = &mut self.device_mut(device)?.irqs;
         match Mode::from_index(index) {
-            Mode::None => Err(Errno::EINVAL),
+            Mode::None => {
+                let trigger = match index {
+                    api::PCI_ERR_IRQ_INDEX => irqs.error,
+                    api::PCI_REQ_IRQ_INDEX => irqs.request,
+                    _ => return Err(Errno::EINVAL),
+                };
+                let Some(eventfd) = trigger else { return Ok(0) };
+                self.signal(eventfd);
+                Ok(1)
+            }
             Mode::Intx => {
                 irqs.asserted = true;
                 Ok(u32::from(self.deliver_intx(device)))

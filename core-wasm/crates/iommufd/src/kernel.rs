@@ -8,6 +8,7 @@ use crate::file::{DeviceFile, File};
 use crate::group::{AttachSet, Group};
 use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
 use crate::page_request::Responses;
+use crate::hot_reset::ResetBus;
 use crate::slab::{LowestSlab, Slab};
 use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
@@ -17,6 +18,8 @@ use uapi::{Errno, Result};
 pub const HOST_RESET: u32 = 0x4000_0000;
 /// Set in the answer of close: a bound fd of the device in the low bits went away, the host resets its model.
 pub const HOST_RELEASE: u32 = 0x2000_0000;
+/// Set in the answer of a request: the host resets the models of all devices on the bus of the device in the low bits, then answers 0.
+pub const HOST_HOT_RESET: u32 = 0x1000_0000;
 
 /// First number of an fd: the three standard ones are taken.
 const FIRST_FD: u32 = 3;
@@ -33,6 +36,7 @@ pub struct Kernel {
     pub(crate) devices: Vec<Device>,
     pub(crate) groups: Vec<Group>,
     pub(crate) sets: Vec<AttachSet>,
+    pub(crate) reset_buses: Vec<ResetBus>,
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
     /// Answers to page requests of devices.
@@ -60,6 +64,7 @@ impl Kernel {
             devices: Vec::new(),
             groups: Vec::new(),
             sets: Vec::new(),
+            reset_buses: Vec::new(),
             rules: config.rules,
             limits: config.limits,
             responses: Responses::default(),
@@ -70,7 +75,7 @@ impl Kernel {
 
     /// One request to a file. `argument` is the address of the request's struct.
     ///
-    /// Returns 0 or more, or [`HOST_RESET`] with a device. EBADF; ENOTTY for a file without requests or a request that it does not know.
+    /// Returns 0 or more, or [`HOST_RESET`] or [`HOST_HOT_RESET`] with a device. EBADF; ENOTTY for a file without requests or a request that it does not know.
     pub fn ioctl(&mut self, fd: i32, request: u32, argument: u64) -> Result<u32> {
         match self.file(fd)? {
             File::Iommufd(context) => self.iommufd_ioctl(context, request, argument),

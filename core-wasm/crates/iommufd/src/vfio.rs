@@ -1,6 +1,7 @@
 //! Requests of a device_fd.
 
 use crate::kernel::{HOST_RESET, Kernel};
+use crate::plug::Plug;
 use uapi::simulated as private;
 use uapi::size_rule;
 use uapi::vfio as api;
@@ -28,7 +29,8 @@ impl Kernel {
             api::DEVICE_GET_IRQ_INFO => self.get_irq_info(device, argument),
             api::DEVICE_SET_IRQS => self.set_irqs(device, argument),
             api::DEVICE_RESET => self.reset(device),
-            api::DEVICE_GET_PCI_HOT_RESET_INFO | api::DEVICE_PCI_HOT_RESET => self.hot_reset(request, argument),
+            api::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(device, bound, argument),
+            api::DEVICE_PCI_HOT_RESET => self.hot_reset(device, bound, argument),
             api::DEVICE_FEATURE => self.feature(argument),
             _ => Err(Errno::ENOTTY),
         }
@@ -88,24 +90,17 @@ impl Kernel {
         Ok(0)
     }
 
-    /// RESET. EINVAL for a device that cannot be reset. The host resets the model; its pin is low then.
+    /// RESET. EINVAL for a device that cannot be reset, EAGAIN for one that leaves. The host resets the model; its pin is low then.
     fn reset(&mut self, device: u32) -> Result<u32> {
         let entry = self.device_mut(device)?;
         if !entry.config.reset {
             return Err(Errno::EINVAL);
         }
+        if entry.plug != Plug::Present {
+            return Err(Errno::EAGAIN);
+        }
         entry.irqs.asserted = false;
         Ok(HOST_RESET | device)
-    }
-
-    /// GET_PCI_HOT_RESET_INFO and PCI_HOT_RESET, on a bus that cannot be reset.
-    fn hot_reset(&mut self, request: u32, argument: u64) -> Result<u32> {
-        let mut bytes = [0; api::PciHotReset::SIZE];
-        self.copy_vfio_struct(argument, &mut bytes, api::PciHotReset::MIN_SIZE)?;
-        let reset = api::PciHotReset::read(&bytes);
-        // A device that is bound to an iommufd names no groups.
-        let bad = request == api::DEVICE_PCI_HOT_RESET && (reset.flags != 0 || reset.count != 0);
-        Err(if bad { Errno::EINVAL } else { Errno::ENODEV })
     }
 
     /// FEATURE, on a device without any.

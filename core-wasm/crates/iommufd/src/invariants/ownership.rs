@@ -7,6 +7,7 @@ use crate::file::{Bound, File, QueueFile};
 use crate::group::{AttachSet, Attachment};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
+use crate::plug::Plug;
 use iommu::{DomainId, NO_PASID};
 use uapi::Result;
 
@@ -48,6 +49,12 @@ impl Kernel {
         }
         for (device, entry) in (0..).zip(&self.devices) {
             report.expect_count(entry.open_files, counted(&open, device), format_args!("open files of device {device}"));
+            let right = match entry.plug {
+                Plug::Present => true,
+                Plug::Leaving => entry.open_files != 0,
+                Plug::Gone => entry.open_files == 0 && entry.bound.is_none(),
+            };
+            report.expect(right, format_args!("device {device} is {:?} with {} open files", entry.plug, entry.open_files));
             // A mock device is held by its test object, and has no file.
             let bound = u32::from(entry.bound.is_some() && entry.mock.is_none());
             report.expect_count(bound, counted(&bound_files, device), format_args!("bound files of device {device}"));
