@@ -27,6 +27,7 @@ import { Hotplug } from "./hotplug.ts";
 import { platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { placeBars } from "./resources.ts";
+import { sanitizedCore, Sanitizer } from "./sanitizer/sanitizer.ts";
 import { computeGroups, driverDoesDma, type Group, type GroupMember } from "./topology.ts";
 import { REGION, VfioDevice } from "./vfio_device.ts";
 
@@ -34,8 +35,12 @@ import { REGION, VfioDevice } from "./vfio_device.ts";
 export interface MachineParts {
   /** The machine with its defaults. */
   readonly settings: MachineSettings;
-  /** The core. */
+  /** The core; where there is a sanitizer, with that around it. */
   readonly core: Core;
+  /** The core itself. */
+  readonly plainCore: Core;
+  /** What watches DMA, if the machine has it. */
+  readonly sanitizer: Sanitizer | undefined;
   /** The core's memory, with the machine's RAM in it. */
   readonly memory: WebAssembly.Memory;
   /** The machine's time. */
@@ -101,7 +106,7 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
 /** Build the machine around a fresh core. */
 export function assemble(plan: Plan, instance: Instance, onModelError: (error: unknown) => void): MachineParts {
   const { settings, groups } = plan;
-  const core = instance.boot(settings.kernelMemory, settings.memory, coreConfig(settings));
+  const plainCore = instance.boot(settings.kernelMemory, settings.memory, coreConfig(settings));
   const modelErrors: unknown[] = [];
   const report = (error: unknown) => {
     if (modelErrors.length < MODEL_ERRORS_MAX) modelErrors.push(error);
@@ -116,14 +121,22 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   };
   let wake = () => {};
   const clock = new VirtualClock(report);
+  const devices: VfioDevice[] = [];
+  const sanitizer = settings.sanitizer && new Sanitizer(
+    { ...settings.sanitizer, devices: countDevices(groups) },
+    { core: plainCore, memory: instance.memory, clock, addressOf: (device) => devices[device]!.pci.address },
+  );
+  const core = sanitizer === undefined ? plainCore : sanitizedCore(sanitizer);
   const bounce = { offset: told(core.staging_alloc(BOUNCE_LENGTH)), length: BOUNCE_LENGTH };
   const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
-  const devices = addDevices(plan, host, report);
+  devices.push(...addDevices(plan, host, report));
   addResetBuses(core, groups, devices);
   const hotplug = new Hotplug({ settings, host, groups, devices, bars: plan.bars });
   return {
     settings,
     core,
+    plainCore,
+    sanitizer,
     memory: instance.memory,
     clock,
     devices,
@@ -132,6 +145,10 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
     modelErrors,
     onWake: (callback) => void (wake = callback),
   };
+}
+
+function countDevices(groups: readonly Group[]): number {
+  return groups.flatMap(({ members }) => members).filter(({ pci }) => pci.device !== undefined).length;
 }
 
 /** What the core answers when told of the machine. It refuses for want of memory alone, since the machine was checked. @throws {RangeError} */

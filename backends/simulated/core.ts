@@ -89,6 +89,19 @@ export interface Core {
   lower(device: number, index: number): number;
   irq_enabled(device: number, index: number, vector: number): boolean;
 
+  /** Areas that came or went since the last call, or −errno; each is read by {@linkcode Core.area_change}. For the sanitizer, as the next seven. */
+  find_area_changes(): number;
+  /** A field of a change: one of {@linkcode AREA_CHANGE}. */
+  area_change(index: number, field: number): bigint;
+  /** The space that a device uses, or {@linkcode NO_SPACE}. */
+  space_of(device: number): bigint;
+  has_space(space: bigint): boolean;
+  label_of(device: number): bigint | undefined;
+  add_quarantine(space: bigint, start: bigint, last: bigint): number;
+  end_quarantine(space: bigint, start: bigint): void;
+  /** As `ioctl`, placing mappings `margin` bytes apart and outside of the quarantine. */
+  ioctl_apart(fd: number, request: number, argument: bigint, margin: bigint): number;
+
   faults_len(): number;
   faults_lost(): number;
   /** A field of a fault record: one of {@linkcode FAULT}. */
@@ -104,6 +117,13 @@ export interface Core {
   /** Violated invariants, a line each; undefined where the core has no memory for finding out. */
   check(): string | undefined;
 }
+
+/** The fields of a change of areas, by the core's numbers. A space is an IOAS: number of its iommufd << 32 | object id. */
+export const AREA_CHANGE = { space: 0, start: 1, last: 2, flags: 3 } as const;
+/** Bits of {@linkcode AREA_CHANGE}'s flags: what devices may do, and whether it came. */
+export const AREA_FLAG = { read: 1n, write: 2n, added: 4n } as const;
+/** The space of a device that is attached to none. */
+export const NO_SPACE: bigint = 2n ** 64n - 1n;
 
 /** The fields of a fault record, by the core's numbers. */
 export const FAULT = { sequence: 0, device: 1, flags: 2, label: 3, pasid: 4, iova: 5, length: 6, reason: 7 } as const;

@@ -11,6 +11,7 @@ import { HOST_DEVICE, HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, LENGTH_MAX } fro
 import type { UnplugOptions } from "./hotplug.ts";
 import { Inspection } from "./inspect.ts";
 import type { MachineParts } from "./assembly.ts";
+import type { Sanitizer } from "./sanitizer/sanitizer.ts";
 import { Waiters } from "./waiters.ts";
 
 /** Virtual time of a system call, nanoseconds: about what an empty one takes on a current machine. */
@@ -28,6 +29,8 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   override readonly name = "simulated";
   /** What the machine did and is: faults, statistics, groups, leaks. Not part of the seam. */
   readonly inspect: Inspection;
+  /** What devices did with addresses that they must not; undefined unless the machine's data switches it on. Not part of the seam. */
+  readonly sanitizer: Sanitizer | undefined;
   #machine: MachineParts;
   #blocks: BlockAllocator;
   #waiters: Waiters;
@@ -36,7 +39,9 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   constructor(machine: MachineParts) {
     super();
     this.#machine = machine;
-    this.#blocks = new BlockAllocator(machine.core, machine.memory);
+    this.sanitizer = machine.sanitizer;
+    // Arguments are no DMA memory: the pattern of the sanitizer has no place there.
+    this.#blocks = new BlockAllocator(machine.plainCore, machine.memory);
     this.#waiters = new Waiters(machine.clock, (fd) => machine.core.poll(fd));
     machine.onWake(() => this.#waiters.wake());
     this.inspect = new Inspection(machine, { blocks: () => this.#blocks.live, waits: () => this.#waiters.length });

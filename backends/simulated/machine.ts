@@ -62,6 +62,26 @@ export interface ReservedRegion {
   readonly kind: "direct" | "direct-relaxable" | "reserved" | "msi";
 }
 
+/** The sanitizer of a machine: what of DMA it watches, and how much it remembers. See docs/sanitizer.md. */
+export interface SanitizerOptions {
+  /**
+   * Bytes of I/O addresses that stay free in each IOAS after they were unmapped, so that what still uses them is found; the oldest are given up first. A
+   * mapping at an address that the program chooses may use them. Default: 268,435,456 (256 MiB). 0: none.
+   */
+  readonly quarantine?: number;
+  /** Bytes that stay free around each mapping whose address the kernel chooses: a multiple of 4,096, up to 1 GiB. Default: 65,536. */
+  readonly redZone?: number;
+  /**
+   * Whether to find reads of memory that nobody has written. New memory of the program then holds a pattern and not zeros: for programs that clear what
+   * they rely on. Default: false.
+   */
+  readonly neverWritten?: boolean;
+  /** Mappings of each IOAS that are remembered after they are gone, 1 to 65,536. Default: 1,024. */
+  readonly history?: number;
+  /** Findings that are kept, 1 to 65,536. Default: 256. */
+  readonly reports?: number;
+}
+
 /** Where a function sits on its bus, as in `lspci`: device (hexadecimal, 00 to 1f) and function (0 to 7), "04.0". */
 export type Slot = `${string}.${number}`;
 
@@ -150,6 +170,8 @@ export interface Machine {
   readonly rules?: Rules;
   /** Limits of the process. */
   readonly limits?: Limits;
+  /** Find misuses of DMA: `{}` switches it on. Automatic placement then differs from Linux's. Default: off, at no cost. */
+  readonly sanitizer?: SanitizerOptions;
   /** Start of all randomness, a whole number from 0 to 2^53 − 1. The same machine and seed give the same run. Default: 1. */
   readonly seed?: number;
 }
@@ -159,6 +181,12 @@ export const MSI_WINDOW: ReservedRegion = { start: 0xfee0_0000n, last: 0xfeef_ff
 
 /** AMD's HyperTransport range, which AMD-Vi reserves (AMD I/O Virtualization Technology, 2.1.2). */
 export const HYPERTRANSPORT_WINDOW: ReservedRegion = { start: 0xfd_0000_0000n, last: 0xff_ffff_ffffn, kind: "reserved" };
+
+/** {@linkcode SanitizerOptions} with every default filled in. */
+export interface SanitizerSettings extends Required<SanitizerOptions> {
+  /** How many devices the machine has. */
+  readonly devices: number;
+}
 
 /** A machine with every default filled in. */
 export interface MachineSettings {
@@ -172,6 +200,8 @@ export interface MachineSettings {
   readonly rules: Required<Rules>;
   /** As {@linkcode Machine.limits}; `memlock` undefined: no limit. */
   readonly limits: { readonly memlock: number | undefined; readonly openFiles: number };
+  /** As {@linkcode Machine.sanitizer}; undefined: there is none. */
+  readonly sanitizer: Required<SanitizerOptions> | undefined;
   /** As {@linkcode Machine.seed}. */
   readonly seed: number;
 }
@@ -231,7 +261,7 @@ const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
  */
 export function readSettings(machine: Machine): MachineSettings {
   if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
-  checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "seed"]);
+  checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "sanitizer", "seed"]);
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
@@ -254,7 +284,19 @@ export function readSettings(machine: Machine): MachineSettings {
       memlock: limits.memlock === undefined ? undefined : checkNumber("limits.memlock", limits.memlock, 0, Number.MAX_SAFE_INTEGER),
       openFiles: checkNumber("limits.openFiles", limits.openFiles ?? 1024, 8, 65536),
     },
+    sanitizer: machine.sanitizer === undefined ? undefined : readSanitizer(machine.sanitizer),
     seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function readSanitizer(options: SanitizerOptions): Required<SanitizerOptions> {
+  checkKeys("sanitizer", options, ["quarantine", "redZone", "neverWritten", "history", "reports"]);
+  return {
+    quarantine: checkNumber("sanitizer.quarantine", options.quarantine ?? 256 * MIB, 0, Number.MAX_SAFE_INTEGER),
+    redZone: checkNumber("sanitizer.redZone", options.redZone ?? 65536, 0, 1024 * MIB, 4096),
+    neverWritten: checkBoolean("sanitizer.neverWritten", options.neverWritten, false),
+    history: checkNumber("sanitizer.history", options.history ?? 1024, 1, 65536),
+    reports: checkNumber("sanitizer.reports", options.reports ?? 256, 1, 65536),
   };
 }
 

@@ -20,6 +20,16 @@ export type { UnplugOptions } from "./hotplug.ts";
 export { describeFault, Inspection } from "./inspect.ts";
 export type { DeviceStatistics, FaultRecord, GroupEntry, MachineStatistics, Usage } from "./inspect.ts";
 export { SimulatedKernel } from "./kernel.ts";
+export {
+  describeReport,
+  SanitizerError,
+  type SanitizerKind,
+  type SanitizerMapping,
+  type SanitizerMoment,
+  type SanitizerReport,
+  type SanitizerTransfer,
+} from "./sanitizer/report.ts";
+export type { Sanitizer } from "./sanitizer/sanitizer.ts";
 export { MachineError } from "./machine.ts";
 export type {
   Bridge,
@@ -32,6 +42,7 @@ export type {
   ReservedRegion,
   RootPort,
   Rules,
+  SanitizerOptions,
   Slot,
   Switch,
 } from "./machine.ts";

@@ -225,6 +225,28 @@ export class FakeCore implements Core {
     return this.irqs.has(`${device}/${index}/${vector}`);
   }
 
+  find_area_changes(): number {
+    return 0;
+  }
+  area_change(): bigint {
+    return 0n;
+  }
+  space_of(): bigint {
+    return 2n ** 64n - 1n;
+  }
+  has_space(): boolean {
+    return false;
+  }
+  label_of(): bigint | undefined {
+    return undefined;
+  }
+  add_quarantine(): number {
+    return 0;
+  }
+  end_quarantine(): void {}
+  ioctl_apart(fd: number, request: number): number {
+    return this.ioctl(fd, request);
+  }
   faults_len(): number {
     return this.faults.length;
   }

@@ -30,6 +30,7 @@ Deno.test("an empty machine has the documented defaults", () => {
     kernelMemory: 8 * 2 ** 20,
     rules: { singleOpen: true, groupIoas: "requester" },
     limits: { memlock: undefined, openFiles: 1024 },
+    sanitizer: undefined,
     seed: 1,
   });
 });
@@ -56,7 +57,10 @@ Deno.test("settings that cannot be are refused", () => {
 });
 
 Deno.test("a misspelt key is refused, and not taken for its default", () => {
-  check({ pci: [], sead: 3 }, "machine.sead is 3, wanted no such key; known are pci, iommu, memory, kernelMemory, rules, limits, seed");
+  check(
+    { pci: [], sead: 3 },
+    "machine.sead is 3, wanted no such key; known are pci, iommu, memory, kernelMemory, rules, limits, sanitizer, seed",
+  );
   check(
     { pci: [{ ...device(), asc: true }] },
     "pci[0].asc is true, wanted no such key; known are kind, slot, model, driver, acs, reserved, numaNode",

@@ -15,6 +15,7 @@ mod core;
 mod inspect;
 mod machine;
 mod memory;
+mod sanitizer;
 mod text;
 
 pub use crate::core::{Core, boot};

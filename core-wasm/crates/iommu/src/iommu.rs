@@ -124,6 +124,11 @@ impl Iommu {
         }
     }
 
+    /// The label of a device, if it has one.
+    pub fn label(&self, device: u32) -> Option<u64> {
+        self.devices.get(device as usize)?.label
+    }
+
     /// Creates a domain that maps nothing. ENOMEM: no RAM for its top table, or the heap is full.
     pub fn create_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
         self.domains.reserve()?;

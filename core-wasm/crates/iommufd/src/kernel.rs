@@ -9,6 +9,7 @@ use crate::group::{AttachSet, Group};
 use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
 use crate::page_request::Responses;
 use crate::hot_reset::ResetBus;
+use crate::sanitizer::Sanitizer;
 use crate::slab::{LowestSlab, Slab};
 use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
@@ -37,6 +38,7 @@ pub struct Kernel {
     pub(crate) groups: Vec<Group>,
     pub(crate) sets: Vec<AttachSet>,
     pub(crate) reset_buses: Vec<ResetBus>,
+    pub(crate) sanitizer: Sanitizer,
     pub(crate) rules: Rules,
     pub(crate) limits: Limits,
     /// Answers to page requests of devices.
@@ -65,6 +67,7 @@ impl Kernel {
             groups: Vec::new(),
             sets: Vec::new(),
             reset_buses: Vec::new(),
+            sanitizer: Sanitizer::default(),
             rules: config.rules,
             limits: config.limits,
             responses: Responses::default(),

@@ -23,6 +23,7 @@ fn a_device_that_nobody_has_leaves_at_once_and_comes_back_as_new() {
     assert_eq!(m.kernel.unplug(EDU), Err(Errno::EINVAL));
     assert_eq!(m.kernel.open_device(EDU), Err(Errno::ENODEV));
     assert_eq!(m.kernel.plug(EDU), Ok(0));
+    assert_eq!(m.kernel.plug_state(EDU), PRESENT);
     m.attached(EDU);
     m.finish();
 }
@@ -124,9 +125,12 @@ fn bridged() -> Machine {
     m
 }
 
-/// GET_PCI_HOT_RESET_INFO with room for so many devices: flags, count, and (id, bus, devfn) of each.
+/// What GET_PCI_HOT_RESET_INFO answers: flags, count, and (id, bus, devfn) of each device.
+type Info = (Result<u32, Errno>, u32, u32, Vec<(u32, u8, u8)>);
+
+/// GET_PCI_HOT_RESET_INFO with room for so many devices.
 #[track_caller]
-fn info(m: &mut Machine, fd: u32, room: usize) -> (Result<u32, Errno>, u32, u32, Vec<(u32, u8, u8)>) {
+fn info(m: &mut Machine, fd: u32, room: usize) -> Info {
     let mut bytes = vec![0; 12 + 8 * room];
     let length = bytes.len() as u32;
     bytes[..4].copy_from_slice(&length.to_le_bytes());

@@ -8,6 +8,7 @@
 //! end would overflow. Growth can fail and says so ([`OutOfMemory`]), leaving everything as it was. Removing never allocates and never
 //! fails: what it may need was reserved when the thing was inserted.
 
+mod apart;
 mod error;
 mod gaps;
 mod range;

@@ -184,6 +184,17 @@ impl<V: Copy> IovaSpace<V> {
         Ok(())
     }
 
+    /// What automatic placement is restricted to; nothing: it is not.
+    pub(crate) fn allowed(&self) -> &[Range] {
+        &self.allowed
+    }
+
+    /// Restricts automatic placement to ranges that [`allowed_apart`](Self::allowed_apart) gave, for a while: `ranges` becomes what it was
+    /// restricted to, to be given back by another call.
+    pub fn swap_allowed(&mut self, ranges: &mut Vec<Range>) {
+        core::mem::swap(&mut self.allowed, ranges);
+    }
+
     /// Makes sure that the gaps are known and that there is room for those between `areas` areas.
     #[inline]
     fn prepare_gaps(&mut self, areas: usize) -> Result<(), OutOfMemory> {
