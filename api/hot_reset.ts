@@ -31,7 +31,9 @@ export function readHotResetDevices(state: DeviceState): HotResetDevice[] {
     using block = allocateBlock(state.kernel, length);
     uapi.putPciHotResetInfo(block.view, 0, {}, length);
     const result = state.kernel.ioctl(state.fd, uapi.DEVICE_GET_PCI_HOT_RESET_INFO, block);
-    const { count } = uapi.getPciHotResetInfo(block.view, 0);
+    const { count, flags } = uapi.getPciHotResetInfo(block.view, 0);
+    // Without the flag the kernel names groups, for a device that its group gave.
+    const hasIds = (flags & uapi.PCI_HOT_RESET_FLAG_DEV_ID) !== 0;
     if (result === -ERRNO.ENOSPC && count > room) {
       room = count;
       continue;
@@ -39,17 +41,17 @@ export function readHotResetDevices(state: DeviceState): HotResetDevice[] {
     if (result < 0) throw failed("hotResetInfo", result, { device: state.name });
     return Array.from(
       { length: count },
-      (_, index) => describe(block.view, uapi.PciHotResetInfoSize + index * uapi.PciDependentDeviceSize),
+      (_, index) => describe(block.view, uapi.PciHotResetInfoSize + index * uapi.PciDependentDeviceSize, hasIds),
     );
   }
 }
 
-function describe(view: DataView, at: number): HotResetDevice {
+function describe(view: DataView, at: number, hasIds: boolean): HotResetDevice {
   const { devid, segment, bus, devfn } = uapi.getPciDependentDevice(view, at);
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
   return {
     address: `${hex(segment, 4)}:${hex(bus, 2)}:${hex(devfn >> 3, 2)}.${devfn & 7}`,
-    id: devid === OWNED || devid === NOT_OWNED ? undefined : devid,
-    isOwned: devid !== NOT_OWNED,
+    id: !hasIds || devid === OWNED || devid === NOT_OWNED ? undefined : devid,
+    isOwned: hasIds && devid !== NOT_OWNED,
   };
 }

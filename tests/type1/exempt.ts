@@ -9,6 +9,7 @@ import type { Suite } from "../harness.ts";
 const HARDWARE = "type1 tells nothing of the hardware: EOPNOTSUPP";
 const OPTIONS = "options are type1's own and cannot be changed: memory is charged to the process, and page tables have what pages fit";
 const FAULTS = "type1 has no fault queues: EOPNOTSUPP, whatever the rest of the request says";
+const GROUPS = "a device that its group gave is reset with files of groups, and its list names groups";
 const FILES = "a file is mapped in the process at once, so that it is looked at as soon as its place is found";
 const PREFIX = "a struct or list that can be read in part only is not read at all";
 const BEFORE = "an answer that cannot be given is refused before anything is done for it";
@@ -53,6 +54,10 @@ export const EXEMPT: Readonly<Record<string, Readonly<Record<string, string>>>> 
     "a conventional device has no PASIDs": HARDWARE,
   },
   "fault queues": { "": FAULTS },
+  "hot reset": {
+    "the list names both functions": GROUPS,
+    "a second device that is bound has its id": GROUPS,
+  },
 };
 
 /** What the virtual machine's Linux answers otherwise. */
@@ -61,6 +66,7 @@ const OF_LINUX: typeof EXEMPT = {
     "hot reset of a device on a bus that cannot be reset":
       "a device that its group gave is reset with files of groups, so that none is EINVAL",
   },
+  "hot reset": { "who has the group resets the bus": GROUPS },
 };
 
 /** The same on Linux: what concerns the model alone passes there. */
