@@ -79,7 +79,8 @@ impl Kernel {
         let entry = self.device(device).ok()?;
         let bound = entry.bound?;
         let context = self.contexts.get(bound.context)?;
-        let attachment = self.sets.get(entry.set as usize)?.attachment(NO_PASID).filter(|attachment| attachment.devices.contains(&device))?;
+        let attachment =
+            self.sets.get(entry.set as usize)?.attachment(NO_PASID).filter(|attachment| attachment.devices.contains(&device))?;
         let hwpt = context.hwpts.get(context.objects.index(attachment.hwpt, ObjectKind::Hwpt).ok()?)?;
         Some(space_key(bound.context, context.ioases.get(hwpt.ioas)?.id))
     }
