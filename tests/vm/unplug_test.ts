@@ -6,7 +6,8 @@
 import { hostOf, PLUGGABLE } from "../conformance/mod.ts";
 import type { Slots } from "../conformance/setup.ts";
 import { register } from "../harness.ts";
-import { IS_IOMMUFD, openLinux } from "./linux_setup.ts";
+import { openLinux } from "./linux_setup.ts";
+import { IS_IOMMUFD } from "./this_guest.ts";
 
 /** Run shell commands as root. Writing to these files of /sys can take as long as a program keeps its device. */
 async function shell(commands: string): Promise<void> {
