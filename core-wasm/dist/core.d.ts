@@ -26,6 +26,10 @@ declare namespace wasm_bindgen {
          */
         add_irq(device: number, index: number, count: number, flags: number): number;
         /**
+         * Keeps addresses from being chosen. Returns 0 or −errno.
+         */
+        add_quarantine(space: bigint, start: bigint, last: bigint): number;
+        /**
          * Describes a region of a device, by VFIO's index. Returns 0 or −errno.
          */
         add_region(device: number, index: number, size: bigint, flags: number): number;
@@ -33,6 +37,19 @@ declare namespace wasm_bindgen {
          * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
          */
         add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
+        /**
+         * Adds a bus that can be reset. Returns its number, or −errno.
+         */
+        add_reset_bus(): number;
+        /**
+         * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
+         * very bus and VFIO's driver has it. Returns 0 or −errno.
+         */
+        add_reset_function(bus: number, location: number, device: number, in_set: boolean): number;
+        /**
+         * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
+         */
+        area_change(index: number, field: number): bigint;
         /**
          * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
          */
@@ -58,6 +75,10 @@ declare namespace wasm_bindgen {
          */
         dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
         /**
+         * Ends that for the range that starts there.
+         */
+        end_quarantine(space: bigint, start: bigint): void;
+        /**
          * Makes an eventfd. Returns the fd or −errno.
          */
         eventfd(initial: number, flags: number): number;
@@ -76,6 +97,10 @@ declare namespace wasm_bindgen {
          */
         faults_lost(): number;
         /**
+         * Looks for areas that came or went since the last time. Returns how many, or −errno.
+         */
+        find_area_changes(): number;
+        /**
          * Notes a transfer that a device gave up, since the page that it asked for is not there.
          */
         give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
@@ -84,13 +109,25 @@ declare namespace wasm_bindgen {
          */
         global_statistic(count: number): number;
         /**
+         * Whether a space is there.
+         */
+        has_space(space: bigint): boolean;
+        /**
          * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
          */
         ioctl(fd: number, request: number, argument: bigint): number;
         /**
+         * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
+         */
+        ioctl_apart(fd: number, request: number, argument: bigint, margin: bigint): number;
+        /**
          * Whether a program has enabled an interrupt.
          */
         irq_enabled(device: number, index: number, vector: number): boolean;
+        /**
+         * What the program calls a device.
+         */
+        label_of(device: number): bigint | undefined;
         /**
          * A device deasserts its INTx pin. Returns 0 or −errno.
          */
@@ -125,6 +162,14 @@ declare namespace wasm_bindgen {
          */
         pages_of_size(lg2: number): number;
         /**
+         * A device that is gone comes back. Returns 0 or −errno.
+         */
+        plug(device: number): number;
+        /**
+         * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
+         */
+        plug_state(device: number): number;
+        /**
          * Whether a read would find something: 1 or 0, or −errno.
          */
         poll(fd: number): number;
@@ -141,6 +186,10 @@ declare namespace wasm_bindgen {
          */
         read(fd: number, va: bigint, length: number): number;
         /**
+         * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
+         */
+        request_state(device: number): number;
+        /**
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          */
         set_driver_blocks(device: number, blocks: boolean): number;
@@ -148,6 +197,10 @@ declare namespace wasm_bindgen {
          * Says how far a remote IOMMU translates, for page tables that are made from now on.
          */
         set_remote_aperture(last: bigint): void;
+        /**
+         * The space that a device uses; 2^64 − 1 for none.
+         */
+        space_of(device: number): bigint;
         /**
          * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
          */
@@ -160,6 +213,10 @@ declare namespace wasm_bindgen {
          * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
          */
         take_page_response(): bigint;
+        /**
+         * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
+         */
+        unplug(device: number): number;
         /**
          * What is in use now: open files, objects, pinned pages.
          */
@@ -192,22 +249,31 @@ declare interface InitOutput {
     readonly core_add_device: (a: number, b: number, c: number, d: number) => number;
     readonly core_add_group: (a: number) => number;
     readonly core_add_irq: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly core_add_quarantine: (a: number, b: bigint, c: bigint, d: bigint) => number;
     readonly core_add_region: (a: number, b: number, c: number, d: bigint, e: number) => number;
     readonly core_add_reserved: (a: number, b: number, c: bigint, d: bigint, e: number) => number;
+    readonly core_add_reset_bus: (a: number) => number;
+    readonly core_add_reset_function: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly core_area_change: (a: number, b: number, c: number) => bigint;
     readonly core_check: (a: number) => [number, number];
     readonly core_close: (a: number, b: number) => number;
     readonly core_device_of: (a: number, b: number) => number;
     readonly core_device_statistic: (a: number, b: number, c: number) => number;
     readonly core_dma_read: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
     readonly core_dma_write: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
+    readonly core_end_quarantine: (a: number, b: bigint, c: bigint) => void;
     readonly core_eventfd: (a: number, b: number, c: number) => number;
     readonly core_fault: (a: number, b: number, c: number) => bigint;
     readonly core_faults_len: (a: number) => number;
     readonly core_faults_lost: (a: number) => number;
+    readonly core_find_area_changes: (a: number) => number;
     readonly core_give_up: (a: number, b: number, c: number, d: bigint, e: number, f: number) => void;
     readonly core_global_statistic: (a: number, b: number) => number;
+    readonly core_has_space: (a: number, b: bigint) => number;
     readonly core_ioctl: (a: number, b: number, c: number, d: bigint) => number;
+    readonly core_ioctl_apart: (a: number, b: number, c: number, d: bigint, e: bigint) => number;
     readonly core_irq_enabled: (a: number, b: number, c: number, d: number) => number;
+    readonly core_label_of: (a: number, b: number) => [number, bigint];
     readonly core_lower: (a: number, b: number, c: number) => number;
     readonly core_memfd: (a: number, b: number) => number;
     readonly core_mmap: (a: number, b: bigint, c: number, d: number, e: number, f: number, g: number) => bigint;
@@ -216,15 +282,20 @@ declare interface InitOutput {
     readonly core_open_iommufd: (a: number) => number;
     readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
     readonly core_pages_of_size: (a: number, b: number) => number;
+    readonly core_plug: (a: number, b: number) => number;
+    readonly core_plug_state: (a: number, b: number) => number;
     readonly core_poll: (a: number, b: number) => number;
     readonly core_probe: (a: number, b: number, c: number, d: bigint, e: number) => number;
     readonly core_raise: (a: number, b: number, c: number, d: number) => number;
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
+    readonly core_request_state: (a: number, b: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
+    readonly core_space_of: (a: number, b: number) => bigint;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
     readonly core_take_page_response: (a: number) => bigint;
+    readonly core_unplug: (a: number, b: number) => number;
     readonly core_usage: (a: number, b: number) => number;
     readonly core_view: (a: number, b: bigint, c: number) => number;
     readonly core_write: (a: number, b: number, c: bigint, d: number) => number;

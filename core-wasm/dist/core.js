@@ -63,6 +63,17 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Keeps addresses from being chosen. Returns 0 or −errno.
+         * @param {bigint} space
+         * @param {bigint} start
+         * @param {bigint} last
+         * @returns {number}
+         */
+        add_quarantine(space, start, last) {
+            const ret = wasm.core_add_quarantine(this.__wbg_ptr, space, start, last);
+            return ret;
+        }
+        /**
          * Describes a region of a device, by VFIO's index. Returns 0 or −errno.
          * @param {number} device
          * @param {number} index
@@ -85,6 +96,37 @@ let wasm_bindgen = (function(exports) {
         add_reserved(device, start, last, kind) {
             const ret = wasm.core_add_reserved(this.__wbg_ptr, device, start, last, kind);
             return ret;
+        }
+        /**
+         * Adds a bus that can be reset. Returns its number, or −errno.
+         * @returns {number}
+         */
+        add_reset_bus() {
+            const ret = wasm.core_add_reset_bus(this.__wbg_ptr);
+            return ret;
+        }
+        /**
+         * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
+         * very bus and VFIO's driver has it. Returns 0 or −errno.
+         * @param {number} bus
+         * @param {number} location
+         * @param {number} device
+         * @param {boolean} in_set
+         * @returns {number}
+         */
+        add_reset_function(bus, location, device, in_set) {
+            const ret = wasm.core_add_reset_function(this.__wbg_ptr, bus, location, device, in_set);
+            return ret;
+        }
+        /**
+         * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
+         * @param {number} index
+         * @param {number} field
+         * @returns {bigint}
+         */
+        area_change(index, field) {
+            const ret = wasm.core_area_change(this.__wbg_ptr, index, field);
+            return BigInt.asUintN(64, ret);
         }
         /**
          * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
@@ -154,6 +196,14 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Ends that for the range that starts there.
+         * @param {bigint} space
+         * @param {bigint} start
+         */
+        end_quarantine(space, start) {
+            wasm.core_end_quarantine(this.__wbg_ptr, space, start);
+        }
+        /**
          * Makes an eventfd. Returns the fd or −errno.
          * @param {number} initial
          * @param {number} flags
@@ -192,6 +242,14 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Looks for areas that came or went since the last time. Returns how many, or −errno.
+         * @returns {number}
+         */
+        find_area_changes() {
+            const ret = wasm.core_find_area_changes(this.__wbg_ptr);
+            return ret;
+        }
+        /**
          * Notes a transfer that a device gave up, since the page that it asked for is not there.
          * @param {number} device
          * @param {number} pasid
@@ -212,6 +270,15 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Whether a space is there.
+         * @param {bigint} space
+         * @returns {boolean}
+         */
+        has_space(space) {
+            const ret = wasm.core_has_space(this.__wbg_ptr, space);
+            return ret !== 0;
+        }
+        /**
          * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
          * @param {number} fd
          * @param {number} request
@@ -220,6 +287,18 @@ let wasm_bindgen = (function(exports) {
          */
         ioctl(fd, request, argument) {
             const ret = wasm.core_ioctl(this.__wbg_ptr, fd, request, argument);
+            return ret;
+        }
+        /**
+         * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
+         * @param {number} fd
+         * @param {number} request
+         * @param {bigint} argument
+         * @param {bigint} margin
+         * @returns {number}
+         */
+        ioctl_apart(fd, request, argument, margin) {
+            const ret = wasm.core_ioctl_apart(this.__wbg_ptr, fd, request, argument, margin);
             return ret;
         }
         /**
@@ -232,6 +311,15 @@ let wasm_bindgen = (function(exports) {
         irq_enabled(device, index, vector) {
             const ret = wasm.core_irq_enabled(this.__wbg_ptr, device, index, vector);
             return ret !== 0;
+        }
+        /**
+         * What the program calls a device.
+         * @param {number} device
+         * @returns {bigint | undefined}
+         */
+        label_of(device) {
+            const ret = wasm.core_label_of(this.__wbg_ptr, device);
+            return ret[0] === 0 ? undefined : BigInt.asUintN(64, ret[1]);
         }
         /**
          * A device deasserts its INTx pin. Returns 0 or −errno.
@@ -318,6 +406,24 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * A device that is gone comes back. Returns 0 or −errno.
+         * @param {number} device
+         * @returns {number}
+         */
+        plug(device) {
+            const ret = wasm.core_plug(this.__wbg_ptr, device);
+            return ret;
+        }
+        /**
+         * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
+         * @param {number} device
+         * @returns {number}
+         */
+        plug_state(device) {
+            const ret = wasm.core_plug_state(this.__wbg_ptr, device);
+            return ret >>> 0;
+        }
+        /**
          * Whether a read would find something: 1 or 0, or −errno.
          * @param {number} fd
          * @returns {number}
@@ -361,6 +467,15 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
+         * @param {number} device
+         * @returns {number}
+         */
+        request_state(device) {
+            const ret = wasm.core_request_state(this.__wbg_ptr, device);
+            return ret >>> 0;
+        }
+        /**
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          * @param {number} device
          * @param {boolean} blocks
@@ -376,6 +491,15 @@ let wasm_bindgen = (function(exports) {
          */
         set_remote_aperture(last) {
             wasm.core_set_remote_aperture(this.__wbg_ptr, last);
+        }
+        /**
+         * The space that a device uses; 2^64 − 1 for none.
+         * @param {number} device
+         * @returns {bigint}
+         */
+        space_of(device) {
+            const ret = wasm.core_space_of(this.__wbg_ptr, device);
+            return BigInt.asUintN(64, ret);
         }
         /**
          * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
@@ -400,6 +524,15 @@ let wasm_bindgen = (function(exports) {
          */
         take_page_response() {
             const ret = wasm.core_take_page_response(this.__wbg_ptr);
+            return ret;
+        }
+        /**
+         * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
+         * @param {number} device
+         * @returns {number}
+         */
+        unplug(device) {
+            const ret = wasm.core_unplug(this.__wbg_ptr, device);
             return ret;
         }
         /**
