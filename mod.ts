@@ -28,6 +28,7 @@ export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
 export { type HotResetDevice } from "./api/hot_reset.ts";
 export { type HwInfo } from "./api/hw_info.ts";
 export { Hwpt, type HwptOptions } from "./api/hwpt.ts";
+export { type FirstStage, type Invalidation, NestedHwpt, type NestedOptions } from "./api/nested_hwpt.ts";
 export { Ioas } from "./api/ioas.ts";
 export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
 export type { IovaRange, IovaRanges } from "./api/iova_ranges.ts";

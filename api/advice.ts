@@ -75,6 +75,8 @@ export type OperationKey =
   | "faultRead"
   | "faultRespond"
   | "faultWait"
+  | "hwptNest"
+  | "hwptInvalidate"
   | "openDevice"
   | "findDevice"
   | "bind"
@@ -221,6 +223,24 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EADDRINUSE: "A mapping or allowed range lies where the device reserves addresses, or where its IOMMU translates none.",
       ENOMEM: MEMLOCK,
       EFAULT: MAPPING.EFAULT,
+    },
+  },
+  hwptNest: {
+    operation: "HWPT_ALLOC",
+    action: "make a page table on top of page table {#parent} for device {#device}",
+    advice: {
+      EOPNOTSUPP: "The device's IOMMU does not nest page tables, or takes no tables of this kind: see hwInfo().",
+      ENOENT: "The device is not bound any more.",
+      EINVAL: "The page table below must have been made with nestParent, for the same IOMMU.",
+    },
+  },
+  hwptInvalidate: {
+    operation: "HWPT_INVALIDATE",
+    action: "invalidate {#count} ranges of page table {#hwpt}",
+    advice: {
+      EINVAL: "Addresses are multiples of 4,096; all pages are given with address 0. The ranges before the wrong one were invalidated.",
+      EOPNOTSUPP: "The page table's IOMMU cannot be told, or not in this way.",
+      ENOENT: "The page table does not exist any more.",
     },
   },
   // Devices.

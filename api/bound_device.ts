@@ -15,6 +15,7 @@ import { explainPasid } from "./explain/pasid.ts";
 import { spaceFacts } from "./explain/space.ts";
 import { type HotResetDevice, readHotResetDevices } from "./hot_reset.ts";
 import type { Hwpt } from "./hwpt.ts";
+import type { NestedHwpt } from "./nested_hwpt.ts";
 import { type HwInfo, readHwInfo } from "./hw_info.ts";
 import type { Ioas } from "./ioas.ts";
 import type { IommuFd } from "./iommu_fd.ts";
@@ -70,7 +71,7 @@ export class BoundDevice implements Disposable {
   readonly label: bigint | undefined;
   #state: DeviceState;
   #session: Session;
-  #attachments = new Map<number | undefined, Ioas | Hwpt>();
+  #attachments = new Map<number | undefined, Ioas | Hwpt | NestedHwpt>();
   #config: Region | undefined;
 
   /** Made by {@linkcode DeviceFd.bind}. */
@@ -100,12 +101,12 @@ export class BoundDevice implements Disposable {
   }
 
   /** What it is attached to; undefined: nothing, so that its requests without a PASID reach no memory. */
-  get attachedTo(): Ioas | Hwpt | undefined {
+  get attachedTo(): Ioas | Hwpt | NestedHwpt | undefined {
     return this.#attachments.get(undefined);
   }
 
   /** What it is attached to, by PASID; under undefined {@linkcode attachedTo}. */
-  get attachments(): ReadonlyMap<number | undefined, Ioas | Hwpt> {
+  get attachments(): ReadonlyMap<number | undefined, Ioas | Hwpt | NestedHwpt> {
     return this.#attachments;
   }
 
@@ -120,7 +121,7 @@ export class BoundDevice implements Disposable {
    * @throws {IommuError} EINVAL if other devices of its group must share one page table, or a PASID does not go with it; ENOENT, EADDRINUSE, EFAULT,
    * ENOMEM. It stays where it is.
    */
-  attach(target: Ioas | Hwpt, options: AttachOptions = {}): number {
+  attach(target: Ioas | Hwpt | NestedHwpt, options: AttachOptions = {}): number {
     const fields = portOf(options);
     const view = this.#state.begin("DEVICE_ATTACH_IOMMUFD_PT");
     const values = { device: this.#state.name, requests: requestsOf(options), target: describe(target) };
@@ -135,10 +136,10 @@ export class BoundDevice implements Disposable {
     return uapi.getDeviceAttachIommufdPtPtId(view, 0);
   }
 
-  #notAttached(result: number, target: Ioas | Hwpt, options: AttachOptions, values: FailedValues): Error {
+  #notAttached(result: number, target: Ioas | Hwpt | NestedHwpt, options: AttachOptions, values: FailedValues): Error {
     const others = [...this.#session.members].map(({ address, attachments }) => {
       const other = attachments.get(options.pasid);
-      return { address, target: other === undefined ? undefined : describe(other as Ioas | Hwpt) };
+      return { address, target: other === undefined ? undefined : describe(other as Ioas | Hwpt | NestedHwpt) };
     });
     const facts = spaceFacts("ioas" in target ? target.ioas : target);
     const advice = explainPasid(result, target, options.pasid, this.#attachments, () => this.hwInfo()) ??
@@ -259,6 +260,6 @@ function requestsOf({ pasid }: AttachOptions): string {
 }
 
 /** What an error calls a target. */
-function describe(target: Ioas | Hwpt): string {
+function describe(target: Ioas | Hwpt | NestedHwpt): string {
   return `${"ioas" in target ? "page table" : "IOAS"} ${target.id}`;
 }

@@ -3,14 +3,17 @@
  *
  * @module
  */
+import type { BoundDevice } from "./bound_device.ts";
+import { closed } from "./error.ts";
 import type { FaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Ioas } from "./ioas.ts";
+import { allocateNested, type FirstStage, NestedHwpt, type NestedOptions } from "./nested_hwpt.ts";
 import { type Session, sessionOf } from "./session.ts";
 
 /** What a page table must be able to do: flags of HWPT_ALLOC. */
 export interface HwptOptions {
-  /** To be the second stage below a guest's table. Default: false. */
+  /** To be the second stage below tables of the program's or its guest's own ({@linkcode Hwpt.createNested}). Default: false. */
   readonly nestParent?: boolean;
   /** To tell which pages devices have written. Default: false. */
   readonly dirtyTracking?: boolean;
@@ -33,6 +36,7 @@ export class Hwpt implements Disposable {
   readonly options: Readonly<HwptOptions>;
   #session: Session;
   #life: Life;
+  #nested = new Set<NestedHwpt>();
 
   /** Made by {@linkcode Ioas.createHwpt}. */
   constructor(ioas: Ioas, id: number, options: HwptOptions, gone: () => void) {
@@ -47,9 +51,35 @@ export class Hwpt implements Disposable {
     });
   }
 
-  /** Detach devices and PASIDs that are attached to it, and destroy it. */
+  /** Page tables on top of it that were made with {@linkcode createNested} and are not disposed. */
+  get nested(): ReadonlySet<NestedHwpt> {
+    return this.#nested;
+  }
+
+  /**
+   * Make a page table on top of this one for the IOMMU of a device: HWPT_ALLOC with the page table as its parent. The program, or its guest, writes the
+   * tables of the first stage itself; all addresses in them are I/O addresses of {@linkcode ioas}.
+   *
+   * What tables are is not looked at before a device is attached, what is in them not before it does DMA.
+   *
+   * @throws {TypeError} @throws {RangeError} for a table that cannot be.
+   * @throws {IommuError} EINVAL if this page table was not made with `nestParent`, EOPNOTSUPP if the IOMMU does not nest, ENOMEM.
+   */
+  createNested(device: BoundDevice, table: FirstStage, options: NestedOptions = {}): NestedHwpt {
+    if (!this.#life.isOpen) throw closed("Hwpt", "HWPT_ALLOC");
+    const id = allocateNested(this, device, table, options);
+    const nested = new NestedHwpt(this, id, options, () => this.#nested.delete(nested));
+    this.#nested.add(nested);
+    return nested;
+  }
+
+  /** Dispose page tables on top of it, detach devices and PASIDs that are attached to it, and destroy it. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
-    takeAll([...this.#session.detachFrom((target) => target === this), () => this.#session.dispose(this.id)]);
+    takeAll([
+      ...[...this.#nested].map((nested) => () => nested[Symbol.dispose]()),
+      ...this.#session.detachFrom((target) => target === this),
+      () => this.#session.dispose(this.id),
+    ]);
   }
 }

@@ -351,7 +351,7 @@ export class Ioas implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
     takeAll([
-      ...this.#session.detachFrom((target) => target === this || this.#tables.has(target as Hwpt)),
+      ...this.#session.detachFrom((target) => this.#isTarget(target)),
       ...[...this.#tables].map((hwpt) => () => hwpt[Symbol.dispose]()),
       () => this.#session.dispose(this.id),
     ]);
@@ -406,13 +406,18 @@ export class Ioas implements Disposable {
     return explainMap(result, this.#facts, { length, iova, hasAccess: read || write, ...what });
   }
 
+  /** Whether what a device is attached to shows this address space: it itself, a page table of it, or one on top of that. */
+  #isTarget(target: object): boolean {
+    return target === this || ("ioas" in target && target.ioas === this);
+  }
+
   #makeFacts(): SpaceFacts {
     const allowed = () => this.#allowed;
     return {
       kernel: this.#session.kernel,
       ranges: () => this.ranges,
       devices: () => {
-        const attached = this.#session.attachedTo((target) => target === this || this.#tables.has(target as Hwpt));
+        const attached = this.#session.attachedTo((target) => this.#isTarget(target));
         return attached.flatMap(({ address }) => address ?? []);
       },
       buffers: ({ start, last }) => {

@@ -79,10 +79,11 @@ export class Session {
     return this.#objects.get(id)?.handle === handle;
   }
 
-  /** The ids of the page tables of an IOAS that have handles. */
+  /** The ids of the page tables of an IOAS, or on top of a page table, that have handles. */
   tablesOf(id: number): number[] {
     const handle = this.#objects.get(id)?.handle;
-    return [...this.#objects].filter(([, owned]) => "ioas" in owned.handle && owned.handle.ioas === handle).map(([table]) => table);
+    const below = (table: object) => "parent" in table ? table.parent : "ioas" in table ? table.ioas : undefined;
+    return [...this.#objects].filter(([, owned]) => handle !== undefined && below(owned.handle) === handle).map(([table]) => table);
   }
 
   /** Destroy an object, whoever made it. @throws {IommuError} ENOENT, EBUSY: nothing is changed then. */

@@ -130,8 +130,12 @@ export const FAULT = { sequence: 0, device: 1, flags: 2, label: 3, pasid: 4, iov
 /** Bits of {@linkcode FAULT}'s flags. */
 export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n } as const;
 
-/** The core's codes of refused DMA, from −1 down. */
-const DMA_FAULTS: readonly DmaFault[] = ["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"];
+/** The core's codes of refused DMA, from −1 down. −7 is a mistake of the device's side. */
+const DMA_FAULTS: readonly (DmaFault | undefined)[] = [
+  ...["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"] as const,
+  undefined,
+  ...["bad-table", "table-unreachable", "second-stage"] as const,
+];
 
 /** The fault of a negative answer of `dma_read` or `dma_write`. @throws {RangeError} for a mistake of the device's side. */
 export function dmaFaultOf(code: number): DmaFault {

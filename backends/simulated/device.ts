@@ -59,7 +59,20 @@ export interface DeviceDescription {
 }
 
 /** Why a DMA moved nothing more. */
-export type DmaFault = "bus-master-off" | "blocked" | "not-present" | "no-read" | "no-write" | "beyond-aperture" | "unplugged";
+export type DmaFault =
+  | "bus-master-off"
+  | "blocked"
+  | "not-present"
+  | "no-read"
+  | "no-write"
+  | "beyond-aperture"
+  | "unplugged"
+  /** Of nested translation: a first-stage table has an entry with reserved bits set. */
+  | "bad-table"
+  /** Of nested translation: the second stage does not let the IOMMU reach a first-stage table. */
+  | "table-unreachable"
+  /** Of nested translation: the second stage refuses the address that the first leads to. */
+  | "second-stage";
 
 /** Memory as a device sees it: I/O virtual addresses, translated and checked by the IOMMU. */
 export interface Dma {

@@ -104,6 +104,9 @@ const FAULT_WORDS: Record<DmaFault, string> = {
   "no-write": "the mapping may not be written by devices",
   "beyond-aperture": "the IOMMU cannot translate addresses that high",
   "unplugged": "it was taken out of the machine",
+  "bad-table": "a first-stage table on the way has an entry with reserved bits set",
+  "table-unreachable": "the nesting parent does not let the IOMMU read a first-stage table on the way, or mark it as used",
+  "second-stage": "the nesting parent does not map the address that the first-stage tables lead to, or not for that access",
 };
 
 /** A fault in a sentence: who wanted what where, and why it was refused. */

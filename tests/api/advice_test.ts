@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { ADVICE, GENERIC, type OperationKey } from "../../api/advice.ts";
 import { failed } from "../../api/error.ts";
 import type { ErrnoName, FaultCall } from "../../backends/wrap/mod.ts";
-import { DeviceFd, ERRNO, IommuError, listDevices, MemFd } from "../../mod.ts";
+import { DeviceFd, ERRNO, IommuError, listDevices, MemFd, type NestedHwpt } from "../../mod.ts";
 import { check, equal } from "../check.ts";
 import { errnoFor, type Faulty, sweep } from "./faulty.ts";
 import { ADDRESSES, boot } from "./machine.ts";
@@ -59,6 +59,8 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   ioasRanges: { call: "ioctl", request: "IOAS_IOVA_RANGES", run: ({ ioas }) => ioas.ranges },
   ioasAllow: { call: "ioctl", request: "IOAS_ALLOW_IOVAS", run: ({ ioas }) => ioas.allow([]) },
   hwptAlloc: { call: "ioctl", request: "HWPT_ALLOC", run: ({ ioas, device }) => ioas.createHwpt(device) },
+  hwptNest: { call: "ioctl", request: "HWPT_ALLOC", run: nest },
+  hwptInvalidate: { call: "ioctl", request: "HWPT_INVALIDATE", run: (world) => nest(world).invalidate([{ iova: 0n, pages: "all" }]) },
   openDevice: { call: "open", run: () => {}, beginning: "Cannot open /dev/vfio/devices/vfio0 (0000:00:03.0):" },
   bind: { call: "ioctl", request: "DEVICE_BIND_IOMMUFD", run: () => {} },
   label: {
@@ -117,6 +119,10 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   readFile: { call: "readFile", run: ({ kernel }) => listDevices(kernel) },
 };
 
+function nest({ ioas, device }: Faulty): NestedHwpt {
+  return ioas.createHwpt(device, { nestParent: true }).createNested(device, { type: "vtd", root: 0n, levels: 4 });
+}
+
 async function takeOne(device: Faulty["device"]): Promise<void> {
   const irq = device.irq("msix");
   irq.enable(1);
@@ -133,7 +139,7 @@ for (const [key, { call, request, run, beginning = beginningOf(key) }] of Object
   Deno.test(`${key}: what the kernel refuses is an error with the advice of the table`, async () => {
     const { operation, advice } = ADVICE[key];
     const codes = Object.keys(advice) as ErrnoName[];
-    const machine = await boot();
+    const machine = await boot({ iommu: { kind: "vtd", scalable: true } });
     for (const errno of codes.length > 0 ? codes : [errnoFor(call)]) {
       const outcomes = await sweep(machine, { call, errno, ...(request === undefined ? {} : { request }) }, { run });
       check(outcomes.length > 0, `${call} is called`);

@@ -34,6 +34,7 @@ import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
 import { SELFTEST } from "./selftest.ts";
 import { SELFTEST_FAULTS } from "./selftest_faults.ts";
+import { SELFTEST_NESTED } from "./selftest_nested.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
@@ -77,7 +78,7 @@ export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
-export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS];
+export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS, SELFTEST_NESTED];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

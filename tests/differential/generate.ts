@@ -11,7 +11,7 @@ import { Draw, Live } from "../property/syscall_values.ts";
 import { EXCLUDED_FLAGS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { type Outcome, type Shape, shapeOf } from "./play.ts";
-import { Iommufd, Program } from "./program.ts";
+import { Iommufd, type Known, Program } from "./program.ts";
 import { type Drawn, type Kind, KINDS, type Scene } from "./requests.ts";
 import { MOCK_KINDS } from "./requests_mock.ts";
 import { plus, reference, type RequestStep, type Step, type Value } from "./sequence.ts";
@@ -30,6 +30,8 @@ const FILE_LENGTHS: readonly bigint[] = [PAGE, 16n * PAGE, 16n * PAGE, 64n * PAG
 /** Numbers that are no request: between and behind those of the table, and with bits that belong to no request. */
 /** HWPT_ALLOC's flag for page tables that take PASIDs. */
 const PASID_FLAG = 8n;
+/** The same for page tables that others may be on top of. */
+const NEST_PARENT_FLAG = 1n;
 const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
 
 /** The requests that are drawn, by their names. */
@@ -245,10 +247,18 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     const other = kind === "hwpt" ? ioasOf(iommufd, step, given) : kind === "selftest" ? got("out_idev_id") : undefined;
     const known = iommufd.objects.find((object) => object.id === got(field.name));
     const pasid = kind === "hwpt" && ((given("flags") & PASID_FLAG) !== 0n || known?.pasid === true);
-    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid });
+    const nesting = step.request === "HWPT_ALLOC" ? nestingOf(iommufd, given) : known?.nesting;
+    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid, nesting });
   }
   learnArea(iommufd, step, given, got);
   learnPasid(iommufd, step.request, given);
+}
+
+/** What part a new page table has in nested translation. */
+function nestingOf(iommufd: Iommufd, given: (name: string) => bigint): Known["nesting"] {
+  const below = iommufd.objects.find(({ id }) => id === given("pt_id"));
+  if (below?.kind === "hwpt") return "nested";
+  return (given("flags") & NEST_PARENT_FLAG) !== 0n ? "parent" : undefined;
 }
 
 /** PASID 0 is the device itself, which goes with it. */

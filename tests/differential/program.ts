@@ -18,6 +18,8 @@ export interface Known {
   readonly other?: bigint | undefined;
   /** Of a page table: whether it was made for PASIDs. */
   readonly pasid?: boolean;
+  /** Of a page table: whether it was made to have others on top of it, or is on top of one. */
+  readonly nesting?: "parent" | "nested" | undefined;
 }
 
 /** A PASID of a mock device that is attached. */

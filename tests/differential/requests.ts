@@ -46,6 +46,10 @@ const [FIXED, WRITEABLE, READABLE] = [1n, 2n, 4n];
 const BY_NUMBER = 0x1_0000n;
 /** The mock IOMMU's type of data for a page table. */
 const MOCK_DATA = 0xdeadn;
+/** The same for what is invalidated. */
+const MOCK_INVALIDATION = 0xdead_beefn;
+/** What a cache of the mock IOMMU begins with. */
+export const CACHED = 0x5an;
 
 /** An id of one of these kinds; where there is none, one that no object has. */
 export function drawId({ draw, iommufd }: Scene, kinds: readonly ObjectKind[]): Value {
@@ -158,11 +162,22 @@ function destroy(scene: Scene): Omit<Drawn, "request"> {
 function hwptAlloc(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   const ids = { dev_id: drawId(scene, ["device"]), pt_id: draw.once(10) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id };
-  const flags = draw.once(3) ? 8n : 0n;
+  const flags = (draw.once(3) ? 8n : 0n) | (draw.once(4) ? 1n : 0n);
+  if (draw.once(3)) return nestedAlloc(scene);
   if (!draw.once(3)) return { fields: { ...ids, flags } };
   const kind = BigInt(draw.of([0, 1, 1, 1, 2]));
   const length = BigInt(draw.of([8, 8, 8, 8, 4, 7, 3, 12]));
   return { fields: { ...ids, flags, data_type: MOCK_DATA, data_len: length, data_uptr: DATA.at }, data: [0x5an | kind << 32n] };
+}
+
+/** On top of a page table, mostly one that was made for that; the data fills the cache that the mock IOMMU has instead of tables. */
+function nestedAlloc(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const parent = draw.any(iommufd.of(["hwpt"]).filter(({ nesting }) => nesting === "parent" || draw.once(20)));
+  const ids = { dev_id: drawId(scene, ["device"]), pt_id: parent?.value ?? drawId(scene, ["hwpt"]) };
+  const length = BigInt(draw.of([4, 8, 8, 8, 5, 3, 12]));
+  const flags = draw.once(3) ? 8n : 0n;
+  return { fields: { ...ids, flags, data_type: MOCK_DATA, data_len: length, data_uptr: DATA.at }, data: [CACHED] };
 }
 
 function hwInfo(scene: Scene): Omit<Drawn, "request"> {
@@ -177,9 +192,27 @@ function dirtyBitmap(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { hwpt_id: drawId(scene, ["hwpt"]), iova, length, page_size: draw.of([PAGE, PAGE, 2048n, 8192n]), data: DATA.at } };
 }
 
+/** A nested page table; where there is none, any. */
+export function drawNested(scene: Scene): Value {
+  const { draw, iommufd } = scene;
+  return draw.any(iommufd.of(["hwpt"]).filter(({ nesting }) => nesting === "nested"))?.value ?? drawId(scene, ["hwpt"]);
+}
+
+/** Entries of the mock IOMMU: flags, and which of its four. */
 function invalidate(scene: Scene): Omit<Drawn, "request"> {
-  const count = BigInt(scene.draw.below(3));
-  return { fields: { hwpt_id: drawId(scene, ["hwpt"]), data_uptr: DATA.at, entry_len: 16n, entry_num: count } };
+  const { draw } = scene;
+  const entries = Array.from(
+    { length: draw.below(4) },
+    () => BigInt(draw.of([0, 0, 0, 0, 1, 2])) | BigInt(draw.of([0, 1, 2, 3, 3, 4])) << 32n,
+  );
+  const fields = {
+    hwpt_id: drawNested(scene),
+    data_type: draw.once(10) ? 0n : MOCK_INVALIDATION,
+    data_uptr: DATA.at,
+    entry_len: draw.of([8n, 8n, 8n, 8n, 8n, 4n, 16n]),
+    entry_num: BigInt(entries.length),
+  };
+  return { fields, data: entries };
 }
 
 function viommuAlloc(scene: Scene): Omit<Drawn, "request"> {
@@ -211,11 +244,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   OPTION: { weight: 4, fields: option },
   VFIO_IOAS: { weight: 3, fields: vfioIoas },
   DESTROY: { weight: 6, fields: destroy },
-  HWPT_ALLOC: { weight: 8, needs: "device", fields: hwptAlloc },
+  HWPT_ALLOC: { weight: 10, needs: "device", fields: hwptAlloc },
   GET_HW_INFO: { weight: 3, needs: "device", fields: hwInfo },
   HWPT_SET_DIRTY_TRACKING: { weight: 1, fields: (scene) => ({ fields: { hwpt_id: drawId(scene, ["hwpt"]), flags: 1n } }) },
   HWPT_GET_DIRTY_BITMAP: { weight: 1, fields: dirtyBitmap },
-  HWPT_INVALIDATE: { weight: 1, fields: invalidate },
+  HWPT_INVALIDATE: { weight: 4, needs: "hwpt", fields: invalidate },
   VIOMMU_ALLOC: { weight: 1, fields: viommuAlloc },
   VDEVICE_ALLOC: {
     weight: 1,

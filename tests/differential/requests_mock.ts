@@ -5,7 +5,7 @@
  */
 import type { Draw } from "../property/syscall_values.ts";
 import { DATA, LARGE, SMALL } from "./memory.ts";
-import { drawId, drawIoas, type Drawn, type Kind, type Scene } from "./requests.ts";
+import { CACHED, drawId, drawIoas, type Drawn, drawNested, type Kind, type Scene } from "./requests.ts";
 import { drawIova, drawRange, drawUnit, EDGES } from "./values.ts";
 
 const PAGE = 4096n;
@@ -46,6 +46,11 @@ function attachPasid(scene: Scene): Omit<Drawn, "request"> {
 
 function checkPasid(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { ...drawAttached(scene), hwpt_id: scene.draw.once(3) ? 0n : drawPasidTable(scene) } };
+}
+
+function checkIotlb(scene: Scene): Omit<Drawn, "request"> {
+  const { draw } = scene;
+  return { fields: { id: drawNested(scene), iotlb_id: BigInt(draw.of([0, 1, 2, 3, 4])), iotlb: draw.of([CACHED, CACHED, 0n, 1n]) } };
 }
 
 function drawDeviceFlags(draw: Draw): bigint {
@@ -124,6 +129,6 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
   "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
   "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
-  "TEST_CMD/TestMdCheckIotlb": { weight: 1, needs: "hwpt", fields: (scene) => ({ fields: { id: drawId(scene, ["hwpt"]) } }) },
+  "TEST_CMD/TestMdCheckIotlb": { weight: 4, needs: "hwpt", fields: checkIotlb },
   "TEST_CMD/TestTriggerVevent": { weight: 1, needs: "device", fields: (scene) => ({ fields: { dev_id: drawId(scene, ["device"]) } }) },
 };

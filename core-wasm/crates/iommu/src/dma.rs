@@ -145,13 +145,16 @@ impl Iommu {
     #[inline]
     fn look_up(
         &mut self,
-        ram: &Ram,
+        ram: &mut Ram,
         id: DomainId,
         iova: u64,
         direction: Direction,
         counts: &mut DeviceStatistics,
     ) -> Result<Run, FaultReason> {
-        let domain = self.domains.get(id).ok_or(FaultReason::Blocked)?;
+        let Some(domain) = self.domains.get(id) else {
+            let hit = self.look_up_nested(ram, id, iova, direction.prot(), counts)?;
+            return Ok(hit.rest_of_page(iova));
+        };
         let hit = match self.iotlb.get(domain.tag, iova) {
             Some(hit) => {
                 counts.tlb_hits += 1;
@@ -168,8 +171,7 @@ impl Iommu {
         if !hit.prot.contains(direction.prot()) {
             return Err(direction.denied());
         }
-        let page_last = (1_u64 << hit.lg2_size) - 1;
-        Ok(Run { pa: hit.pa, length: page_last - (iova & page_last) + 1 })
+        Ok(hit.rest_of_page(iova))
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Domain {
     pub(crate) tag: Tag,
     /// The IOVAs that can be mapped.
     pub(crate) aperture: Range,
+    /// Nothing may be mapped for reading alone: an erratum of VT-d, of domains below first-stage tables.
+    pub(crate) writable_only: bool,
     /// The page sizes that users of the domain go by, bit n for 2^n bytes.
     pub(crate) page_sizes: u64,
 }

@@ -21,11 +21,17 @@ pub enum FaultReason {
     BusMasterOff = 6,
     /// The device's own end of the transfer is not machine memory: a mistake in a device model.
     BadBuffer = 7,
+    /// A first-stage table has an entry with reserved bits set.
+    BadTable = 8,
+    /// The second stage does not let the IOMMU reach a first-stage table, or mark it as used.
+    TableUnreachable = 9,
+    /// The first stage leads to an address that the second does not map, or not for that access.
+    SecondStage = 10,
 }
 
 impl FaultReason {
     /// The reasons, in the order of their codes.
-    pub const ALL: [FaultReason; 7] = [
+    pub const ALL: [FaultReason; 10] = [
         FaultReason::Blocked,
         FaultReason::NotPresent,
         FaultReason::NoRead,
@@ -33,6 +39,9 @@ impl FaultReason {
         FaultReason::BeyondAperture,
         FaultReason::BusMasterOff,
         FaultReason::BadBuffer,
+        FaultReason::BadTable,
+        FaultReason::TableUnreachable,
+        FaultReason::SecondStage,
     ];
 
     /// A number from 1 on, fixed for ever.

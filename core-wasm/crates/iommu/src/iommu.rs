@@ -4,6 +4,7 @@ use crate::OutOfMemory;
 use crate::domain::{Domain, DomainId, Domains};
 use crate::fault::{FaultLog, FaultReason};
 use crate::iotlb::{Iotlb, MANY_PAGES};
+use crate::nested::NestedDomains;
 use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::{DeviceStatistics, IommuStatistics};
 use alloc::vec::Vec;
@@ -71,13 +72,14 @@ pub struct Iommu {
     config: IommuConfig,
     pub(crate) domains: Domains,
     pub(crate) iotlb: Iotlb,
+    pub(crate) nested: NestedDomains,
     /// Sorted by key. Those without a PASID stay once they were attached.
     requesters: Vec<Requester>,
     pub(crate) devices: Vec<Device>,
     pub(crate) faults: FaultLog,
     maps: u64,
     unmaps: u64,
-    invalidations: u64,
+    pub(crate) invalidations: u64,
     /// The last IOVA of remote domains that are created from now on.
     remote_last: u64,
 }
@@ -92,6 +94,7 @@ impl Iommu {
             config,
             domains: Domains::default(),
             iotlb: Iotlb::new()?,
+            nested: NestedDomains::default(),
             requesters: Vec::new(),
             devices: Vec::new(),
             faults: FaultLog::new()?,
@@ -139,7 +142,15 @@ impl Iommu {
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },
         };
         let page_sizes = table.page_sizes();
-        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes }))
+        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes, writable_only: false }))
+    }
+
+    /// Makes a domain, which maps nothing yet, one for nested domains on top of it. VT-d maps nothing there for reading alone
+    /// (ERRATA_772415_SPR17).
+    pub fn make_parent(&mut self, id: DomainId) {
+        if let Some(domain) = self.domains.get_mut(id) {
+            domain.writable_only = self.config.kind == Kind::VtdSs;
+        }
     }
 
     /// Makes a domain of a mock IOMMU, which maps nothing yet, one for huge pages: it says that it has pages of 4 KiB and of 1 MiB only, and
@@ -157,13 +168,10 @@ impl Iommu {
         self.remote_last = last;
     }
 
-    /// Destroys a domain with all it maps. Requesters still attached to it are blocked from now on. Never fails; an id of no domain is ignored.
+    /// Destroys a domain with all it maps. Requesters still attached to it are blocked from now on. No nested domain is on top of it. Never fails; an
+    /// id of no domain is ignored.
     pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
-        for requester in &mut self.requesters {
-            if requester.domain == Some(id) {
-                requester.domain = None;
-            }
-        }
+        self.block_requesters_of(id);
         // Its entries in the IOTLB stay, but their tag matches no domain ever again.
         if let Some(domain) = self.domains.remove(id) {
             domain.table.destroy(ram);
@@ -171,12 +179,23 @@ impl Iommu {
         }
     }
 
+    pub(crate) fn block_requesters_of(&mut self, id: DomainId) {
+        for requester in &mut self.requesters {
+            if requester.domain == Some(id) {
+                requester.domain = None;
+            }
+        }
+    }
+
     /// Maps `runs`, one after the other, from `iova` on, with the largest pages that fit. All or nothing.
     ///
     /// The numbers are those of Linux's generic page tables: EADDRINUSE if part of it is mapped, ERANGE beyond the aperture, EINVAL
-    /// if anything is no multiple of the smallest page or `prot` is empty, ENOMEM; and ENOENT if there is no such domain.
+    /// if anything is no multiple of the smallest page, if `prot` is empty or the domain does not take it, ENOMEM; and ENOENT if there is no such domain.
     pub fn map(&mut self, ram: &mut Ram, id: DomainId, iova: u64, runs: impl Iterator<Item = Run>, prot: Prot) -> Result<()> {
         let domain = self.domains.get_mut(id).ok_or(Errno::ENOENT)?;
+        if domain.writable_only && !prot.contains(Prot::WRITE) {
+            return Err(Errno::EINVAL);
+        }
         domain.table.map(ram, iova, runs, prot).map_err(errno)?;
         self.maps += 1;
         // Absence is not cached, so there is nothing to invalidate.
@@ -196,6 +215,9 @@ impl Iommu {
             } else {
                 domain.tag = self.iotlb.new_tag();
             }
+            if self.nested.len() != 0 {
+                self.forget_children(id);
+            }
         }
         done.length
     }
@@ -204,10 +226,16 @@ impl Iommu {
     /// [`NO_PASID`]. ENOENT if there is no such domain; ENOMEM is possible only where they are blocked, and without a PASID only the first time;
     /// `None` never fails.
     pub fn attach(&mut self, requester: u32, pasid: u32, domain: Option<DomainId>) -> Result<()> {
-        if domain.is_some_and(|id| self.domains.get(id).is_none()) {
+        if domain.is_some_and(|id| self.domains.get(id).is_none() && !self.nested.contains(id)) {
             return Err(Errno::ENOENT);
         }
         let key = key_of(requester, pasid);
+        if self.nested.len() != 0 {
+            // Hardware keeps nothing of a nested domain for a requester that comes or goes.
+            for id in self.attached(requester, pasid).into_iter().chain(domain) {
+                self.forget_nested(id);
+            }
+        }
         match self.requesters.binary_search_by_key(&key, |entry| entry.key) {
             Ok(at) if domain.is_none() && pasid != NO_PASID => {
                 // There are many PASIDs, of which few are used at a time.
@@ -236,7 +264,8 @@ impl Iommu {
         self.requesters.iter().filter(|entry| entry.domain.is_some()).count()
     }
 
-    /// Where a transfer of a requester without a PASID would go, and what would be allowed there. Nothing is cached, counted or logged.
+    /// Where a transfer of a requester without a PASID would go, and what would be allowed there. Nothing is cached, counted or logged. A nested domain
+    /// answers that it blocks: to walk it leaves marks.
     pub fn translate(&self, ram: &Ram, requester: u32, iova: u64) -> core::result::Result<Translation, FaultReason> {
         let domain = self.attached(requester, NO_PASID).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
         domain.translate(ram, iova)

@@ -3,7 +3,7 @@
 
 use crate::OutOfMemory;
 use crate::frames::zeroed;
-use pgtable::{Pa, Prot, Translation};
+use pgtable::{Pa, Prot, Run, Translation};
 
 const PAGE_LG2: u32 = 12;
 const ENTRIES: usize = 1024;
@@ -35,6 +35,15 @@ pub(crate) struct Hit {
     pub(crate) pa: Pa,
     pub(crate) lg2_size: u32,
     pub(crate) prot: Prot,
+}
+
+impl Hit {
+    /// The memory from `iova`, which it is the translation of, to the end of the page.
+    #[inline(always)]
+    pub(crate) fn rest_of_page(self, iova: u64) -> Run {
+        let page_last = (1_u64 << self.lg2_size) - 1;
+        Run { pa: self.pa, length: page_last - (iova & page_last) + 1 }
+    }
 }
 
 /// The cache of all domains.

@@ -7,7 +7,8 @@
 //!
 //! What holds between calls:
 //! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
-//! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return.
+//! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. That a program has changed
+//!   tables of its own it must say itself; what is stale then leads nowhere but to memory of the domain below.
 //! - A DMA moves a byte only after the page of that byte was translated and its permission checked.
 //! - Freeing, unmapping and destroying neither fail nor allocate (but for `munmap` in the middle of a mapping, as on Linux).
 //!
@@ -24,6 +25,7 @@ mod iommu;
 mod iotlb;
 mod mem_file;
 mod mmap;
+mod nested;
 mod ram;
 mod statistics;
 mod user_memory;
@@ -37,6 +39,7 @@ pub use mmap::{
     MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
     PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
+pub use nested::FirstStage;
 pub use pgtable::{Kind, Pa, Prot, Run, Translation};
 pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
 pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};

@@ -3,12 +3,11 @@
 //! | request | answer after its checks | because |
 //! | --- | --- | --- |
 //! | HWPT_SET_DIRTY_TRACKING, HWPT_GET_DIRTY_BITMAP | EOPNOTSUPP | the IOMMUs track no writes |
-//! | HWPT_INVALIDATE | ENOENT, EINVAL | there are no nested page tables and no virtual IOMMUs |
 //! | VIOMMU_ALLOC | EOPNOTSUPP, of a mock IOMMU ENOENT, EINVAL | the IOMMUs have no virtual ones |
 //! | VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC | ENOENT | they need a virtual IOMMU |
 //! | IOAS_NOIOMMU_GET_PA | EOPNOTSUPP | a kernel without CONFIG_IOMMUFD_NOIOMMU |
 //!
-//! HWPT_ALLOC in `hwpt.rs` refuses nested types and dirty tracking in the same way. VFIO's type1 requests on an iommufd
+//! HWPT_ALLOC in `hwpt.rs` refuses dirty tracking in the same way. VFIO's type1 requests on an iommufd
 //! answer ENOTTY (not built).
 
 use crate::object::ObjectKind;
@@ -18,10 +17,6 @@ use uapi::iommufd as api;
 use uapi::selftest::VIOMMU_TYPE_SELFTEST;
 use uapi::{Errno, Result};
 
-/// Most bytes of an entry of HWPT_INVALIDATE.
-const ENTRY_LENGTH_MAX: u32 = 4096;
-/// Most entries of one HWPT_INVALIDATE.
-const ENTRIES_MAX: u32 = 1 << 19;
 /// Most events that a queue of VEVENTQ_ALLOC may hold.
 const EVENTS_MAX: u32 = 1 << 19;
 
@@ -56,31 +51,6 @@ fn check_bitmap(request: &api::HwptGetDirtyBitmap, alignment: u64) -> Result<()>
     if misaligned(alignment) || request.page_size == 0 || misaligned(request.page_size) { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-/// HWPT_INVALIDATE. Writes back that no entry was done, whatever else fails.
-pub(crate) fn invalidate(call: &mut Call) -> Result<()> {
-    let mut request = api::HwptInvalidate::read(call.bytes()?);
-    let refused = refuse_invalidate(call, &request);
-    request.entry_num = 0;
-    let mut answer = [0; api::HwptInvalidate::SIZE];
-    request.write(&mut answer);
-    call.respond(&answer)?;
-    Err(refused)
-}
-
-fn refuse_invalidate(call: &mut Call, request: &api::HwptInvalidate) -> Errno {
-    if request.reserved != 0 {
-        return Errno::EOPNOTSUPP;
-    }
-    let bad_length = request.entry_len == 0 || request.entry_len > ENTRY_LENGTH_MAX;
-    if request.entry_num != 0 && (request.data_uptr == 0 || bad_length || request.entry_num > ENTRIES_MAX) {
-        return Errno::EINVAL;
-    }
-    match call.context().and_then(|context| context.objects.get(request.hwpt_id)) {
-        Ok(_) => Errno::EINVAL,
-        Err(error) => error,
-    }
-}
-
 /// VIOMMU_ALLOC.
 pub(crate) fn viommu_alloc(call: &mut Call) -> Result<()> {
     let request = api::ViommuAlloc::read(call.bytes()?);
@@ -88,9 +58,11 @@ pub(crate) fn viommu_alloc(call: &mut Call) -> Result<()> {
         let (context, hardware) = call.parts()?;
         context.objects.index(request.dev_id, ObjectKind::Device)?;
         if hardware.iommu.config().kind == Kind::AmdMock && request.r#type == VIOMMU_TYPE_SELFTEST {
-            // The mock IOMMU has virtual ones, on page tables that are made to be parents. None is.
-            context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
-            return Err(Errno::EINVAL);
+            // The mock IOMMU has virtual ones, on page tables that are made to be parents.
+            let index = context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
+            if !context.hwpts.get(index).ok_or(Errno::EIO)?.nest_parent {
+                return Err(Errno::EINVAL);
+            }
         }
     }
     Err(Errno::EOPNOTSUPP)

@@ -34,7 +34,7 @@ enum Change {
     Replace,
 }
 
-/// A page table that a device comes to: its ids, and where its areas are.
+/// A page table that a device comes to, nested or not: its ids, and where the areas are that it shows, or its parent.
 #[derive(Clone, Copy)]
 struct Destination {
     id: u32,
@@ -62,8 +62,8 @@ impl Kernel {
     fn change(&mut self, port: Port, pt_id: u32, change: Change) -> Result<u32> {
         let object = self.context(port.bound.context)?.objects.get(pt_id)?;
         match object.kind {
-            ObjectKind::Hwpt => {
-                self.change_to(port, object.index, change)?;
+            ObjectKind::Hwpt | ObjectKind::Nested => {
+                self.change_to(port, pt_id, change)?;
                 Ok(pt_id)
             }
             ObjectKind::Ioas => self.change_to_ioas(port, object.index, change),
@@ -78,7 +78,7 @@ impl Kernel {
             let Some(&index) = context.ioases.get(ioas).and_then(|ioas| ioas.hwpts.get(position)) else { break };
             let Some(hwpt) = context.hwpts.get(index).filter(|hwpt| hwpt.automatic) else { continue };
             let id = hwpt.id;
-            match self.change_to(port, index, change) {
+            match self.change_to(port, id, change) {
                 Ok(()) => return Ok(id),
                 // This one does not suit the device.
                 Err(Errno::EINVAL) => {}
@@ -94,8 +94,8 @@ impl Kernel {
         let index = context.new_hwpt(hardware, ioas, Making::AUTOMATIC)?;
         let id = context.hwpts.get(index).ok_or(Errno::EIO)?.id;
         let result = match change {
-            Change::Attach => self.attach_then_fill(port, index),
-            Change::Replace => self.fill_then_replace(port, index),
+            Change::Attach => self.attach_then_fill(port, id, index),
+            Change::Replace => self.fill_then_replace(port, id, index),
         };
         match result {
             Ok(()) => Ok(id),
@@ -108,8 +108,8 @@ impl Kernel {
         }
     }
 
-    fn attach_then_fill(&mut self, port: Port, index: u32) -> Result<()> {
-        let to = self.destination(port.bound.context, index)?;
+    fn attach_then_fill(&mut self, port: Port, id: u32, index: u32) -> Result<()> {
+        let to = self.destination(port.bound.context, id)?;
         self.attach_to(port, to)?;
         let (context, hardware) = self.parts(port.bound.context)?;
         if let Err(error) = context.add_domain(hardware, index) {
@@ -121,14 +121,14 @@ impl Kernel {
         Ok(())
     }
 
-    fn fill_then_replace(&mut self, port: Port, index: u32) -> Result<()> {
+    fn fill_then_replace(&mut self, port: Port, id: u32, index: u32) -> Result<()> {
         let (context, hardware) = self.parts(port.bound.context)?;
         context.add_domain(hardware, index)?;
-        self.change_to(port, index, Change::Replace)
+        self.change_to(port, id, Change::Replace)
     }
 
-    fn change_to(&mut self, port: Port, index: u32, change: Change) -> Result<()> {
-        let to = self.destination(port.bound.context, index)?;
+    fn change_to(&mut self, port: Port, id: u32, change: Change) -> Result<()> {
+        let to = self.destination(port.bound.context, id)?;
         match change {
             Change::Attach => self.attach_to(port, to),
             Change::Replace => self.replace_by(port, to),
@@ -175,8 +175,7 @@ impl Kernel {
         if old_id == to.id {
             return Ok(());
         }
-        let old_index = self.context(bound.context)?.objects.index(old_id, ObjectKind::Hwpt)?;
-        let old_ioas = self.destination(bound.context, old_index)?.ioas;
+        let old_ioas = self.destination(bound.context, old_id)?.ioas;
         let moves = pasid == NO_PASID && old_ioas != to.ioas;
         if moves {
             self.reserve_for_set(number, bound.context, to.ioas)?;
@@ -232,11 +231,9 @@ impl Kernel {
             self.end_faults(number, pasid, bound.context, hwpt);
             self.forget_partial(number, bound.context);
         }
-        let context = self.context_mut(bound.context).ok()?;
-        context.objects.hold(bound.id, -1);
+        self.context_mut(bound.context).ok()?.objects.hold(bound.id, -1);
         if pasid == NO_PASID {
-            let index = context.objects.index(hwpt, ObjectKind::Hwpt).ok()?;
-            let ioas = context.hwpts.get(index)?.ioas;
+            let ioas = self.destination(bound.context, hwpt).ok()?.ioas;
             self.release_for(device, bound.context, ioas);
         }
         Some(hwpt)
@@ -249,6 +246,7 @@ impl Kernel {
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;
         self.check_asks(number, to)?;
+        self.check_stage(bound.context, to.id)?;
         self.mock_may_set_pasid(device, pasid)?;
         self.point_set(number, pasid, Some(to.domain))?;
         self.mock_has_set_pasid(device, pasid, true);
@@ -277,8 +275,8 @@ impl Kernel {
             let used = set.attachments.iter().any(|attachment| attachment.pasid != NO_PASID);
             return if used && !to.pasid { Err(Errno::EINVAL) } else { Ok(()) };
         }
-        let plain = set.attachment(NO_PASID).map(|attachment| self.takes_pasids(context, attachment.hwpt));
-        if !to.pasid || !plain.unwrap_or(Ok(true))? {
+        let plain = set.attachment(NO_PASID).map(|attachment| self.destination(context, attachment.hwpt));
+        if !to.pasid || plain.transpose()?.is_some_and(|plain| !plain.pasid) {
             return Err(Errno::EINVAL);
         }
         // As in Linux a device that knows of no PASIDs may be attached with any: it uses none.
@@ -287,15 +285,23 @@ impl Kernel {
         if counts.any(|count| count != 0 && pasid >= count) { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
-    /// Whether PASIDs may be attached beside a page table.
-    fn takes_pasids(&self, context: u32, hwpt: u32) -> Result<bool> {
-        let index = self.context(context)?.objects.index(hwpt, ObjectKind::Hwpt)?;
-        Ok(self.destination(context, index)?.pasid)
+    /// EINVAL for a nested page table that the IOMMU cannot walk.
+    fn check_stage(&self, context: u32, id: u32) -> Result<()> {
+        let context = self.context(context)?;
+        match context.objects.index(id, ObjectKind::Nested) {
+            Ok(index) => context.nested.get(index).ok_or(Errno::EIO)?.stage.check_attach(),
+            Err(_) => Ok(()),
+        }
     }
 
-    fn destination(&self, context: u32, hwpt: u32) -> Result<Destination> {
-        let hwpt = self.context(context)?.hwpts.get(hwpt).ok_or(Errno::EIO)?;
-        Ok(Destination { id: hwpt.id, ioas: hwpt.ioas, domain: hwpt.domain, pasid: hwpt.pasid, has_faults: hwpt.fault_queue.is_some() })
+    /// A page table, nested or not, as a place to come to.
+    fn destination(&self, context: u32, id: u32) -> Result<Destination> {
+        let context = self.context(context)?;
+        let object = context.objects.get(id)?;
+        let nested = if object.kind == ObjectKind::Nested { context.nested.get(object.index) } else { None };
+        let hwpt = context.hwpts.get(nested.map_or(object.index, |nested| nested.parent)).ok_or(Errno::EIO)?;
+        let (domain, pasid) = nested.map_or((hwpt.domain, hwpt.pasid), |nested| (nested.domain, nested.pasid));
+        Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults: context.fault_queue_of(id).is_some() })
     }
 
     pub(crate) fn set(&self, number: u32) -> Result<&AttachSet> {

@@ -4,6 +4,7 @@ use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
 use crate::ioas::Ioas;
+use crate::nested::Nested;
 use crate::object::{ObjectKind, Objects};
 use crate::pages::{Charge, Pages};
 use crate::slab::Slab;
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) objects: Objects,
     pub(crate) ioases: Slab<Ioas>,
     pub(crate) hwpts: Slab<Hwpt>,
+    pub(crate) nested: Slab<Nested>,
     pub(crate) pages: Slab<Pages>,
     pub(crate) fault_queues: Slab<FaultQueue>,
 }
@@ -33,6 +35,7 @@ impl Context {
             objects: Objects::new(),
             ioases: Slab::new(),
             hwpts: Slab::new(),
+            nested: Slab::new(),
             pages: Slab::new(),
             fault_queues: Slab::new(),
         }
@@ -70,6 +73,7 @@ impl Context {
         match object.kind {
             ObjectKind::Ioas => self.destroy_ioas(hardware, object.index),
             ObjectKind::Hwpt => self.destroy_hwpt(hardware, object.index),
+            ObjectKind::Nested => self.destroy_nested(hardware, object.index),
             ObjectKind::FaultQueue => self.destroy_fault_queue(object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),

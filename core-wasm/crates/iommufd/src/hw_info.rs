@@ -79,7 +79,7 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
             let registers = api::HwInfoVtd {
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
                 reserved: 0,
-                cap_reg: vtd_capabilities(config),
+                cap_reg: vtd_capabilities(config) | if config.scalable { VTD_SCALABLE_CAPABILITIES } else { 0 },
                 ecap_reg: VTD_EXTENDED | if config.scalable { VTD_SCALABLE } else { 0 } | if page_requests { VTD_PAGE_REQUESTS } else { 0 },
             };
             registers.write(data);
@@ -113,9 +113,12 @@ fn vtd_capabilities(config: &IommuConfig) -> u64 {
 /// control (SC).
 const VTD_EXTENDED: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 7;
 
-/// The same register in scalable mode (SMTS): PASIDs (PASID) of 20 bits (PSS) and second-stage tables (SSTS). First-stage tables without a
-/// second stage (FSTS) are not there, since Linux would then take them for its own page tables.
-const VTD_SCALABLE: u64 = 19 << 35 | 1 << 40 | 1 << 43 | 1 << 46;
+/// The same register in scalable mode (SMTS): nested translation (NEST), the extended accessed bit (EAFS), PASIDs (PASID) of 20 bits (PSS) and
+/// second-stage tables (SSTS). First-stage tables without a second stage (FSTS) are not there, since Linux would then take them for its own page
+/// tables.
+const VTD_SCALABLE: u64 = 1 << 26 | 1 << 34 | 19 << 35 | 1 << 40 | 1 << 43 | 1 << 46;
+/// The capability register in scalable mode: first-stage tables with pages of 1 GiB (FS1GP) and with 5 levels (FS5LP).
+const VTD_SCALABLE_CAPABILITIES: u64 = 1 << 56 | 1 << 60;
 
 /// The same of an IOMMU that takes page requests: device IOTLBs (DT), page requests (PRS) and their draining (PDS).
 const VTD_PAGE_REQUESTS: u64 = 1 << 2 | 1 << 29 | 1 << 42;

@@ -1,4 +1,4 @@
-//! Page tables of an IOAS as objects.
+//! Page tables of an IOAS as objects, and the request that makes them and nested ones.
 
 use crate::context::Context;
 use crate::hardware::Hardware;
@@ -26,6 +26,8 @@ pub(crate) struct Hwpt {
     pub(crate) pasid: bool,
     /// The queue that it reports page faults to.
     pub(crate) fault_queue: Option<u32>,
+    /// Whether nested ones may be on top of it.
+    pub(crate) nest_parent: bool,
 }
 
 /// How a page table is made.
@@ -36,14 +38,16 @@ pub(crate) struct Making {
     pub(crate) huge: bool,
     /// As [`Hwpt::pasid`].
     pub(crate) pasid: bool,
+    /// As [`Hwpt::nest_parent`].
+    pub(crate) nest_parent: bool,
 }
 
 impl Making {
     /// By attaching to an IOAS.
-    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false };
+    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false, nest_parent: false };
 }
 
-/// HWPT_ALLOC: makes a page table and shows it all areas of the IOAS at once. Nested types answer as on an IOMMU without nesting.
+/// HWPT_ALLOC: makes a page table of an IOAS, which is shown all areas at once, or a nested one on top of such a page table.
 pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let mut request = api::HwptAlloc::read(call.bytes()?);
     if request.reserved != 0 {
@@ -55,21 +59,17 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let (context, hardware) = call.parts()?;
     context.objects.index(request.dev_id, ObjectKind::Device)?;
     let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
-    match parent.kind {
-        ObjectKind::Ioas => check_flags(&request, hardware.iommu.config())?,
-        ObjectKind::Hwpt => return Err(refuse_nested(&request, hardware.iommu.config())),
-        ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EINVAL),
-    }
-    let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
-    let making = Making { automatic: false, huge: selftest::wants_huge(hardware, &request)?, pasid };
-    let hwpt = context.new_hwpt(hardware, parent.index, making)?;
-    let id = context.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
+    let id = match parent.kind {
+        ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request)?,
+        ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
+        ObjectKind::Nested | ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => {
+            return Err(Errno::EINVAL);
+        }
+    };
     request.out_hwpt_id = id;
     let mut answer = [0; api::HwptAlloc::SIZE];
     request.write(&mut answer);
-    let filled = context.add_domain(hardware, hwpt);
-    let queue = filled
-        .and_then(|()| if request.flags & api::HWPT_FAULT_ID_VALID == 0 { Ok(()) } else { context.report_to(hwpt, request.fault_id) });
+    let queue = if request.flags & api::HWPT_FAULT_ID_VALID == 0 { Ok(()) } else { context.report_to(id, request.fault_id) };
     queue.and_then(|()| call.respond(&answer)).inspect_err(|_| {
         // Nobody has learned the id.
         let _ = call.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
@@ -79,7 +79,10 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 /// EOPNOTSUPP for what a paging page table cannot do here.
 fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
     let unknown = request.flags & !KNOWN_FLAGS != 0;
-    let lacking = request.flags & (api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING) != 0;
+    let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
+    let nests = config.kind == Kind::AmdMock || (config.kind == Kind::VtdSs && config.scalable);
+    let faults = request.flags & api::HWPT_FAULT_ID_VALID != 0;
+    let lacking = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0 || nest_parent && (faults || !nests);
     // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
     let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && config.kind == Kind::AmdV1;
     // The mock IOMMU alone takes data.
@@ -89,15 +92,23 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
     if unknown || lacking || no_pasid || no_option || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
-/// Why there is no page table on top of another one. VT-d's driver could make one, and then looks at the parent, which is never made for that;
-/// AMD's makes them through a virtual IOMMU only.
-fn refuse_nested(request: &api::HwptAlloc, config: &IommuConfig) -> Errno {
-    const NESTED_FLAGS: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
-    let unknown = request.flags & !NESTED_FLAGS != 0 || request.data_len == 0;
-    if unknown || config.kind == Kind::AmdV1 || config.remote { Errno::EOPNOTSUPP } else { Errno::EINVAL }
-}
-
 impl Context {
+    /// HWPT_ALLOC of an IOAS: makes a page table and shows it all areas at once. Returns its object id. EOPNOTSUPP for what the IOMMU lacks; otherwise as
+    /// [`Self::add_domain`].
+    fn new_paging(&mut self, hardware: &mut Hardware, ioas: u32, request: &api::HwptAlloc) -> Result<u32> {
+        check_flags(request, hardware.iommu.config())?;
+        let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
+        let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
+        let making = Making { automatic: false, huge: selftest::wants_huge(hardware, request)?, pasid, nest_parent };
+        let hwpt = self.new_hwpt(hardware, ioas, making)?;
+        let id = self.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
+        self.add_domain(hardware, hwpt).inspect_err(|_| {
+            // Nobody has learned the id.
+            let _ = self.destroy(hardware, id);
+        })?;
+        Ok(id)
+    }
+
     /// Makes a page table for an IOAS, which does not show it its areas yet. Returns its index.
     pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, making: Making) -> Result<u32> {
         let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
@@ -105,10 +116,13 @@ impl Context {
         if making.huge {
             hardware.iommu.make_huge(domain);
         }
+        if making.nest_parent {
+            hardware.iommu.make_parent(domain);
+        }
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
-        let Making { automatic, pasid, .. } = making;
-        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid, fault_queue: None };
+        let Making { automatic, pasid, nest_parent, .. } = making;
+        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid, nest_parent, fault_queue: None };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);
@@ -122,12 +136,27 @@ impl Context {
         added
     }
 
-    /// Makes a page table report page faults to a queue, which it holds. ENOENT for no such queue.
-    fn report_to(&mut self, hwpt: u32, queue: u32) -> Result<()> {
+    /// Makes a page table, nested or not, report page faults to a queue, which it holds. ENOENT for no such queue.
+    fn report_to(&mut self, id: u32, queue: u32) -> Result<()> {
         let index = self.objects.index(queue, ObjectKind::FaultQueue)?;
-        self.hwpts.get_mut(hwpt).ok_or(Errno::EIO)?.fault_queue = Some(index);
+        let object = self.objects.get(id)?;
+        let place = match object.kind {
+            ObjectKind::Nested => &mut self.nested.get_mut(object.index).ok_or(Errno::EIO)?.fault_queue,
+            _ => &mut self.hwpts.get_mut(object.index).ok_or(Errno::EIO)?.fault_queue,
+        };
+        *place = Some(index);
         self.objects.hold(queue, 1);
         Ok(())
+    }
+
+    /// The queue that a page table, nested or not, reports page faults to.
+    pub(crate) fn fault_queue_of(&self, id: u32) -> Option<u32> {
+        let object = self.objects.get(id).ok()?;
+        match object.kind {
+            ObjectKind::Hwpt => self.hwpts.get(object.index)?.fault_queue,
+            ObjectKind::Nested => self.nested.get(object.index)?.fault_queue,
+            _ => None,
+        }
     }
 
     /// What goes with the object of a page table that nothing is attached to. Its id is the caller's to give back.

@@ -15,7 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: nesting, virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
+//! What is not here: virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
 //! answer); locks (one thread).
 #![no_std]
 
@@ -37,6 +37,7 @@ mod hardware;
 mod hot_reset;
 mod hw_info;
 mod hwpt;
+mod invalidate;
 mod invariants;
 mod ioas;
 mod iova_ranges;
@@ -45,6 +46,7 @@ mod kernel;
 mod machine;
 mod mapping;
 mod memory_calls;
+mod nested;
 mod object;
 mod option;
 mod page_request;

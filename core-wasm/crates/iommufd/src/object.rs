@@ -10,6 +10,8 @@ pub(crate) enum ObjectKind {
     Ioas,
     /// A page table of an IOAS.
     Hwpt,
+    /// A page table on top of one.
+    Nested,
     /// A device bound by its device_fd, or by a test object.
     Device,
     /// A queue of page faults.
@@ -21,8 +23,15 @@ pub(crate) enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [ObjectKind; 6] =
-        [ObjectKind::Ioas, ObjectKind::Hwpt, ObjectKind::Device, ObjectKind::FaultQueue, ObjectKind::Selftest, ObjectKind::Reserved];
+    pub(crate) const ALL: [ObjectKind; 7] = [
+        ObjectKind::Ioas,
+        ObjectKind::Hwpt,
+        ObjectKind::Nested,
+        ObjectKind::Device,
+        ObjectKind::FaultQueue,
+        ObjectKind::Selftest,
+        ObjectKind::Reserved,
+    ];
     pub(crate) const COUNT: usize = Self::ALL.len();
 }
 

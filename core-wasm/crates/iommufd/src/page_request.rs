@@ -186,9 +186,7 @@ impl Kernel {
 
     /// The queue that a page table reports to, by its object id.
     pub(crate) fn fault_queue_of(&self, context: u32, hwpt: u32) -> Option<u32> {
-        let context = self.contexts.get(context)?;
-        let object = context.objects.get(hwpt).ok()?;
-        context.hwpts.get(object.index)?.fault_queue
+        self.contexts.get(context)?.fault_queue_of(hwpt)
     }
 
     /// The page requests of a set that was attached to a page table with a PASID end: they are answered as invalid. Never fails.

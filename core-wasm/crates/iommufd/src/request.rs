@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use crate::{absent, copy, fault_queue, hw_info, hwpt, ioas, iova_ranges, mapping, option, selftest, unmap};
+use crate::{absent, copy, fault_queue, hw_info, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap};
 use iommu::Kind;
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
@@ -44,7 +44,7 @@ static TABLE: [Op; 22] = table![
     GET_HW_INFO: HwInfo => hw_info::get,
     HWPT_SET_DIRTY_TRACKING: HwptSetDirtyTracking => absent::set_dirty_tracking,
     HWPT_GET_DIRTY_BITMAP: HwptGetDirtyBitmap => absent::get_dirty_bitmap,
-    HWPT_INVALIDATE: HwptInvalidate => absent::invalidate,
+    HWPT_INVALIDATE: HwptInvalidate => invalidate::invalidate,
     FAULT_QUEUE_ALLOC: FaultAlloc => fault_queue::alloc,
     IOAS_MAP_FILE: IoasMapFile => mapping::map_file,
     VIOMMU_ALLOC: ViommuAlloc => absent::viommu_alloc,

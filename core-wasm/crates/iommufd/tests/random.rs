@@ -78,7 +78,7 @@ impl State {
         let (mock_iommu, mock) = one_of(&self.mocks, a, (iommu, any));
         let mock_space = one_of(&of(mock_iommu), b, any);
         let m = &mut self.m;
-        match op % 34 {
+        match op % 37 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
             1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 1))),
             2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
@@ -109,14 +109,27 @@ impl State {
             29 if c < 32 => either(m.call(fd, TestAddReserved { op: 1, id, start: at(c), length: PAGE, ..Default::default() })),
             29 if c < 128 => either(m.check_map(fd, any, at(c), length, va)),
             29 => either(m.check_refs(fd, va, length, u32::from(c % 3))),
-            30 => either(m.hwpt_flags(its_iommu, device_id, its_space, api::HWPT_ALLOC_PASID)),
+            30 => either(m.hwpt_flags(its_iommu, device_id, its_space, api::HWPT_ALLOC_PASID | u32::from(c & 1))),
             31 => either(m.attach_pasid(bound, u32::from(c % 4), any)),
             32 if c < 64 => either(m.call(bound, vfio::DeviceDetachIommufdPt { argsz: 0, flags: 1, pasid: u32::from(c % 4) })),
-            32 => either(m.hwpt_flags(mock_iommu, mock + 1, mock_space, api::HWPT_ALLOC_PASID)),
+            32 => either(m.hwpt_flags(mock_iommu, mock + 1, mock_space, api::HWPT_ALLOC_PASID | u32::from(c & 1))),
             33 => {
                 // Any of the three; they have the same fields.
                 let (op, pasid) = (TEST_OP_PASID_ATTACH + u32::from(c / 64) % 3, [0, 1, 2, TEST_PASID_RESERVED][usize::from(c % 4)]);
                 either(m.call(mock_iommu, TestPasidAttach { op, id: mock, pasid, pt_id: any, ..Default::default() }));
+            }
+            // Tables wherever something may be mapped: what is there is nonsense, or a table of the machine's own making.
+            34 => {
+                let mut data = [0; api::HwptVtdS1::SIZE];
+                api::HwptVtdS1 { flags: 0, pgtbl_addr: at(c), addr_width: [48, 57, 39][usize::from(c % 3)], reserved: 0 }.write(&mut data);
+                m.kernel.poke(self.memory, &(at(c) | 7).to_le_bytes().repeat(512)).unwrap_or(());
+                either(m.hwpt_data(its_iommu, (device_id, any), u32::from(c & 8), api::HWPT_DATA_VTD_S1, &data));
+            }
+            35 => either(m.hwpt_data(mock_iommu, (mock + 1, any), u32::from(c & 8), HWPT_DATA_SELFTEST, &[c; 4])),
+            36 => {
+                let mut data = [0; api::HwptVtdS1Invalidate::SIZE];
+                api::HwptVtdS1Invalidate { addr: at(c), npages: u64::from(c), flags: u32::from(c % 3), reserved: 0 }.write(&mut data);
+                either(m.invalidate(fd, any, 0, data.len() as u32, &data).0);
             }
             _ => self.transfer(a, at(c), length),
         }

@@ -28,7 +28,8 @@ impl Kernel {
             );
         }
         let mocks = self.bound_to(number).filter(|&device| self.devices[device].mock.is_some()).count();
-        let existing = [context.ioases.len(), context.hwpts.len(), self.bound_to(number).count(), context.fault_queues.len(), mocks, 0];
+        let [ioases, hwpts, nested] = [context.ioases.len(), context.hwpts.len(), context.nested.len()];
+        let existing = [ioases, hwpts, nested, self.bound_to(number).count(), context.fault_queues.len(), mocks, 0];
         for (kind, existing) in ObjectKind::ALL.into_iter().zip(existing) {
             report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
         }
@@ -70,6 +71,14 @@ impl Kernel {
                 count(&mut users, queue.id);
             }
         }
+        for (_, nested) in context.nested.iter() {
+            if let Some(parent) = context.hwpts.get(nested.parent) {
+                count(&mut users, parent.id);
+            }
+            if let Some(queue) = nested.fault_queue.and_then(|queue| context.fault_queues.get(queue)) {
+                count(&mut users, queue.id);
+            }
+        }
         for device in self.bound_to(number) {
             let entry = &self.devices[device];
             let (Some(bound), Some(set)) = (entry.bound, self.sets.get(entry.set as usize)) else { continue };
@@ -87,6 +96,7 @@ impl Kernel {
         match object.kind {
             ObjectKind::Ioas => context.ioases.get(object.index).is_some_and(|ioas| ioas.id == id),
             ObjectKind::Hwpt => context.hwpts.get(object.index).is_some_and(|hwpt| hwpt.id == id),
+            ObjectKind::Nested => context.nested.get(object.index).is_some_and(|nested| nested.id == id),
             ObjectKind::Device => {
                 let bound = self.devices.get(object.index as usize).and_then(|device| device.bound);
                 bound.is_some_and(|bound| bound.context == number && bound.id == id)
@@ -119,7 +129,11 @@ impl Kernel {
             let entry = &self.devices[device];
             let attachment = self.sets.get(entry.set as usize).and_then(|set| set.attachment(NO_PASID));
             let attachment = attachment.filter(|attachment| attachment.devices.contains(&(device as u32)));
-            let hwpt = attachment.and_then(|found| context.hwpts.get(context.objects.index(found.hwpt, ObjectKind::Hwpt).ok()?));
+            let hwpt = attachment.and_then(|found| {
+                let object = context.objects.get(found.hwpt).ok()?;
+                let nested = if object.kind == ObjectKind::Nested { Some(context.nested.get(object.index)?.parent) } else { None };
+                context.hwpts.get(nested.unwrap_or(object.index))
+            });
             if let Some(hwpt) = hwpt {
                 entry.reserved_ranges().try_for_each(|range| add(hwpt.ioas, range))?;
             }
@@ -144,6 +158,10 @@ fn check_hwpts(report: &mut Report, number: u32, context: &Context) -> Result<()
             let belongs = context.hwpts.get(hwpt).is_some_and(|hwpt| hwpt.ioas == index);
             report.expect(belongs, format_args!("IOAS {} of iommufd {number} lists the page table {hwpt} of another", ioas.id));
         }
+    }
+    for (_, nested) in context.nested.iter() {
+        let fits = context.hwpts.get(nested.parent).is_some_and(|parent| parent.nest_parent && !parent.automatic);
+        report.expect(fits, format_args!("the nested page table {} of iommufd {number} has no parent that was made for it", nested.id));
     }
     for (index, hwpt) in context.hwpts.iter() {
         report.expect_count(1_u32, counted(&listed, index), format_args!("entries of page table {} in its IOAS", hwpt.id));

@@ -149,8 +149,12 @@ impl Kernel {
     /// The domain of a page table, by its object id.
     fn domain_of(&self, context: u32, hwpt: u32) -> Option<DomainId> {
         let context = self.contexts.get(context)?;
-        let index = context.objects.index(hwpt, ObjectKind::Hwpt).ok()?;
-        Some(context.hwpts.get(index)?.domain)
+        let object = context.objects.get(hwpt).ok()?;
+        match object.kind {
+            ObjectKind::Hwpt => Some(context.hwpts.get(object.index)?.domain),
+            ObjectKind::Nested => Some(context.nested.get(object.index)?.domain),
+            _ => None,
+        }
     }
 }
 

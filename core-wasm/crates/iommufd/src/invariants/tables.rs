@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::context::Context;
 use crate::ioas::{Area, Ioas};
 use crate::kernel::Kernel;
+use crate::nested::Stage;
 use iommu::DomainId;
 use iova::Range;
 
@@ -12,9 +13,11 @@ impl Kernel {
     pub(super) fn check_tables(&self, report: &mut Report) {
         let statistics = self.hardware.iommu.statistics();
         let mut hwpts = 0_u64;
+        let mut nested = 0_u64;
         let mut wanted = 0_u128;
         for (_, context) in self.contexts.iter() {
             hwpts += context.hwpts.len() as u64;
+            nested += context.nested.iter().filter(|(_, nested)| matches!(nested.stage, Stage::Vtd { .. })).count() as u64;
             for (_, ioas) in context.ioases.iter() {
                 for hwpt in ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt)) {
                     wanted += self.check_table(report, context, ioas, hwpt.domain);
@@ -24,6 +27,7 @@ impl Kernel {
         let mapped: u128 = (0..).zip(statistics.pages).map(|(lg2, count): (u32, u64)| u128::from(count) << lg2).sum();
         report.expect(mapped == wanted, format_args!("page tables map {mapped} bytes, the areas of their IOASes have {wanted}"));
         report.expect_count(statistics.domains, hwpts, format_args!("page tables of the IOMMU"));
+        report.expect_count(self.hardware.iommu.nested_domains() as u64, nested, format_args!("nested page tables of the IOMMU"));
         let frames = self.hardware.ram.statistics().tables;
         report.expect_count(frames, statistics.tables, format_args!("frames that hold page tables"));
     }

@@ -3,12 +3,13 @@
 //! It makes devices that exist inside an iommufd alone and looks behind the scenes: where a page table leads, how often a page is pinned.
 //! Checks and their order are those of Linux 7.3's `selftest.c`.
 //!
-//! Access objects, dirty pages, nesting and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
+//! Access objects, dirty pages and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
 //! can exist (`look.rs`), the others EOPNOTSUPP.
 
 mod devices;
 mod faults;
 mod look;
+mod nested;
 mod pasids;
 mod tables;
 
@@ -17,6 +18,7 @@ use crate::hardware::PAGE_ENTRY;
 use crate::request::Call;
 pub(crate) use devices::{Mock, capabilities, pasid_bits};
 use iova::Range;
+pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;
 use uapi::{Errno, Result};
@@ -37,8 +39,7 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
         api::TEST_OP_DIRTY => look::dirty(call),
         api::TEST_OP_TRIGGER_IOPF => faults::trigger(call),
         api::TEST_OP_DEV_CHECK_CACHE => look::check_cache(call),
-        // No page table is nested.
-        api::TEST_OP_MD_CHECK_IOTLB => Err(Errno::ENOENT),
+        api::TEST_OP_MD_CHECK_IOTLB => nested::check_iotlb(call),
         // No device has a virtual IOMMU, so that the same error follows whether or not there is such a device.
         api::TEST_OP_TRIGGER_VEVENT => Err(Errno::ENOENT),
         api::TEST_OP_PASID_ATTACH => pasids::attach(call),

@@ -39,8 +39,11 @@ pub(super) fn detach(call: &mut Call) -> Result<()> {
 pub(super) fn check_hwpt(call: &mut Call) -> Result<()> {
     let request = api::TestPasidCheckHwpt::read(call.bytes()?);
     let Port { device, pasid, .. } = port(call, request.id, request.pasid)?;
-    if request.hwpt_id != 0 && call.context()?.objects.get(request.hwpt_id)?.kind != ObjectKind::Hwpt {
-        return Err(Errno::EINVAL);
+    if request.hwpt_id != 0 {
+        let kind = call.context()?.objects.get(request.hwpt_id)?.kind;
+        if !matches!(kind, ObjectKind::Hwpt | ObjectKind::Nested) {
+            return Err(Errno::EINVAL);
+        }
     }
     let set = call.kernel.set(call.kernel.device(device)?.set)?;
     let attached = set.attachment(pasid).map_or(0, |attachment| attachment.hwpt);

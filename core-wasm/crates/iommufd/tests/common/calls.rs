@@ -1,6 +1,6 @@
 //! Requests with their fields as arguments.
 
-use super::{Errno, FIXED, Machine, RW, api, vfio};
+use super::{Errno, FIXED, Machine, PAGE, RW, Request, api, vfio};
 
 impl Machine {
     #[track_caller]
@@ -77,6 +77,28 @@ impl Machine {
     #[track_caller]
     pub fn hwpt_flags(&mut self, fd: u32, dev_id: u32, pt_id: u32, flags: u32) -> Result<u32, Errno> {
         self.call(fd, api::HwptAlloc { flags, dev_id, pt_id, ..Default::default() }).map(|answer| answer.out_hwpt_id)
+    }
+
+    /// HWPT_ALLOC with data.
+    #[track_caller]
+    pub fn hwpt_data(&mut self, fd: u32, ids: (u32, u32), flags: u32, data_type: u32, data: &[u8]) -> Result<u32, Errno> {
+        let data_uptr = self.memory(PAGE);
+        self.kernel.poke(data_uptr, data).unwrap();
+        let (dev_id, pt_id) = ids;
+        let request = api::HwptAlloc { flags, dev_id, pt_id, data_type, data_len: data.len() as u32, data_uptr, ..Default::default() };
+        self.call(fd, request).map(|answer| answer.out_hwpt_id)
+    }
+
+    /// HWPT_INVALIDATE with entries of a length. Returns the result and how many entries were done.
+    #[track_caller]
+    pub fn invalidate(&mut self, fd: u32, hwpt_id: u32, data_type: u32, entry_len: u32, data: &[u8]) -> (Result<(), Errno>, u32) {
+        let data_uptr = self.memory(PAGE);
+        self.kernel.poke(data_uptr, data).unwrap();
+        let entry_num = (data.len() as u32).checked_div(entry_len).unwrap_or(1);
+        let size = api::HwptInvalidate::SIZE as u32;
+        let request = api::HwptInvalidate { size, hwpt_id, data_uptr, data_type, entry_len, entry_num, reserved: 0 };
+        let (result, after) = self.raw(fd, api::HWPT_INVALIDATE, &request.bytes());
+        (result.map(|_| ()), <api::HwptInvalidate as Request>::from(&after).entry_num)
     }
 
     /// ATTACH with a PASID. Returns the object id of the page table.

@@ -72,6 +72,7 @@ requests! {
     selftest::TEST_CMD => selftest::TestSetTempMemoryLimit,
     selftest::TEST_CMD => selftest::TestMdCheckMap,
     selftest::TEST_CMD => selftest::TestMdCheckRefs,
+    selftest::TEST_CMD => selftest::TestMdCheckIotlb,
     selftest::TEST_CMD => selftest::TestPasidAttach,
     selftest::TEST_CMD => selftest::TestPasidReplace,
     selftest::TEST_CMD => selftest::TestPasidDetach,

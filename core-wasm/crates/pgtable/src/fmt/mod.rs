@@ -8,3 +8,6 @@ any_page_table! {
     /// The mock IOMMU of Linux's tests: 3 to 5 levels of AMD's entries; every power of two from 2 KiB.
     amd_mock::AmdMock,
 }
+
+// Written by programs, so that nothing maps here: a walker alone.
+pub mod vtd_fs;
