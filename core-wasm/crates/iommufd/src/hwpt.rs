@@ -176,7 +176,8 @@ impl Context {
     pub(crate) fn put_hwpt(&mut self, hardware: &mut Hardware, id: u32) {
         self.objects.hold(id, -1);
         let Ok(object) = self.objects.get(id) else { return };
-        if object.users == 1 && self.hwpts.get(object.index).is_some_and(|hwpt| hwpt.automatic) {
+        let automatic = object.kind == ObjectKind::Hwpt && self.hwpts.get(object.index).is_some_and(|hwpt| hwpt.automatic);
+        if object.users == 1 && automatic {
             // It has no holder, so this does not fail.
             let _ = self.destroy(hardware, id);
         }

@@ -49,6 +49,20 @@ fn a_nested_page_table_holds_its_parent_and_is_attached_like_any() {
 }
 
 #[test]
+fn one_that_a_device_leaves_stays_whatever_is_automatic() {
+    let (mut m, iommu, ioas, device, parent) = ready();
+    let other = m.mock(iommu, ioas).unwrap();
+    assert_eq!(other.hwpt, device.hwpt, "the automatic one, with a place among page tables that the nested one has among its own");
+    let one = nested(&mut m, iommu, (device.idev, parent), 7).unwrap();
+    for target in [one, parent] {
+        assert_eq!(m.replace(iommu, device.stdev, target), Ok(target));
+    }
+    assert_eq!(check(&mut m, iommu, one, 0, 7), Ok(()));
+    m.destroy(iommu, one).unwrap();
+    m.finish();
+}
+
+#[test]
 fn making_one_has_checks() {
     let (mut m, iommu, ioas, device, parent) = ready();
     let plain = m.hwpt(iommu, device.idev, ioas).unwrap();
