@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: f3779ea6e3a02eb3
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -3315,7 +3315,7 @@ export function getTestAccessRw(view: DataView, at: number): TestAccessRw {
 export interface TestAccessReplaceIoas {
   /** The file of the access object. */
   id: number;
-  /** The IOAS, 0 for none. */
+  /** The IOAS. */
   ioasId: number;
 }
 
@@ -3710,7 +3710,7 @@ export function getTestPasidCheckHwpt(view: DataView, at: number): TestPasidChec
   };
 }
 
-/** Makes a dma-buf; the request's result is its fd. (`struct iommu_test_cmd`) */
+/** Makes a dma-buf, whose fd is the lowest that was free: Linux 7.3 does not answer it. (`struct iommu_test_cmd`) */
 export interface TestDmabufGet {
   /** Bytes, at most 512 pages. */
   length: number;

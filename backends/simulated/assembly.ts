@@ -12,6 +12,7 @@ import { Random, VirtualClock } from "./clock.ts";
 import {
   type Core,
   DEVICE_COHERENT,
+  DEVICE_EMULATED,
   DEVICE_PAGE_REQUESTS,
   DEVICE_PASID_BITS_SHIFT,
   DEVICE_PASID_EXECUTE,
@@ -26,6 +27,7 @@ import { checkBehindIommu, type Machine, MachineError, type MachineSettings, rea
 import { Hotplug } from "./hotplug.ts";
 import { platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
+import { emulatedFunctions } from "./emulated.ts";
 import { placeBars } from "./resources.ts";
 import { sanitizedCore, Sanitizer } from "./sanitizer/sanitizer.ts";
 import { computeGroups, driverDoesDma, type Group, type GroupMember } from "./topology.ts";
@@ -63,12 +65,16 @@ export interface Plan {
   readonly settings: MachineSettings;
   /** IOMMU groups. */
   readonly groups: readonly Group[];
+  /** Devices without an IOMMU. */
+  readonly emulated: readonly PciFunction[];
   /** BAR addresses by function. */
   readonly bars: ReadonlyMap<PciFunction, readonly bigint[]>;
 }
 
 /** How many exceptions of models are kept; one that fails at each access must not fill memory. */
 const MODEL_ERRORS_MAX = 64;
+/** Numbers in place of the requester ids that emulated devices do not have: above those of PCI functions. */
+const EMULATED_REQUESTERS = 2 ** 20;
 /** Bytes of the area through which DMA of foreign arrays goes. */
 const BOUNCE_LENGTH = 65536;
 
@@ -77,8 +83,10 @@ export function planMachine(machine: Machine): Plan {
   const settings = readSettings(machine);
   const functions = enumerate(machine, platformReserved(settings));
   checkBehindIommu(machine, settings);
-  for (const pci of functions) checkModel(pci);
-  return { settings, groups: computeGroups(functions), bars: placeBars(functions) };
+  const emulated = emulatedFunctions(machine.emulated);
+  for (const pci of [...functions, ...emulated]) checkModel(pci);
+  // Emulated devices take no addresses from others.
+  return { settings, groups: computeGroups(functions), emulated, bars: new Map([...placeBars(functions), ...placeBars(emulated)]) };
 }
 
 /** Models that belong to a machine already: a model has one bus. */
@@ -123,7 +131,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   const clock = new VirtualClock(report);
   const devices: VfioDevice[] = [];
   const sanitizer = settings.sanitizer && new Sanitizer(
-    { ...settings.sanitizer, devices: countDevices(groups) },
+    { ...settings.sanitizer, devices: countDevices(groups) + plan.emulated.length },
     { core: plainCore, memory: instance.memory, clock, addressOf: (device) => devices[device]!.pci.address },
   );
   const core = sanitizer === undefined ? plainCore : sanitizedCore(sanitizer);
@@ -131,7 +139,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
   devices.push(...addDevices(plan, host, report));
   addResetBuses(core, groups, devices);
-  const hotplug = new Hotplug({ settings, host, groups, devices, bars: plan.bars });
+  const hotplug = new Hotplug({ settings, host, groups, devices, emulated: plan.emulated, bars: plan.bars });
   return {
     settings,
     core,
@@ -167,7 +175,21 @@ function addDevices(plan: Plan, host: BusHost, report: (error: unknown) => void)
       if (member.pci.device !== undefined) devices.push(addDevice(plan, host, number, member, report));
     }
   }
+  plan.emulated.forEach((pci, place) => devices.push(addEmulated(plan, host, pci, place, report)));
   return devices;
+}
+
+/** A device of a group of its own, with a model that nothing but an access object lets reach memory. */
+function addEmulated(plan: Plan, host: BusHost, pci: PciFunction, place: number, report: (error: unknown) => void): VfioDevice {
+  const { core } = host;
+  const requester = EMULATED_REQUESTERS + place;
+  const index = told(core.add_device(told(core.add_group()), requester, DEVICE_VIABLE | DEVICE_RESET | DEVICE_EMULATED));
+  const random = new Random(plan.settings.seed, requester);
+  CONNECTED.add(pci.device!.model);
+  const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report, true);
+  addRegions(core, device);
+  addInterrupts(core, device);
+  return device;
 }
 
 function addDevice(

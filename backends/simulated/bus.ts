@@ -6,8 +6,9 @@
 import type { DeviceClock, Random, VirtualClock } from "./clock.ts";
 import type { ConfigSpace } from "./config_space.ts";
 import { type Core, dmaFaultOf, LENGTH_MAX } from "./core.ts";
-import type { Bus, Clock, DeviceDescription, Dma, DmaFault } from "./device.ts";
+import type { Bus, Clock, DeviceDescription, Dma, DmaFault, PinnedMemory } from "./device.ts";
 import { PageRequests } from "./page_requests.ts";
+import { Pins } from "./pins.ts";
 
 /** VFIO's index of the interrupt kinds of a PCI device. */
 export const IRQ = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
@@ -47,6 +48,7 @@ export class DeviceBus implements Bus {
   #asserted = false;
   #driven = false;
   #pendingVectors = new Set<number>();
+  #pins: Pins | undefined;
   #works: Promise<unknown> = Promise.resolve();
   /** Its page requests; undefined: it has none. */
   readonly pageRequests: PageRequests | undefined;
@@ -55,15 +57,24 @@ export class DeviceBus implements Bus {
   /**
    * @param device the core's index of the device.
    * @param config the configuration space, which needs this bus itself and so comes as a function.
+   * @param emulated its memory accesses go through an access object, not through the IOMMU.
    */
-  constructor(host: BusHost, device: number, description: DeviceDescription, config: () => ConfigSpace, random: Random) {
+  constructor(
+    host: BusHost,
+    device: number,
+    description: DeviceDescription,
+    config: () => ConfigSpace,
+    random: Random,
+    emulated = false,
+  ) {
     this.#host = host;
     this.#device = device;
     this.#description = description;
     this.#config = config;
     this.#clock = host.clock.device();
     this.#random = random;
-    this.pageRequests = description.pageRequests ? this.#makePageRequests() : undefined;
+    this.pageRequests = description.pageRequests && !emulated ? this.#makePageRequests() : undefined;
+    this.#pins = emulated ? new Pins(host.core, host.memory, device) : undefined;
     this.dma = {
       read: (iova, into, pasid) => this.#transfer(iova, into, pasid, false),
       write: (iova, from, pasid) => this.#transfer(iova, from, pasid, true),
@@ -109,6 +120,16 @@ export class DeviceBus implements Bus {
     const offset = length <= LENGTH_MAX ? this.#host.core.staging_alloc(length) : -1;
     if (offset < 0) throw new RangeError(`Cannot allocate ${length} bytes for a device: the machine's memory is used up`);
     return new Uint8Array(this.#host.memory.buffer, offset, length);
+  }
+
+  /** @inheritdoc */
+  pin(iova: bigint, length: number, write: boolean): PinnedMemory | DmaFault {
+    if (this.#pins === undefined) throw new TypeError("Cannot pin memory for a PCI function: it reaches memory through the IOMMU, by dma");
+    if (!Number.isSafeInteger(length) || length < 1 || length > LENGTH_MAX) {
+      throw new RangeError(`Cannot pin ${length} bytes: 1 to ${LENGTH_MAX} are needed`);
+    }
+    this.#checkAddress(iova, length);
+    return this.#pins.pin(iova, length, write);
   }
 
   /** @inheritdoc */
@@ -218,9 +239,10 @@ export class DeviceBus implements Bus {
   }
 
   #transfer(iova: bigint, bytes: Uint8Array, pasid: number | undefined, write: boolean): DmaFault | undefined {
-    const { core, memory } = this.#host;
+    const { memory } = this.#host;
     if (this.#isCut) return "unplugged";
-    if (!this.#config().busMaster) {
+    // The driver of an emulated device is software, which no bit of a register stops.
+    if (this.#pins === undefined && !this.#config().busMaster) {
       this.refusedByMaster++;
       return "bus-master-off";
     }
@@ -228,9 +250,7 @@ export class DeviceBus implements Bus {
     if (pasid !== undefined) checkPasid(pasid);
     const tag = pasid ?? NO_PASID;
     if (bytes.buffer !== memory.buffer) return this.#bounce(iova, bytes, tag, write);
-    const code = write
-      ? core.dma_write(this.#device, tag, iova, bytes.byteOffset, bytes.length)
-      : core.dma_read(this.#device, tag, iova, bytes.byteOffset, bytes.length);
+    const code = this.#move(iova, bytes.byteOffset, bytes.length, tag, write);
     return code === 0 ? undefined : dmaFaultOf(code);
   }
 
@@ -258,18 +278,23 @@ export class DeviceBus implements Bus {
     this.pageRequests.run({ iova, bytes, write, pasid, done });
   }
 
+  /** One transfer, between memory and a place in the machine's. Returns 0 or −reason. */
+  #move(iova: bigint, offset: number, length: number, pasid: number, write: boolean): number {
+    const { core } = this.#host;
+    if (this.#pins !== undefined) return core.access_copy(this.#device, iova, offset, length, write);
+    return write ? core.dma_write(this.#device, pasid, iova, offset, length) : core.dma_read(this.#device, pasid, iova, offset, length);
+  }
+
   /** DMA of an array outside the machine's memory, through the staging area piece by piece. */
   #bounce(iova: bigint, bytes: Uint8Array, pasid: number, write: boolean): DmaFault | undefined {
-    const { core, memory, bounce } = this.#host;
+    const { memory, bounce } = this.#host;
     for (let done = 0; done < bytes.length; done += bounce.length) {
       const piece = bytes.subarray(done, done + bounce.length);
       const staged = new Uint8Array(memory.buffer, bounce.offset, piece.length);
       // A read is staged too: what a refused transfer does not reach must come back as it was.
       staged.set(piece);
       const at = iova + BigInt(done);
-      const code = write
-        ? core.dma_write(this.#device, pasid, at, bounce.offset, piece.length)
-        : core.dma_read(this.#device, pasid, at, bounce.offset, piece.length);
+      const code = this.#move(at, bounce.offset, piece.length, pasid, write);
       if (!write) piece.set(staged);
       if (code !== 0) return dmaFaultOf(code);
     }

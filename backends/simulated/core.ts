@@ -20,6 +20,8 @@ export const HOST_DEVICE = 0xff_ffff;
 export const PLUG = { gone: 0, leaving: 1, present: 2 } as const;
 /** `request_state`: a request to give the device back was taken, and who listens waits for the next. */
 export const REQUEST_TAKEN = 2;
+/** The answer of `ioctl`, `close` and `restart`: models must let go of memory, see `take_notice`; then `restart` goes on. */
+export const HOST_UNMAP = 0x0800_0000;
 
 /** `add_device`: the group may be given to programs. */
 export const DEVICE_VIABLE = 1;
@@ -35,6 +37,8 @@ export const DEVICE_PASID_PRIVILEGED = 16;
 export const DEVICE_PAGE_REQUESTS = 32;
 /** `add_device`: where the number of bits of a PASID is. */
 export const DEVICE_PASID_BITS_SHIFT = 8;
+/** `add_device`: no IOMMU, its model reaches memory through an access object. */
+export const DEVICE_EMULATED = 64;
 
 /** What a page request wants, as the core and Linux number it. */
 export const PAGE_PERMISSION = { read: 1, write: 2 } as const;
@@ -85,6 +89,16 @@ export interface Core {
   take_page_response(): bigint;
   /** Note a transfer that was given up. */
   give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
+  access_copy(device: number, iova: bigint, offset: number, length: number, write: boolean): number;
+  access_pin(device: number, iova: bigint, length: number, write: boolean, id: number): number;
+  access_unpin(device: number, id: number): number;
+  /** A piece of what is pinned: its offset in the linear memory, or its length. −1 behind the last. */
+  pinned_run(device: number, id: number, position: number, length: boolean): number;
+  /** The next device whose model must let go of `notice_start()` to `notice_last()`; −1: none. */
+  take_notice(): number;
+  notice_start(): bigint;
+  notice_last(): bigint;
+  restart(): number;
   raise(device: number, index: number, vector: number): number;
   lower(device: number, index: number): number;
   irq_enabled(device: number, index: number, vector: number): boolean;

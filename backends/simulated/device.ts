@@ -96,6 +96,18 @@ export interface Dma {
   onDemand(access: "read" | "write", iova: bigint, bytes: Uint8Array, done: (fault: DmaFault | undefined) => void, pasid?: number): void;
 }
 
+/** Memory of an IOAS that the model of an emulated device has pinned: it stays where it is until it is released. */
+export interface PinnedMemory {
+  /** First I/O virtual address. */
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly length: number;
+  /** The memory itself, in order: what is written there is there at once. */
+  readonly pieces: readonly Uint8Array[];
+  /** Let go of it; the arrays must not be used any more. Nothing happens a second time, and once the device has left the IOAS. */
+  release(): void;
+}
+
 /** An event that was scheduled and can be taken back. */
 export interface ClockEvent {
   /** The event will not run. Harmless when it has run. */
@@ -114,6 +126,15 @@ export interface Clock {
 export interface Bus {
   /** Memory, through the IOMMU. */
   readonly dma: Dma;
+  /**
+   * Pin whole pages of memory, to work on it directly: emulated devices alone (`Machine.emulated`). `length` may end in the middle of a page.
+   *
+   * A model that pins must have {@linkcode DeviceModel.unmapped}: as long as something is pinned, the program cannot unmap it. Returns why it was
+   * refused: `"not-present"` also for a range that does not begin with a page, or that shall be unmapped.
+   *
+   * @throws {TypeError} for a PCI function, which reaches memory through the IOMMU. @throws {RangeError} for a bad address or length.
+   */
+  pin(iova: bigint, length: number, write: boolean): PinnedMemory | DmaFault;
   /** Virtual time. Events of a device are cancelled when it is reset. */
   readonly clock: Clock;
   /** A number from the machine's seed: 0 or more, below `limit`. */
@@ -147,6 +168,11 @@ export interface DeviceModel {
   write(bar: number, offset: number, width: 1 | 2 | 4, value: number): void;
   /** A read of 8 bytes. Without it the bus makes two reads of 4, low half first. */
   read64?(bar: number, offset: number): bigint;
+  /**
+   * Of an emulated device: memory from `iova` to `last` shall be unmapped, or, from 0 to 2^64 − 1, the device leaves its IOAS. The model releases what it
+   * has pinned there before it returns; it is asked a hundred times, then the program's request fails with EDEADLK.
+   */
+  unmapped?(iova: bigint, last: bigint): void;
   /** A write of 8 bytes. Without it the bus makes two writes of 4, low half first. */
   write64?(bar: number, offset: number, value: bigint): void;
 }

@@ -11,6 +11,7 @@ import type { BusHost } from "./bus.ts";
 import { IRQ } from "./bus.ts";
 import type { DeviceClock } from "./clock.ts";
 import { PLUG, REQUEST_TAKEN } from "./core.ts";
+import { addEmulatedFiles } from "./emulated.ts";
 import { FileTree } from "./file_tree.ts";
 import type { MachineSettings } from "./machine.ts";
 import { describeMachine } from "./machine_sysfs.ts";
@@ -36,6 +37,8 @@ export interface HotplugParts {
   /** All groups of the machine when nothing is unplugged. */
   readonly groups: readonly Group[];
   readonly devices: readonly VfioDevice[];
+  /** Devices without an IOMMU, which stay. */
+  readonly emulated: readonly PciFunction[];
   readonly bars: ReadonlyMap<PciFunction, readonly bigint[]>;
 }
 
@@ -67,6 +70,7 @@ export class Hotplug {
     this.#clock = parts.host.clock.device();
     for (const group of parts.groups) this.#numbers.set(group, group.number);
     for (const { pci } of parts.devices) if (pci.driver === "vfio-pci") this.#vfio.set(pci, this.#vfio.size);
+    for (const pci of parts.emulated) this.#vfio.set(pci, this.#vfio.size);
     this.#files = this.#render();
   }
 
@@ -179,9 +183,11 @@ export class Hotplug {
   }
 
   #find(address: string, verb: string): VfioDevice {
-    const device = this.#parts.devices.find(({ pci }) => pci.address === address);
+    // Emulated devices are on no bus that they could leave.
+    const plugged = this.#parts.devices.filter(({ pci }) => !this.#parts.emulated.includes(pci));
+    const device = plugged.find(({ pci }) => pci.address === address);
     if (device !== undefined) return device;
-    const known = this.#parts.devices.map(({ pci }) => pci.address).join(", ");
+    const known = plugged.map(({ pci }) => pci.address).join(", ");
     throw new RangeError(`Cannot ${verb} "${address}": the machine's devices are ${known === "" ? "none" : known}`);
   }
 
@@ -203,6 +209,7 @@ export class Hotplug {
       driver: (pci) => this.#withoutDriver.has(pci) ? null : pci.driver,
       config: (pci) => byFunction.get(pci)!.snapshot(),
     }));
+    for (const pci of this.#parts.emulated) addEmulatedFiles(files, pci.address, this.#vfio.get(pci)!);
     addProcessFiles(files, settings, () => host.core.usage(2));
     return files;
   }

@@ -7,7 +7,7 @@ import { DEVICE_SET_IRQS } from "../../uapi/codec.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import { type Block, type Kernel, MAP_FIXED, MAP_FIXED_NOREPLACE, UnsupportedKernel } from "../../uapi/kernel.ts";
 import { BlockAllocator } from "./blocks.ts";
-import { HOST_DEVICE, HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, LENGTH_MAX } from "./core.ts";
+import { HOST_DEVICE, HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, HOST_UNMAP, LENGTH_MAX } from "./core.ts";
 import type { UnplugOptions } from "./hotplug.ts";
 import { Inspection } from "./inspect.ts";
 import type { MachineParts } from "./assembly.ts";
@@ -61,13 +61,12 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   /** As {@linkcode Kernel.close}. */
   override close(fd: number): number {
     this.#enter();
-    const result = this.#machine.core.close(descriptor(fd));
+    const result = this.#settle(this.#machine.core.close(descriptor(fd)));
     if (result < 0) return result;
     this.#waiters.closed(fd);
-    const settled = this.#settle(result);
     this.#deliverAnswers();
     if (this.#machine.hotplug.isBusy) this.#machine.hotplug.settle();
-    return settled;
+    return result;
   }
 
   /** As {@linkcode Kernel.ioctl}. */
@@ -244,8 +243,21 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     }
   }
 
+  /** Models of emulated devices hear that memory shall be unmapped. */
+  #letGo(): void {
+    const { core, devices } = this.#machine;
+    for (let device = core.take_notice(); device >= 0; device = core.take_notice()) {
+      devices[device]!.unmapped(core.notice_start(), core.notice_last());
+    }
+  }
+
   /** Do what the core asks of the host beside its answer. */
-  #settle(result: number): number {
+  #settle(answer: number): number {
+    let result = answer;
+    while (result === HOST_UNMAP) {
+      this.#letGo();
+      result = this.#machine.core.restart();
+    }
     if (result < HOST_HOT_RESET) return result;
     const { devices } = this.#machine;
     const device = devices[result & HOST_DEVICE]!;

@@ -153,6 +153,17 @@ export interface Bridge {
   readonly below?: readonly (DeviceNode | Bridge)[];
 }
 
+/**
+ * A device without an IOMMU, as Linux's drivers of mediated devices make them: its driver, here the model, reaches memory through the IOAS itself. It looks
+ * like a PCI function to programs, and is on no bus.
+ */
+export interface EmulatedNode {
+  /** What answers its registers, as {@linkcode DeviceNode.model}. Its `dma` and `pin` reach the memory of the IOAS. */
+  readonly model: DeviceModel | (() => DeviceModel);
+  /** Its name in /sys/bus/mdev/devices. Default: one that ends with its number. */
+  readonly uuid?: string;
+}
+
 /** Anything that takes a place on a PCI bus. */
 export type PciNode = DeviceNode | RootPort | Switch | Bridge;
 
@@ -160,6 +171,8 @@ export type PciNode = DeviceNode | RootPort | Switch | Bridge;
 export interface Machine {
   /** The root bus, 0000:00, in the order in which free slots are given out. */
   readonly pci: readonly PciNode[];
+  /** Devices without an IOMMU. Default: none. */
+  readonly emulated?: readonly EmulatedNode[];
   /** Default: VT-d with 4 levels. */
   readonly iommu?: IommuDescription;
   /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 2 GiB less a page: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
@@ -261,7 +274,7 @@ const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
  */
 export function readSettings(machine: Machine): MachineSettings {
   if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
-  checkKeys("machine", machine, ["pci", "iommu", "memory", "kernelMemory", "rules", "limits", "sanitizer", "seed"]);
+  checkKeys("machine", machine, ["pci", "emulated", "iommu", "memory", "kernelMemory", "rules", "limits", "sanitizer", "seed"]);
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);

@@ -35,6 +35,7 @@ export type {
   Bridge,
   DeviceNode,
   DownstreamPort,
+  EmulatedNode,
   IommuDescription,
   Limits,
   Machine,

@@ -80,10 +80,14 @@ const KEYS: Record<string, readonly string[]> = {
  * @returns the functions in Linux's order of discovery: all of a bus, then what is below its bridges, one after the other.
  * @throws {MachineError} naming the node that is wrong.
  */
-export function enumerate(machine: Machine, platform: readonly ReservedRegion[] = [MSI_WINDOW]): PciFunction[] {
-  if (!Array.isArray(machine.pci)) throw new MachineError("pci", machine.pci, "a list of PCI nodes");
+export function enumerate(
+  machine: Pick<Machine, "pci">,
+  platform: readonly ReservedRegion[] = [MSI_WINDOW],
+  path = "pci",
+): PciFunction[] {
+  if (!Array.isArray(machine.pci)) throw new MachineError(path, machine.pci, "a list of PCI nodes");
   const state: Enumeration = { functions: [], lastBus: 0, models: new Set(), platform };
-  scanBus(state, "pci", machine.pci, { kind: "root", bus: 0, parent: undefined });
+  scanBus(state, path, machine.pci, { kind: "root", bus: 0, parent: undefined });
   return state.functions;
 }
 

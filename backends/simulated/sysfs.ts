@@ -117,7 +117,8 @@ function renderDevice(tree: FileTree, home: string, device: SysfsDevice): void {
   if (device.vfio !== undefined) renderVfio(tree, home, device.vfio);
 }
 
-function renderVfio(tree: FileTree, home: string, number: number): void {
+/** Show that a program can open the device at `home`: its directory vfio-dev, and its node. */
+export function renderVfio(tree: FileTree, home: string, number: number): void {
   const directory = `${home}/vfio-dev/vfio${number}`;
   tree.file(`${directory}/dev`, `${VFIO_MAJOR}:${number}\n`);
   tree.file(`${directory}/uevent`, `MAJOR=${VFIO_MAJOR}\nMINOR=${number}\nDEVNAME=vfio/devices/vfio${number}\n`);

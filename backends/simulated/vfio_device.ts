@@ -32,6 +32,7 @@ export class VfioDevice {
    * @param index the core's index of the device.
    * @param pci a function with a model.
    * @param barAddresses physical address of each BAR by index.
+   * @param emulated it has no IOMMU, see `emulated.ts`.
    * @param onModelError what to do with an exception of the model, which must not become one of a system call.
    */
   constructor(
@@ -41,11 +42,12 @@ export class VfioDevice {
     barAddresses: readonly bigint[],
     random: Random,
     readonly onModelError: (error: unknown) => void,
+    emulated = false,
   ) {
     this.#model = pci.device!.model;
     const { description } = this.#model;
     for (const bar of description.bars) this.#bars[bar.index] = bar;
-    this.bus = new DeviceBus(host, index, description, () => this.config, random);
+    this.bus = new DeviceBus(host, index, description, () => this.config, random, emulated);
     this.config = new ConfigSpace(description, {
       express: pci.express,
       onRootBus: pci.parent === undefined,
@@ -67,6 +69,15 @@ export class VfioDevice {
   /** Bytes of a region; 0 where the function has none. */
   regionLength(region: number): number {
     return region === REGION.config ? this.config.length : this.#bars[region]?.length ?? 0;
+  }
+
+  /** The model of an emulated device must let go of memory. */
+  unmapped(iova: bigint, last: bigint): void {
+    try {
+      this.#model.unmapped?.(iova, last);
+    } catch (error) {
+      this.onModelError(error);
+    }
   }
 
   /** Function-level reset, or that of its bus. Configuration space stays, since Linux restores it afterwards; but the function is awake then. */

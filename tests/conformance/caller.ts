@@ -7,6 +7,7 @@
  */
 import { errnoName } from "../../uapi/errno.ts";
 import { type Block, type Kernel, MAP_ANONYMOUS, MAP_PRIVATE, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
+import { adoptFile } from "../adopt.ts";
 import { check, CheckError, equal } from "../check.ts";
 import type { Depends, Feature, Setup, TestDevices } from "./setup.ts";
 import { Answer, type Fields, requestOf, writeStruct } from "./struct.ts";
@@ -89,7 +90,7 @@ export class Caller {
 
   /** A request made the kernel open a file. */
   adopt(fd: number): number {
-    return this.#track(fd);
+    return this.#track(adoptFile(this.kernel, fd));
   }
 
   /** Argument memory that lives until the end of the case. */

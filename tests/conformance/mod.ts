@@ -7,11 +7,14 @@
  */
 import { type Host, type Report, runSuites, type Suite } from "../harness.ts";
 import { ABSENT } from "./absent.ts";
+import { ACCESSES } from "./access.ts";
 import { ATTACH } from "./attach.ts";
 import { BIND } from "./bind.ts";
 import { Caller } from "./caller.ts";
+import { CONTAINER } from "./container.ts";
 import { DEVICE_INFO } from "./device_info.ts";
 import { DMA } from "./dma.ts";
+import { DMABUFS } from "./dmabuf.ts";
 import { EVENTFD } from "./eventfd.ts";
 import { FAULT_QUEUES } from "./fault_queues.ts";
 import { FILES } from "./files.ts";
@@ -78,7 +81,7 @@ export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
-export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS, SELFTEST_NESTED];
+export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS, SELFTEST_NESTED, ACCESSES, CONTAINER, DMABUFS];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

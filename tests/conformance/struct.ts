@@ -4,16 +4,7 @@
  * @module
  */
 import { errnoName } from "../../uapi/errno.ts";
-import {
-  fieldBytes,
-  placed,
-  readWidth,
-  requestNumber,
-  requestNumbered,
-  structBytes,
-  structNamed,
-  structOf,
-} from "../../uapi/schema/layout.ts";
+import { fieldBytes, placed, readWidth, requestNamed, structBytes, structNamed, structOf } from "../../uapi/schema/layout.ts";
 import type { Field, Struct } from "../../uapi/schema/types.ts";
 import { CheckError } from "../check.ts";
 
@@ -23,9 +14,9 @@ export type Fields = Readonly<Record<string, number | bigint>>;
 /** A request of the schema by its name. Of one that takes several structs, "TEST_CMD/TestMockDomain" names the struct too. */
 export function requestOf(name: string): { readonly request: number; readonly struct: Struct | undefined } {
   const [base, variant] = name.split("/");
-  const request = requestNumber(base!);
+  const request = requestNamed(base!);
   if (request === undefined) throw new CheckError(`There is no request ${name}`);
-  return { request, struct: variant === undefined ? structOf(requestNumbered(request)!) : structNamed(variant) };
+  return { request: request.number, struct: variant === undefined ? structOf(request) : structNamed(variant) };
 }
 
 /** Fields that are always the same in a struct. */

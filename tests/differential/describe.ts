@@ -5,6 +5,7 @@
  */
 import { decodeRequest, formatFields } from "../../uapi/decode.ts";
 import { errnoName } from "../../uapi/errno.ts";
+import { requestNumbered } from "../../uapi/schema/layout.ts";
 import { type Outcome, type Player, shapeOf } from "./play.ts";
 import { type Step, valueText } from "./sequence.ts";
 
@@ -17,13 +18,20 @@ function apply(changes: string, bytes: Uint8Array): Uint8Array {
   return after;
 }
 
+/** Whether the number of a request leads to its struct. */
+function isDecoded(request: string): boolean {
+  const { number } = shapeOf(request);
+  return requestNumbered(number)?.name === request.split("/")[0];
+}
+
 /** What a call answered: `OK iova=0x1000`, `EINVAL`. `player` made the call last. */
 export function outcomeText(player: Player, step: Step, { result, changes, data }: Outcome): string {
   const parts = [result < 0 ? errnoName(-result) : result === 0 ? "OK" : `OK (${result})`];
   if (step.call === "ioctl" && changes !== "") {
     const { number, length, struct } = shapeOf(step.request);
     const after = apply(changes, player.before.subarray(0, length));
-    parts.push(struct === undefined ? `bytes ${changes}` : formatFields(decodeRequest(number, after), "out"));
+    // Requests of containers have the numbers of others.
+    parts.push(struct === undefined || !isDecoded(step.request) ? `bytes ${changes}` : formatFields(decodeRequest(number, after), "out"));
   }
   if (data !== "") parts.push(`memory ${data}`);
   return parts.join(" ");
@@ -40,7 +48,9 @@ export function stepText(player: Player, step: Step): string {
       return `${step.id} close(${valueText(step.file)})`;
     case "ioctl": {
       const { number, length } = shapeOf(step.request);
-      const fields = formatFields(decodeRequest(number, player.before.subarray(0, length)), "in");
+      const fields = isDecoded(step.request)
+        ? formatFields(decodeRequest(number, player.before.subarray(0, length)), "in")
+        : Object.entries(step.fields).map(([name, value]) => `${name}=${valueText(value)}`).join(", ");
       const more = [
         ...(step.at === undefined ? [] : [`struct at 0x${step.at.toString(16)}`]),
         ...(step.tail === undefined ? [] : [`behind it ${step.tail}`]),

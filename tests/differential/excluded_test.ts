@@ -2,14 +2,14 @@
  * Every request of an iommufd is compared with Linux, or it is written why not.
  */
 import { requestNumber, requestNumbered } from "../../uapi/schema/layout.ts";
-import { FAMILIES } from "../../uapi/schema/layout.ts";
+import { DESCRIBED } from "../../uapi/schema/layout.ts";
 import { equal } from "../check.ts";
 import { EXCLUDED_FLAGS, EXCLUDED_REQUESTS } from "./excluded.ts";
 import { ALL_KINDS } from "./generate.ts";
 
-/** The requests of an iommufd as sequences name them. */
+/** The requests of an iommufd as sequences name them: its own, and those of containers. */
 function allRequests(): string[] {
-  const requests = FAMILIES.flatMap(({ requests }) => requests).filter(({ on }) => on === "iommufd");
+  const requests = DESCRIBED.flatMap(({ requests }) => requests).filter(({ on }) => on === "iommufd" || on === "container");
   return requests.flatMap(({ name, variants }) =>
     variants === undefined ? [name] : Object.values(variants.structs).map((struct) => `${name}/${struct}`)
   );

@@ -4,15 +4,17 @@
  *
  * @module
  */
-import { minimumBytes, requestNumbered } from "../../uapi/schema/layout.ts";
+import { minimumBytes, requestNamed } from "../../uapi/schema/layout.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
 import { EXCLUDED_FLAGS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
-import { type Outcome, type Shape, shapeOf } from "./play.ts";
+import { DMABUF_GET, type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, type Known, Program } from "./program.ts";
 import { type Drawn, type Kind, KINDS, type Scene } from "./requests.ts";
+import { ACCESS_KINDS, learnAccess } from "./requests_access.ts";
+import { CONTAINER_KINDS, learnContainer } from "./requests_container.ts";
 import { MOCK_KINDS } from "./requests_mock.ts";
 import { plus, reference, type RequestStep, type Step, type Value } from "./sequence.ts";
 import { EDGES } from "./values.ts";
@@ -35,7 +37,7 @@ const NEST_PARENT_FLAG = 1n;
 const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
 
 /** The requests that are drawn, by their names. */
-export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS };
+export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS, ...ACCESS_KINDS, ...CONTAINER_KINDS };
 
 /** As often as its weight says. */
 const WEIGHTED: readonly string[] = Object.entries(ALL_KINDS).flatMap(([name, { weight }]) => new Array<string>(weight).fill(name));
@@ -59,11 +61,13 @@ export class Generator {
     const draw = this.#draw;
     const id = this.#steps++;
     this.#drawn = undefined;
-    const { iommufds, files } = this.#program;
+    const { iommufds, files, dmabufs, accesses } = this.#program;
     if (iommufds.length === 0 || (iommufds.length < IOMMUFDS_MAX && draw.once(80))) return { id, call: "open" };
     if (files.length === 0 || (files.length < FILES_MAX && draw.once(80))) return { id, call: "memfd", length: draw.of(FILE_LENGTHS) };
     if (draw.once(150)) {
-      const { file } = draw.of<{ readonly file: Value }>(draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : files);
+      const { file } = draw.of<{ readonly file: Value }>(
+        draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : [...files, ...dmabufs, ...accesses],
+      );
       return this.#detachFirst(id, file) ?? { id, call: "close", file };
     }
     // The first has most, so that it has many objects and mappings.
@@ -107,13 +111,13 @@ export class Generator {
 
   /** What ends a sequence: all files are closed, and then, unless pinning has failed, nothing is pinned any more. */
   *end(): Iterable<Step> {
-    const { iommufds, files } = this.#program;
+    const { iommufds, files, dmabufs, accesses } = this.#program;
     for (const { file, pasids } of iommufds) {
       for (const { device, pasid } of pasids) {
         yield { id: this.#steps++, call: "ioctl", file, request: PASIDS_FIRST, fields: { id: device.value, pasid } };
       }
     }
-    for (const { file } of [...iommufds, ...files]) yield { id: this.#steps++, call: "close", file };
+    for (const { file } of [...iommufds, ...files, ...dmabufs, ...accesses]) yield { id: this.#steps++, call: "close", file };
     const id = this.#steps++;
     yield { id, call: "open" };
     if (this.#program.hasFailedPins) return;
@@ -129,6 +133,8 @@ export class Generator {
     if (step.call === "close") {
       program.iommufds = program.iommufds.filter(({ file }) => file !== step.file);
       program.files = program.files.filter(({ file }) => file !== step.file);
+      program.dmabufs = program.dmabufs.filter(({ file }) => file !== step.file);
+      program.accesses = program.accesses.filter(({ file }) => file !== step.file);
     } else if (outcome.result >= 0 && step.call === "open") program.iommufds.push(new Iommufd(reference(step.id, "file")));
     else if (outcome.result >= 0 && step.call === "memfd") program.files.push({ file: reference(step.id, "file"), length: step.length });
     else if (step.call === "ioctl" && this.#drawn !== undefined) learnRequest(program, step, outcome, look);
@@ -139,8 +145,9 @@ export class Generator {
 function spoil(scene: Scene, step: RequestStep): RequestStep {
   const { draw } = scene;
   const shape = shapeOf(step.request);
+  if (draw.once(24)) return { ...step, file: drawFile(scene, scene.program.accesses) };
+  if (shape.struct === undefined) return { ...step, at: draw.of(EDGES) };
   if (draw.once(24)) return { ...step, at: drawPlaceOfArgument(draw, shape.length) };
-  if (draw.once(24)) return { ...step, file: drawFile(scene) };
   const { field } = draw.of([...shape.fields.values()]);
   if (field.role.is === "size") return { ...step, ...drawSize(draw, step, shape) };
   return { ...step, fields: { ...step.fields, [field.name]: drawWrong(scene, step.request, step.fields[field.name] ?? 0n, field) } };
@@ -162,13 +169,13 @@ function drawPlaceOfArgument(draw: Draw, length: number): bigint {
   ]);
 }
 
-function drawFile({ draw, program }: Scene): Value {
-  return draw.of([...program.iommufds, ...program.files].map(({ file }) => file).concat([-1n, 100_000n]));
+function drawFile({ draw, program }: Scene, others: readonly { readonly file: Value }[] = []): Value {
+  return draw.of([...program.iommufds, ...program.files, ...program.dmabufs, ...others].map(({ file }) => file).concat([-1n, 100_000n]));
 }
 
 /** A size that is too short, or too long with or without something behind the struct. */
 function drawSize(draw: Draw, step: RequestStep, shape: Shape): Pick<RequestStep, "fields" | "tail"> {
-  const minimum = minimumBytes(requestNumbered(shape.number)!);
+  const minimum = minimumBytes(requestNamed(step.request.split("/")[0]!)!);
   const { length } = shape;
   const tail = draw.of(["00000000", "00000001", "0000000000000000", "0000000000000080", "01"]);
   if (draw.once(3)) return { fields: step.fields, tail };
@@ -215,7 +222,8 @@ function drawWrong(scene: Scene, request: string, value: Value, { role, width }:
         ...program.iommufds.flatMap((other) => other.objects.slice(0, 4)).map((known) => known.value),
       ]);
     case "fd":
-      return drawFile(scene);
+      // Of access objects none is mapped as a file, see `excluded.ts`.
+      return drawFile(scene, role.of === "memfd" ? [] : program.accesses);
     case "pointer":
       return draw.of([0n, DATA_READ_ONLY.at, DATA.at + BigInt(DATA.length), DATA.at + BigInt(DATA.length) - 8n, 2n ** 47n, 2n ** 64n - 8n]);
     case "count":
@@ -230,7 +238,9 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
   const iommufd = program.iommufds.find(({ file }) => file === step.file);
   if (iommufd === undefined) return;
   const given = (name: string) => look(step.fields[name] ?? 0n);
-  if (outcome.result === -ERRNO.EFAULT && /IOAS_MAP|IOAS_COPY|HWPT_ALLOC|TestMockDomain/.test(step.request)) program.hasFailedPins = true;
+  if (outcome.result === -ERRNO.EFAULT && /IOAS_MAP|MAP_DMA|IOAS_COPY|HWPT_ALLOC|TestMockDomain|TestAccess/.test(step.request)) {
+    program.hasFailedPins = true;
+  }
   if (step.request === "IOAS_UNMAP" && (outcome.result === 0 || given("length") > 0n)) {
     const last = given("iova") + given("length") - 1n;
     iommufd.unmapped(given("ioas_id"), given("iova"), last);
@@ -238,6 +248,7 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
   // What has gone without being destroyed, as an automatic page table does.
   const isGone = outcome.result === -ERRNO.ENOENT && /^(DESTROY|TEST_CMD\/TestMdCheckMap)$/.test(step.request);
   if (isGone || (step.request === "DESTROY" && outcome.result === 0)) iommufd.forget(given("id"));
+  learnContainer(iommufd, step, outcome.result, given);
   if (outcome.result < 0) return;
   const got = (name: string) => look(reference(step.id, name));
   for (const { field } of shapeOf(step.request).fields.values()) {
@@ -251,6 +262,10 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid, nesting });
   }
   learnArea(iommufd, step, given, got);
+  learnAccess(program, iommufd, step, given);
+  if (step.request === DMABUF_GET) {
+    program.dmabufs.push({ file: reference(step.id, "file"), length: (given("length") + PAGE - 1n) / PAGE * PAGE });
+  }
   learnPasid(iommufd, step.request, given);
 }
 

@@ -4,19 +4,11 @@
  * @module
  */
 import type { Kernel } from "../../uapi/kernel.ts";
-import {
-  placed,
-  readWidth,
-  requestNumber,
-  requestNumbered,
-  structBytes,
-  structNamed,
-  structOf,
-  widthBytes,
-} from "../../uapi/schema/layout.ts";
+import { placed, readWidth, requestNamed, structBytes, structNamed, structOf, widthBytes } from "../../uapi/schema/layout.ts";
 import type { Field, Request, Struct } from "../../uapi/schema/types.ts";
+import { adoptFile } from "../adopt.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, Memory } from "./memory.ts";
-import type { RequestStep, Step, Value } from "./sequence.ts";
+import { isFile, type RequestStep, type Step, type Value } from "./sequence.ts";
 
 /** Bytes of arguments that are set for each request; those behind stay zero for ever. */
 const ARGUMENT_BYTES = 256;
@@ -26,6 +18,9 @@ const FILLING = 0xa5;
 const UNKNOWN_BYTES = 64;
 /** The file of a reference that leads nowhere. */
 const NO_FILE = -1n;
+
+/** Makes a file and does not tell its number, which is the lowest that was free. */
+export const DMABUF_GET = "TEST_CMD/TestDmabufGet";
 
 /** All that a program sees of one call. */
 export interface Outcome {
@@ -51,6 +46,8 @@ export interface Shape {
   readonly operation: number | undefined;
   /** Where a file is named, if anywhere. */
   readonly fileAt: number | undefined;
+  /** Where the answer has files that were opened. */
+  readonly opens: readonly number[];
   /** Whether a pointer is among them. */
   readonly points: boolean;
 }
@@ -69,9 +66,9 @@ export function shapeOf(request: string): Shape {
   const known = shapes.get(request);
   if (known) return known;
   const [name, variant] = request.split("/") as [string, string?];
-  const number = name.startsWith("0x") ? Number(name) : requestNumber(name);
-  if (number === undefined) throw new Error(`The schema has no request ${name}`);
-  const row = name.startsWith("0x") ? undefined : requestNumbered(number);
+  const row = requestNamed(name);
+  if (row === undefined && !name.startsWith("0x")) throw new Error(`The schema has no request ${name}`);
+  const number = row?.number ?? Number(name);
   const struct = row && structFor(row, variant);
   const fields = new Map((struct ? placed(struct) : []).map((place) => [place.field.name, place]));
   const operation = fields.get("op")?.field.role;
@@ -82,6 +79,7 @@ export function shapeOf(request: string): Shape {
     fields,
     operation: operation?.is === "constant" ? operation.value : undefined,
     fileAt: [...fields.values()].find(({ field }) => field.role.is === "fd" && field.direction === "in")?.at,
+    opens: [...fields.values()].filter(({ field: { role } }) => role.is === "fd" && role.makes).map(({ at }) => at),
     points: [...fields.values()].some(({ field }) => field.role.is === "pointer"),
   };
   shapes.set(request, shape);
@@ -183,7 +181,7 @@ export class Player implements Disposable {
     const left = this.#left.get(value.step);
     if (value.field === "file") return left?.file ?? NO_FILE;
     const place = left?.shape?.fields.get(value.field);
-    if (place === undefined) return 0n;
+    if (place === undefined) return isFile(value.field) ? NO_FILE : 0n;
     return BigInt.asUintN(64, BigInt(readWidth(left!.after!, place.at, place.field.width)) + value.plus);
   }
 
@@ -211,11 +209,34 @@ export class Player implements Disposable {
     const at = step.at ?? ARGUMENTS.at;
     const seen = this.#place(at, length);
     if (shape.points) this.#fill(step.data);
+    const next = step.request === DMABUF_GET ? this.#nextFile() : -1;
     const result = this.kernel.ioctl(fd, shape.number, Number(at));
+    if (result >= 0 && shape.struct !== undefined) this.#left.set(step.id, { shape, after: new DataView(seen.slice().buffer) });
+    if (result >= 0) this.#adoptFiles(shape, seen);
+    if (result >= 0 && next >= 0) this.#adoptUntold(step.id, next);
     const changes = changesOf(this.before, seen);
     const data = shape.points ? this.#dataChanges() : "";
-    if (result >= 0 && shape.struct !== undefined) this.#left.set(step.id, { shape, after: new DataView(seen.slice().buffer) });
     return { result, changes, data };
+  }
+
+  /** Files that a request has opened are the program's; their numbers are no part of the answer. */
+  #adoptFiles(shape: Shape, seen: Uint8Array): void {
+    for (const at of shape.opens) {
+      this.#files.add(adoptFile(this.kernel, new DataView(seen.buffer, seen.byteOffset).getInt32(at, true)));
+      seen.set(this.before.subarray(at, at + 4), at);
+    }
+  }
+
+  /** The number of the next file that is opened. */
+  #nextFile(): number {
+    const fd = this.kernel.eventfd(0, 0);
+    this.kernel.close(fd);
+    return fd;
+  }
+
+  #adoptUntold(id: number, fd: number): void {
+    this.#files.add(adoptFile(this.kernel, fd));
+    this.#left.set(id, { file: BigInt(fd) });
   }
 
   /** The bytes of the request, in {@linkcode Player.before}. */

@@ -57,6 +57,8 @@ export class Iommufd {
   areas: Area[] = [];
   /** PASIDs of its mock devices that are attached. */
   pasids: AttachedPasid[] = [];
+  /** The IOAS of requests of containers. */
+  compatible: bigint | undefined;
 
   constructor(/** The file. */ readonly file: Value) {}
 
@@ -89,6 +91,18 @@ export class Iommufd {
   }
 }
 
+/** An access object of a test request. */
+export interface AccessObject {
+  /** Its file. */
+  readonly file: Value;
+  /** The iommufd that it belongs to. */
+  readonly owner: Iommufd;
+  /** Its IOAS. */
+  ioas: bigint;
+  /** Numbers of ranges that it has pinned, gone ones among them. */
+  pins: Value[];
+}
+
 /** A memory file. */
 export interface MemoryFile {
   /** The file. */
@@ -109,6 +123,10 @@ export class Program {
     return this.iommufds.flatMap(({ objects, gone }) => [...objects, ...gone]).find(({ value }) => value === id)?.id;
   }
 
+  /** Open dma-bufs. */
+  dmabufs: MemoryFile[] = [];
+  /** Open access objects. */
+  accesses: AccessObject[] = [];
   /** Whether pins may be asked for: not after pinning has failed, see `excluded.ts`. */
   hasFailedPins = false;
 }

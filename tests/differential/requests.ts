@@ -18,6 +18,10 @@ export interface Drawn {
   readonly fields: Readonly<Record<string, Value>>;
   /** Words behind pointers. */
   readonly data?: readonly Value[];
+  /** The argument, of a request without a struct. */
+  readonly at?: bigint;
+  /** Bytes behind the struct, hexadecimal. */
+  readonly tail?: string;
 }
 
 /** What the fields of a request are drawn from. */
@@ -88,7 +92,7 @@ function mapFile(scene: Scene): Omit<Drawn, "request"> {
   const { id, areas } = drawIoas(scene);
   const unit = drawUnit(draw);
   const length = drawLength(draw, unit);
-  const file = draw.any(program.files);
+  const file = draw.any(draw.once(3) ? program.dmabufs : program.files);
   const room = (file?.length ?? 0n) - length;
   const start = room > 0n && !draw.once(8) ? unit * BigInt(draw.below(Number(room / unit) + 1)) : draw.of([0n, unit, file?.length ?? 0n]);
   return { fields: { ioas_id: id, fd: file?.file ?? -1n, start, length, ...drawPlace(draw, areas, unit, length) } };

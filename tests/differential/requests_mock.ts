@@ -104,6 +104,10 @@ function checkCache(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { id: drawId(scene, ["device"]), cache_id: BigInt(draw.below(5)), cache: draw.of([0xba_ddadn, 0xba_ddadn, 0n]) } };
 }
 
+function revoke({ draw, program }: Scene): Omit<Drawn, "request"> {
+  return { fields: { dmabuf_fd: draw.any(draw.once(12) ? program.files : program.dmabufs)?.file ?? -1n, revoked: BigInt(draw.below(2)) } };
+}
+
 /** The operations of the test request. */
 export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestAddReserved": { weight: 1, fields: addReserved },
@@ -127,6 +131,11 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestPasidCheckHwpt": { weight: 4, needs: "selftest", fields: checkPasid },
   "TEST_CMD/TestMdCheckMap": { weight: 14, needs: "hwpt", fields: checkMap },
   "TEST_CMD/TestMdCheckRefs": { weight: 8, fields: checkRefs },
+  "TEST_CMD/TestDmabufGet": {
+    weight: 2,
+    fields: ({ draw }) => ({ fields: { length: draw.of([0n, 1n, PAGE, 5000n, 65536n, 2n ** 21n, 2n ** 21n + 1n]) } }),
+  },
+  "TEST_CMD/TestDmabufRevoke": { weight: 2, fields: revoke },
   "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
   "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
   "TEST_CMD/TestMdCheckIotlb": { weight: 4, needs: "hwpt", fields: checkIotlb },

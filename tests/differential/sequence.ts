@@ -6,7 +6,7 @@
  * @module
  */
 
-/** What an earlier step got: a field of its answer, plus a number. `"file"` is the file that it opened. */
+/** What an earlier step got: a field of its answer, plus a number. `"file"` is the file that it opened, and so is a field that ends in `_fd`. */
 export interface Reference {
   /** Which step. */
   readonly step: number;
@@ -73,6 +73,11 @@ export type Step = OpenStep | MemfdStep | CloseStep | RequestStep;
 /** A value that names the answer of a step. */
 export function reference(step: number, field: string, plus = 0n): Reference {
   return { step, field, plus };
+}
+
+/** Whether a value of this name is an open file, whose number is another one on each kernel. */
+export function isFile(field: string): boolean {
+  return field === "file" || field.endsWith("_fd");
 }
 
 /** A value plus a number. */

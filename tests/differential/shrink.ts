@@ -7,7 +7,7 @@
  * @module
  */
 import { shapeOf } from "./play.ts";
-import { reference, type RequestStep, type Step, type Value, valueText } from "./sequence.ts";
+import { isFile, reference, type RequestStep, type Step, type Value, valueText } from "./sequence.ts";
 
 /** Whether something is still wrong: how many steps of these it takes to see it; undefined where nothing is. */
 export type Fails = (steps: readonly Step[]) => number | undefined;
@@ -136,7 +136,7 @@ function literal(steps: readonly Step[], literals: Literals): (value: Value) => 
   const there = new Set(steps.map(({ id }) => id));
   return (value) => {
     if (typeof value === "bigint" || there.has(value.step)) return value;
-    return value.field === "file" ? -1n : literals.get(valueText(value)) ?? 0n;
+    return isFile(value.field) ? -1n : literals.get(valueText(value)) ?? 0n;
   };
 }
 

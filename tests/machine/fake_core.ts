@@ -105,6 +105,31 @@ export class FakeCore implements Core {
     return 0;
   }
 
+  access_copy(): number {
+    return -1;
+  }
+  access_pin(): number {
+    return -EINVAL;
+  }
+  access_unpin(): number {
+    return -EINVAL;
+  }
+  pinned_run(): number {
+    return -1;
+  }
+  take_notice(): number {
+    return -1;
+  }
+  notice_start(): bigint {
+    return 0n;
+  }
+  notice_last(): bigint {
+    return 0n;
+  }
+  restart(): number {
+    return -EINVAL;
+  }
+
   open_iommufd(): number {
     return this.#open({ kind: "iommufd" });
   }

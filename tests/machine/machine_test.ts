@@ -59,7 +59,7 @@ Deno.test("settings that cannot be are refused", () => {
 Deno.test("a misspelt key is refused, and not taken for its default", () => {
   check(
     { pci: [], sead: 3 },
-    "machine.sead is 3, wanted no such key; known are pci, iommu, memory, kernelMemory, rules, limits, sanitizer, seed",
+    "machine.sead is 3, wanted no such key; known are pci, emulated, iommu, memory, kernelMemory, rules, limits, sanitizer, seed",
   );
   check(
     { pci: [{ ...device(), asc: true }] },

@@ -120,6 +120,9 @@ export class FakeBus implements Bus {
   allocate(length: number): Uint8Array {
     return new Uint8Array(length);
   }
+  pin(): never {
+    throw new TypeError("Cannot pin memory on this bus: it is that of a PCI function");
+  }
   raise(vector: number): void {
     this.raised.push(vector);
   }

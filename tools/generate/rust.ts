@@ -102,7 +102,7 @@ function helpers(structs: readonly Struct[]): string {
 export function familyModule(family: Family): string {
   const numbers = family.requests.map(({ name, number, doc }) => `/// Request: ${doc}\npub const ${name}: u32 = ${hex(number)};`);
   const named = constants(family).map(({ name, value, width, names }) =>
-    `/// ${names.doc}\npub const ${name}: ${TYPE[width]} = ${value > 9 ? hex(value) : value};`
+    `/// ${names.doc}\npub const ${name.toUpperCase()}: ${TYPE[width]} = ${value > 9 ? hex(value) : value};`
   );
   const structs = family.structs.map((struct) => {
     const request = family.requests.find((request) => request.struct === struct.name);

@@ -124,11 +124,16 @@ export function extentBytes(extent: Extent, struct: Struct, view: DataView): big
   return (bits + 63n) / 64n * 8n;
 }
 
-const NUMBERS: ReadonlyMap<string, number> = new Map(
-  DESCRIBED.flatMap(({ requests }) => requests.map(({ name, number }) => [name, number])),
+const NAMED: ReadonlyMap<string, Request> = new Map(
+  DESCRIBED.flatMap(({ requests }) => requests.map((request) => [request.name, request])),
 );
+
+/** The request of a name, `"IOAS_MAP"`: also those of groups and containers. */
+export function requestNamed(name: string): Request | undefined {
+  return NAMED.get(name);
+}
 
 /** The number of a request by its name, `"IOAS_MAP"`. */
 export function requestNumber(name: string): number | undefined {
-  return NUMBERS.get(name);
+  return NAMED.get(name)?.number;
 }

@@ -126,7 +126,7 @@ const ACCESSES: readonly Struct[] = [
     flags(names.MOCK_ACCESS_RW_FLAGS, "Whether it writes."),
   ]),
   operation("TEST_OP_ACCESS_REPLACE_IOAS", "Gives an access object another IOAS.", ACCESS, "access_replace_ioas", [
-    input("ioas_id", "u32", id("ioas"), "The IOAS, 0 for none."),
+    input("ioas_id", "u32", id("ioas"), "The IOAS."),
   ]),
 ];
 
@@ -168,10 +168,16 @@ const PASIDS: readonly Struct[] = [
 ];
 
 const DMABUFS: readonly Struct[] = [
-  operation("TEST_OP_DMABUF_GET", "Makes a dma-buf; the request's result is its fd.", NO_ID, "dmabuf_get", [
-    input("length", "u32", { is: "length" }, "Bytes, at most 512 pages."),
-    input("open_flags", "u32", { is: "value" }, "As of open."),
-  ]),
+  operation(
+    "TEST_OP_DMABUF_GET",
+    "Makes a dma-buf, whose fd is the lowest that was free: Linux 7.3 does not answer it.",
+    NO_ID,
+    "dmabuf_get",
+    [
+      input("length", "u32", { is: "length" }, "Bytes, at most 512 pages."),
+      input("open_flags", "u32", { is: "value" }, "As of open."),
+    ],
+  ),
   operation("TEST_OP_DMABUF_REVOKE", "Takes a dma-buf's memory away, or gives it back.", NO_ID, "dmabuf_revoke", [
     input("dmabuf_fd", "s32", fd("dmabuf"), "The dma-buf."),
     input("revoked", "u32", { is: "value" }, "Not 0 to take the memory away."),

@@ -2,7 +2,7 @@
 
 use crate::answer::{address, negative, nothing, number};
 use crate::memory;
-use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Pa, Ram, Rules};
+use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// `boot`: the IOMMU is AMD's, else Intel's.
@@ -29,6 +29,8 @@ pub struct Core {
     pub(crate) kernel: Kernel,
     /// Offset of RAM in the linear memory.
     ram_start: usize,
+    /// The notice that was taken last.
+    pub(crate) notice: Option<Notice>,
 }
 
 /// Lays out the memory and starts the kernel: once in an instance.
@@ -49,7 +51,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
         limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };
-    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start };
+    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start, notice: None };
     // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.
     Vec::<u8>::new().try_reserve_exact(size_of::<Core>() + HANDLE_BYTES).ok()?;
     Some(core)

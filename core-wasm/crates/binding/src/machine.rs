@@ -22,6 +22,9 @@ const PASID_BITS_SHIFT: u32 = 8;
 /// `add_device`: the device asks for pages that are missing.
 const PAGE_REQUESTS: u32 = 32;
 
+/// `add_device`: the device has no IOMMU, its model reaches memory through an access.
+const EMULATED: u32 = 64;
+
 /// By the number that stands for each at the border.
 const RESERVED_KINDS: [ReservedKind; 4] = [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
 
@@ -32,7 +35,7 @@ impl Core {
         number(self.kernel.add_group())
     }
 
-    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+    /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64; in bits 15:8 how
     /// many bits a PASID has. Returns its number, which counts from 0, or −errno.
     pub fn add_device(&mut self, group: u32, requester: u32, flags: u32) -> i32 {
         number(self.kernel.add_device(DeviceConfig {
@@ -47,6 +50,7 @@ impl Core {
                 privileged: flags & PASID_PRIVILEGED != 0,
             },
             page_requests: flags & PAGE_REQUESTS != 0,
+            emulated: flags & EMULATED != 0,
         }))
     }
 
@@ -158,6 +162,52 @@ impl Core {
     /// Notes a transfer that a device gave up, since the page that it asked for is not there.
     pub fn give_up(&mut self, device: u32, pasid: i32, iova: u64, length: u32, write: bool) {
         self.kernel.give_up(device, pasid_of(pasid), iova, u64::from(length), write);
+    }
+
+    /// The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
+    pub fn access_copy(&mut self, device: u32, iova: u64, offset: u32, length: u32, write: bool) -> i32 {
+        let buffer = self.pa_of(offset);
+        refusal(self.kernel.access_copy(device, iova, buffer, u64::from(length), write))
+    }
+
+    /// The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
+    pub fn access_pin(&mut self, device: u32, iova: u64, length: u32, write: bool, id: u32) -> i32 {
+        nothing(self.kernel.access_pin(device, iova, u64::from(length), write, id))
+    }
+
+    /// The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
+    pub fn access_unpin(&mut self, device: u32, id: u32) -> i32 {
+        nothing(self.kernel.access_unpin(device, id))
+    }
+
+    /// A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
+    pub fn pinned_run(&self, device: u32, id: u32, position: u32, length: bool) -> f64 {
+        match self.kernel.pinned_run(device, id, position) {
+            Some(run) if length => run.length as f64,
+            Some(run) => self.offset_of(run.pa),
+            None => -1.0,
+        }
+    }
+
+    /// The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
+    pub fn take_notice(&mut self) -> i32 {
+        self.notice = self.kernel.take_notice();
+        self.notice.map_or(-1, |notice| notice.device as i32)
+    }
+
+    /// First IOVA of the last notice.
+    pub fn notice_start(&self) -> u64 {
+        self.notice.map_or(0, |notice| notice.start)
+    }
+
+    /// Last IOVA of the last notice.
+    pub fn notice_last(&self) -> u64 {
+        self.notice.map_or(0, |notice| notice.last)
+    }
+
+    /// Goes on with the system call that waits for models. Its answer.
+    pub fn restart(&mut self) -> i32 {
+        number(self.kernel.restart())
     }
 
     /// A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.

@@ -43,6 +43,7 @@ impl Program {
                 coherent: true,
                 page_requests: false,
                 pasids: PasidConfig::NONE,
+                emulated: false,
             })
             .expect("memory");
         let argument = kernel.mmap(0, PAGE, 3, 0x22, -1, 0).expect("RAM");

@@ -7,8 +7,7 @@
 //! | VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC | ENOENT | they need a virtual IOMMU |
 //! | IOAS_NOIOMMU_GET_PA | EOPNOTSUPP | a kernel without CONFIG_IOMMUFD_NOIOMMU |
 //!
-//! HWPT_ALLOC in `hwpt.rs` refuses dirty tracking in the same way. VFIO's type1 requests on an iommufd
-//! answer ENOTTY (not built).
+//! HWPT_ALLOC in `hwpt.rs` refuses dirty tracking in the same way.
 
 use crate::object::ObjectKind;
 use crate::request::Call;

@@ -67,7 +67,9 @@ impl Kernel {
                 Ok(pt_id)
             }
             ObjectKind::Ioas => self.change_to_ioas(port, object.index, change),
-            ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => Err(Errno::EINVAL),
+            ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Access | ObjectKind::Reserved => {
+                Err(Errno::EINVAL)
+            }
         }
     }
 

@@ -60,6 +60,10 @@ impl Kernel {
         if self.device(device)?.bound.is_some() {
             return Err(Errno::EINVAL);
         }
+        if self.device(device)?.config.emulated {
+            let bound = self.bind_emulated(device, context)?;
+            return self.keep_bound(file, device, bound);
+        }
         // The id is taken first, as in Linux, and given back on failure.
         let id = self.context_mut(context)?.objects.add(ObjectKind::Device, device)?;
         let claimed = if self.device(device)?.config.coherent { self.claim_group(device, context) } else { Err(Errno::EINVAL) };
@@ -71,7 +75,10 @@ impl Kernel {
         }
         entry.objects.hold(id, 1);
         entry.files += 1;
-        let bound = Bound { context, id };
+        self.keep_bound(file, device, Bound { context, id })
+    }
+
+    fn keep_bound(&mut self, file: u32, device: u32, bound: Bound) -> Result<Bound> {
         self.device_mut(device)?.bound = Some(bound);
         self.device_files.get_mut(file).ok_or(Errno::EIO)?.bound = Some(bound);
         Ok(bound)
@@ -89,7 +96,11 @@ impl Kernel {
 
     /// What the end of a bound fd undoes: interrupts, attachment, the object, the claim of the group, the hold on the iommufd. Never fails.
     pub(crate) fn unbind(&mut self, device: u32, bound: Bound) {
-        self.leave_context(device, bound);
+        if self.device(device).is_ok_and(|device| device.config.emulated) {
+            self.leave_emulated(device, bound);
+        } else {
+            self.leave_context(device, bound);
+        }
         self.put_context(bound.context);
     }
 

@@ -59,6 +59,8 @@ pub struct DeviceConfig {
     pub page_requests: bool,
     /// Its PASIDs.
     pub pasids: PasidConfig,
+    /// It has no IOMMU: its model reaches memory through an access object. Alone in its group.
+    pub emulated: bool,
 }
 
 /// What the PASID capability of a PCI function says (PCI Express Base Specification, 7.8.8).

@@ -1,5 +1,6 @@
 //! An iommufd: its objects, from open until the last file that holds it is closed.
 
+use crate::access::Access;
 use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) nested: Slab<Nested>,
     pub(crate) pages: Slab<Pages>,
     pub(crate) fault_queues: Slab<FaultQueue>,
+    pub(crate) accesses: Slab<Access>,
 }
 
 impl Context {
@@ -38,6 +40,7 @@ impl Context {
             nested: Slab::new(),
             pages: Slab::new(),
             fault_queues: Slab::new(),
+            accesses: Slab::new(),
         }
     }
 
@@ -77,8 +80,8 @@ impl Context {
             ObjectKind::FaultQueue => self.destroy_fault_queue(object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),
-            // Its device is the kernel's, which destroys both.
-            ObjectKind::Selftest | ObjectKind::Reserved => return Err(Errno::EBUSY),
+            // What it has is the kernel's, which destroys both.
+            ObjectKind::Selftest | ObjectKind::Access | ObjectKind::Reserved => return Err(Errno::EBUSY),
         }
         self.objects.remove(id);
         Ok(())

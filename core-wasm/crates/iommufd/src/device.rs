@@ -45,6 +45,8 @@ pub(crate) struct Device {
     pub(crate) bound: Option<Bound>,
     /// What VFIO has attached, by its own account.
     pub(crate) vfio: VfioAttachments,
+    /// Of an emulated device that is bound: its access.
+    pub(crate) access: Option<u32>,
     /// A mock device, which no host described. While it is not bound its place is free.
     pub(crate) mock: Option<Mock>,
     pub(crate) irqs: Irqs,
@@ -72,6 +74,7 @@ impl Device {
             open_files: 0,
             bound: None,
             vfio: VfioAttachments::default(),
+            access: None,
             mock: None,
             irqs: Irqs::default(),
             partial: Vec::new(),

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
 use crate::ioas::{Area, Ioas};
-use crate::pages::{PAGE, Pages};
+use crate::pages::{Backing, PAGE, Pages};
 use crate::slab::Slab;
 use iommu::DomainId;
 use iova::{Range, ReserveError};
@@ -56,7 +56,7 @@ impl Ioas {
         for (done, domain) in self.domains(hwpts).enumerate() {
             if let Err(error) = self.map_area(hardware, domain, pages, range, area) {
                 for domain in self.domains(hwpts).take(done) {
-                    unmap_area(hardware, domain, range);
+                    unmap_area(hardware, domain, range, pages);
                 }
                 pages.unpin(hardware, first, last);
                 return Err(error);
@@ -72,7 +72,7 @@ impl Ioas {
             return;
         }
         for domain in self.domains(hwpts) {
-            unmap_area(hardware, domain, range);
+            unmap_area(hardware, domain, range, pages);
         }
         let (first, last) = area.page_range(range);
         pages.unpin(hardware, first, last);
@@ -80,6 +80,9 @@ impl Ioas {
 
     /// Maps pinned memory in one page table. All or nothing.
     fn map_area(&self, hardware: &mut Hardware, domain: DomainId, pages: &Pages, range: Range, area: Area) -> Result<()> {
+        if pages.revoked {
+            return Ok(());
+        }
         // An area can be no whole pages: COPY looks at the alignment of the whole range alone, as in Linux, where the page table refuses it.
         let Hardware { iommu, ram, .. } = hardware;
         let page_sizes = iommu.page_sizes(domain);
@@ -119,8 +122,8 @@ pub(crate) fn outside(aperture: Range) -> impl Iterator<Item = Range> {
     below.into_iter().chain(above)
 }
 
-fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range) {
-    if hardware.iommu.config().remote {
+fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range, pages: &Pages) {
+    if hardware.iommu.config().remote || pages.revoked {
         return;
     }
     let length = range.last - range.start + 1;
@@ -129,6 +132,19 @@ fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range) {
 }
 
 impl Context {
+    /// Takes the memory of a dma-buf out of all page tables. What was mapped of it stays without memory; what is mapped later has it again.
+    pub(crate) fn revoke(&mut self, hardware: &mut Hardware, revoked: u32) {
+        let Context { ioases, hwpts, pages, .. } = self;
+        let shown = |pages: &Pages| !pages.revoked && matches!(pages.backing, Backing::Dmabuf { dmabuf, .. } if dmabuf == revoked);
+        for (_, ioas) in ioases.iter() {
+            for (range, area) in ioas.space.iter_from(0) {
+                let Some(entry) = pages.get(area.pages).filter(|pages| shown(pages)) else { continue };
+                ioas.domains(hwpts).for_each(|domain| unmap_area(hardware, domain, range, entry));
+            }
+        }
+        pages.iter_mut().filter(|pages| shown(pages)).for_each(|pages| pages.revoked = true);
+    }
+
     /// Shows all areas of its IOAS to a page table, and adds it there.
     ///
     /// EADDRINUSE if an area does not fit its alignment, or an area or an allowed range lies beyond its aperture; what pinning refuses;
@@ -197,8 +213,10 @@ impl Ioas {
 
     /// Undoes [`Self::fill_domain`] for the areas below `end`.
     fn unfill_domain(&self, pages: &mut Slab<Pages>, hardware: &mut Hardware, domain: DomainId, end: u64) {
-        for (range, _) in self.space.iter_from(0).take_while(|(range, _)| range.start < end) {
-            unmap_area(hardware, domain, range);
+        for (range, area) in self.space.iter_from(0).take_while(|(range, _)| range.start < end) {
+            if let Some(pages) = pages.get(area.pages) {
+                unmap_area(hardware, domain, range, pages);
+            }
         }
         if self.hwpts.is_empty() && end > 0 {
             self.unpin_all(pages, hardware, end - 1);

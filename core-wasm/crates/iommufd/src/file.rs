@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, Eventfd};
 use crate::hardware::Memfd;
-use crate::kernel::{HOST_RELEASE, Kernel};
+use crate::kernel::{HOST_RELEASE, HOST_UNMAP, Kernel};
 use crate::plug::Plug;
 use iommu::MemFile;
 use uapi::{Errno, Result};
@@ -19,6 +19,10 @@ pub(crate) enum File {
     Eventfd(u32),
     /// A memfd.
     Memfd(u32),
+    /// A dma-buf.
+    Dmabuf(u32),
+    /// An access object of a test request.
+    Access(u32),
     /// A queue of page faults.
     FaultQueue(QueueFile),
 }
@@ -100,9 +104,14 @@ impl Kernel {
         self.install(File::Memfd(index)).inspect_err(|_| self.hardware.put_memfd(index))
     }
 
-    /// Closes a file descriptor. Returns 0, or [`HOST_RELEASE`] with the device whose bound fd this was. EBADF.
+    /// Closes a file descriptor. Returns 0, or [`HOST_RELEASE`] with the device whose bound fd this was, or [`HOST_UNMAP`]. EBADF.
     pub fn close(&mut self, fd: i32) -> Result<u32> {
         let file = self.file(fd)?;
+        if let Some(device) = self.emulated_of(file)
+            && self.close_emulated(fd, device)? != 0
+        {
+            return Ok(HOST_UNMAP);
+        }
         self.files.remove(fd as u32);
         match file {
             File::Iommufd(context) => self.put_context(context),
@@ -113,6 +122,8 @@ impl Kernel {
                     self.put_queue(context, id);
                 }
             }
+            File::Dmabuf(index) => self.hardware.put_dmabuf(index),
+            File::Access(index) => self.close_access(index),
             File::Device(index) => return Ok(self.close_device(index)),
         }
         Ok(0)
@@ -156,11 +167,13 @@ impl Kernel {
         self.contexts.remove(index);
     }
 
+    /// EMFILE for one file more than the process may have.
     pub(crate) fn check_file_limit(&self) -> Result<()> {
         if self.files.next() >= self.limits.open_files { Err(Errno::EMFILE) } else { Ok(()) }
     }
 
-    fn install(&mut self, file: File) -> Result<u32> {
+    /// Gives a file the lowest free descriptor. ENOMEM.
+    pub(crate) fn install(&mut self, file: File) -> Result<u32> {
         Ok(self.files.insert(file)?)
     }
 }

@@ -1,9 +1,10 @@
 //! What requests work on beside objects: memory, the IOMMU, and the accounting of pinned pages.
 
+use crate::emulated::Waiting;
 use crate::pages::Charge;
 use crate::slab::Slab;
 use alloc::vec::Vec;
-use iommu::{Iommu, MemFile, Ram, Run, UserMemory};
+use iommu::{Iommu, MemFile, Pa, Ram, Run, UserMemory};
 use uapi::{Errno, Result};
 
 /// Bytes of each entry of the lists of pages that limit how many are pinned at once.
@@ -17,6 +18,9 @@ pub(crate) struct Hardware {
     pub(crate) user: UserMemory,
     pub(crate) iommu: Iommu,
     pub(crate) memfds: Slab<Memfd>,
+    pub(crate) dmabufs: Slab<Dmabuf>,
+    /// What a system call has done that waits for models of emulated devices.
+    pub(crate) waiting: Waiting,
     pub(crate) accounts: Accounts,
     /// Pages that Linux would pin at once, for one thing that depends on it: see [`crate::pages::Pages::pin`].
     pub(crate) pages_at_once: u64,
@@ -30,7 +34,27 @@ pub(crate) struct Memfd {
     pub(crate) holders: u32,
 }
 
+/// Memory of a device that is shared by a file, until the device takes it back: its fd holds it, and so do pages of MAP_FILE.
+pub(crate) struct Dmabuf {
+    pub(crate) pa: Pa,
+    pub(crate) length: u64,
+    /// The device has taken the memory back: it cannot be mapped.
+    pub(crate) revoked: bool,
+    pub(crate) holders: u32,
+}
+
 impl Hardware {
+    /// Lets go of a dma-buf.
+    pub(crate) fn put_dmabuf(&mut self, index: u32) {
+        let Some(dmabuf) = self.dmabufs.get_mut(index) else { return };
+        dmabuf.holders -= 1;
+        if dmabuf.holders == 0
+            && let Some(dmabuf) = self.dmabufs.remove(index)
+        {
+            self.ram.put_run(dmabuf.pa, dmabuf.length);
+        }
+    }
+
     /// Lets go of a memfd.
     pub(crate) fn put_memfd(&mut self, index: u32) {
         let Some(memfd) = self.memfds.get_mut(index) else { return };

@@ -62,7 +62,12 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let id = match parent.kind {
         ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request)?,
         ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
-        ObjectKind::Nested | ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Reserved => {
+        ObjectKind::Nested
+        | ObjectKind::Device
+        | ObjectKind::FaultQueue
+        | ObjectKind::Selftest
+        | ObjectKind::Access
+        | ObjectKind::Reserved => {
             return Err(Errno::EINVAL);
         }
     };

@@ -46,6 +46,7 @@ impl Kernel {
         self.check_sets(report);
         self.check_eventfds(report)?;
         self.check_memfds(report)?;
+        self.check_dmabufs(report)?;
         for (index, context) in self.contexts.iter() {
             self.check_context(report, index, context)?;
         }

@@ -1,5 +1,6 @@
 //! I/O address spaces: areas of IOVA, each a piece of some memory, and the page tables that show them to devices.
 
+use crate::access::Attached;
 use crate::hwpt::Hwpt;
 use crate::pages::{Backing, PAGE, Pages};
 use crate::request::Call;
@@ -42,20 +43,23 @@ pub(crate) struct Ioas {
     pub(crate) hwpts: Vec<u32>,
     /// What IOVAs, lengths and offsets are multiples of.
     pub(crate) alignment: u64,
+    /// Its accesses, in the order they came.
+    pub(crate) accesses: Vec<Attached>,
     /// Only pages of the smallest size go into page tables.
     pub(crate) small_pages: bool,
 }
 
 impl Ioas {
     pub(crate) const fn new(id: u32) -> Self {
-        Self { id, space: IovaSpace::new(), hwpts: Vec::new(), alignment: 1, small_pages: false }
+        Self { id, space: IovaSpace::new(), hwpts: Vec::new(), alignment: 1, accesses: Vec::new(), small_pages: false }
     }
 
-    /// Sets the alignment that page tables and options ask for. EADDRINUSE if it rises and an area does not fit it; nothing changed then.
+    /// Sets the alignment that page tables, accesses and options ask for. EADDRINUSE if it rises and an area does not fit it; nothing changed then.
     pub(crate) fn update_alignment(&mut self, hwpts: &Slab<Hwpt>) -> Result<()> {
         let options = if self.small_pages { PAGE } else { 1 };
         let smallest = self.hwpts.iter().filter_map(|&hwpt| hwpts.get(hwpt)).map(|hwpt| hwpt.smallest_page);
-        let alignment = smallest.fold(options, u64::max);
+        let accesses = self.accesses.iter().map(|attached| attached.alignment);
+        let alignment = smallest.chain(accesses).fold(options, u64::max);
         if alignment > self.alignment {
             self.check_alignment(alignment)?;
         }
@@ -121,6 +125,6 @@ pub(crate) fn change_process(call: &mut Call) -> Result<()> {
         return Err(Errno::EOPNOTSUPP);
     }
     let context = call.context()?;
-    let from_process = |pages: &Pages| matches!(pages.backing, Backing::User(_));
-    if context.pages.iter().any(|(_, pages)| from_process(pages)) { Err(Errno::EINVAL) } else { Ok(()) }
+    let is_file = |pages: &Pages| matches!(pages.backing, Backing::File { .. } | Backing::NoMemory { .. });
+    if !context.pages.iter().all(|(_, pages)| is_file(pages)) { Err(Errno::EINVAL) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 use crate::config::{Config, Limits, Rules};
 use crate::context::Context;
 use crate::device::Device;
+use crate::emulated::WAITS;
 use crate::eventfd::Eventfd;
 use crate::file::{DeviceFile, File};
 use crate::group::{AttachSet, Group};
@@ -10,6 +11,7 @@ use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
 use crate::hot_reset::ResetBus;
 use crate::page_request::Responses;
 use crate::sanitizer::Sanitizer;
+use crate::selftest::AccessFile;
 use crate::slab::{LowestSlab, Slab};
 use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Iommu, Ram, UserMemory};
@@ -21,6 +23,9 @@ pub const HOST_RESET: u32 = 0x4000_0000;
 pub const HOST_RELEASE: u32 = 0x2000_0000;
 /// Set in the answer of a request: the host resets the models of all devices on the bus of the device in the low bits, then answers 0.
 pub const HOST_HOT_RESET: u32 = 0x1000_0000;
+
+/// The answer of a request or of close that waits: the host tells models of emulated devices to let go of memory, then calls [`Kernel::restart`].
+pub const HOST_UNMAP: u32 = 0x0800_0000;
 
 /// First number of an fd: the three standard ones are taken.
 const FIRST_FD: u32 = 3;
@@ -34,6 +39,7 @@ pub struct Kernel {
     pub(crate) contexts: Slab<Context>,
     pub(crate) device_files: Slab<DeviceFile>,
     pub(crate) eventfds: Slab<Eventfd>,
+    pub(crate) access_files: Slab<AccessFile>,
     pub(crate) devices: Vec<Device>,
     pub(crate) groups: Vec<Group>,
     pub(crate) sets: Vec<AttachSet>,
@@ -58,11 +64,22 @@ impl Kernel {
         let pages_at_once = PAGE_LIST / PAGE_ENTRY;
         let iommu = Iommu::new(config.iommu)?;
         Ok(Kernel {
-            hardware: Hardware { ram, user: UserMemory::new(), iommu, memfds: Slab::new(), accounts, pages_at_once, runs },
+            hardware: Hardware {
+                ram,
+                user: UserMemory::new(),
+                iommu,
+                memfds: Slab::new(),
+                dmabufs: Slab::new(),
+                waiting: Default::default(),
+                accounts,
+                pages_at_once,
+                runs,
+            },
             files: LowestSlab::new(FIRST_FD),
             contexts: Slab::new(),
             device_files: Slab::new(),
             eventfds: Slab::new(),
+            access_files: Slab::new(),
             devices: Vec::new(),
             groups: Vec::new(),
             sets: Vec::new(),
@@ -78,12 +95,18 @@ impl Kernel {
 
     /// One request to a file. `argument` is the address of the request's struct.
     ///
-    /// Returns 0 or more, or [`HOST_RESET`] or [`HOST_HOT_RESET`] with a device. EBADF; ENOTTY for a file without requests or a request that it does not know.
+    /// Returns 0 or more, or [`HOST_RESET`] or [`HOST_HOT_RESET`] with a device, or [`HOST_UNMAP`]. EBADF; ENOTTY for a file without requests or a request that it does not know.
     pub fn ioctl(&mut self, fd: i32, request: u32, argument: u64) -> Result<u32> {
         match self.file(fd)? {
-            File::Iommufd(context) => self.iommufd_ioctl(context, request, argument),
-            File::Device(file) => self.device_ioctl(file, request, argument),
-            File::Eventfd(_) | File::Memfd(_) | File::FaultQueue(_) => Err(Errno::ENOTTY),
+            File::Iommufd(context) => {
+                let result = self.iommufd_ioctl(context, request, argument);
+                if result == Err(WAITS) { self.wait_in_ioctl(fd, request, argument) } else { result }
+            }
+            File::Device(file) => {
+                let result = self.device_ioctl(file, request, argument);
+                if result == Err(WAITS) { self.wait_in_ioctl(fd, request, argument) } else { result }
+            }
+            File::Eventfd(_) | File::Memfd(_) | File::Access(_) | File::Dmabuf(_) | File::FaultQueue(_) => Err(Errno::ENOTTY),
         }
     }
 

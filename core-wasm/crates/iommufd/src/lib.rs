@@ -22,13 +22,16 @@
 extern crate alloc;
 
 mod absent;
+mod access;
 mod attach;
 mod bind;
 mod config;
+mod container;
 mod context;
 mod copy;
 mod device;
 mod domains;
+mod emulated;
 mod eventfd;
 mod fault_queue;
 mod file;
@@ -65,11 +68,12 @@ mod vfio;
 mod vfio_attach;
 
 pub use config::{Config, DeviceConfig, GroupIoas, IrqConfig, Limits, PasidConfig, RegionConfig, ReservedKind, Rules};
+pub use emulated::Notice;
 pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 pub use hot_reset::ResetFunction;
 pub use invariants::Violation;
 pub use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, Kind, Pa, Ram};
-pub use kernel::{HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, Kernel};
+pub use kernel::{HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, HOST_UNMAP, Kernel};
 pub use page_request::{Answered, PageRequest, PageResponse};
 pub use sanitizer::AreaChange;
 pub use usage::Usage;

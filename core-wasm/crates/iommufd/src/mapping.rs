@@ -11,7 +11,7 @@ use crate::kernel::Kernel;
 use crate::pages::{Backing, Charge, PAGE, Pages};
 use crate::request::Call;
 use crate::slab::Slab;
-use iommu::Prot;
+use iommu::{Pa, Prot};
 use iova::{FixedError, InsertError, PlaceError, Range};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
@@ -82,14 +82,14 @@ pub(crate) fn map(call: &mut Call) -> Result<()> {
     call.respond(&answer)
 }
 
-/// IOAS_MAP_FILE: maps memory of a memfd.
+/// IOAS_MAP_FILE: maps memory of a memfd or a dma-buf.
 pub(crate) fn map_file(call: &mut Call) -> Result<()> {
     let mut request = api::IoasMapFile::read(call.bytes()?);
     let target = Target::from_flags(request.flags, 0, request.iova, [request.length])?;
     let ioas = call.context()?.objects.index(request.ioas_id, crate::object::ObjectKind::Ioas)?;
     let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    request.start.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
-    let backing = call.kernel.backing_of(request.fd, request.start & !(PAGE - 1))?;
+    let last = request.start.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    let backing = call.kernel.backing_of(request.fd, request.start & !(PAGE - 1), last)?;
     let (context, hardware) = call.parts()?;
     request.iova = map_new(context, hardware, ioas, backing, request.start % PAGE, request.length, target)?;
     let mut answer = [0; api::IoasMapFile::SIZE];
@@ -98,10 +98,18 @@ pub(crate) fn map_file(call: &mut Call) -> Result<()> {
 }
 
 impl Kernel {
-    /// What can be mapped of an fd. EBADF. Whether it has memory is found out when that is pinned.
-    fn backing_of(&self, fd: i32, start: u64) -> Result<Backing> {
+    /// What can be mapped of an fd, up to byte `last`. EBADF; of a dma-buf EINVAL beyond its end, ENODEV if it is revoked. Whether others have memory
+    /// is found out when that is pinned.
+    fn backing_of(&self, fd: i32, start: u64, last: u64) -> Result<Backing> {
         match self.file(fd)? {
             File::Memfd(memfd) => Ok(Backing::File { memfd, start }),
+            File::Dmabuf(dmabuf) => {
+                let entry = self.hardware.dmabufs.get(dmabuf).ok_or(Errno::EIO)?;
+                if entry.length <= last {
+                    return Err(Errno::EINVAL);
+                }
+                if entry.revoked { Err(Errno::ENODEV) } else { Ok(Backing::Dmabuf { dmabuf, start, pa: Pa(entry.pa.0 + start) }) }
+            }
             _ => Ok(Backing::NoMemory { start }),
         }
     }
@@ -109,7 +117,7 @@ impl Kernel {
 
 /// Maps memory that is not mapped yet. Returns the IOVA.
 #[inline]
-fn map_new(
+pub(crate) fn map_new(
     context: &mut Context,
     hardware: &mut Hardware,
     ioas: u32,
@@ -121,13 +129,10 @@ fn map_new(
     if length == 0 || length > LENGTH_MAX {
         return Err(Errno::EINVAL);
     }
-    let charge = if hardware.accounts.limit.is_none() { Charge::None } else { context.charge };
+    let unlimited = hardware.accounts.limit.is_none() || matches!(backing, Backing::Dmabuf { .. });
+    let charge = if unlimited { Charge::None } else { context.charge };
     let pages = context.pages.insert(Pages::new(backing, target.writes(), charge))?;
-    if let Backing::File { memfd, .. } = backing
-        && let Some(memfd) = hardware.memfds.get_mut(memfd)
-    {
-        memfd.holders += 1;
-    }
+    hold_file(hardware, backing);
     let result = map_pieces(context, hardware, ioas, &[Piece { pages, start_byte, length }], length, target);
     if result.is_err() {
         put_pages(&mut context.pages, hardware, pages);
@@ -146,8 +151,22 @@ pub(crate) fn put_pages(pages: &mut Slab<Pages>, hardware: &mut Hardware, index:
     debug_assert!(entry.pins().is_empty(), "nobody holds pages that are pinned");
     let backing = entry.backing;
     pages.remove(index);
-    if let Backing::File { memfd, .. } = backing {
-        hardware.put_memfd(memfd);
+    match backing {
+        Backing::File { memfd, .. } => hardware.put_memfd(memfd),
+        Backing::Dmabuf { dmabuf, .. } => hardware.put_dmabuf(dmabuf),
+        Backing::User(_) | Backing::NoMemory { .. } => {}
+    }
+}
+
+/// Pages of a file hold it.
+fn hold_file(hardware: &mut Hardware, backing: Backing) {
+    let holders = match backing {
+        Backing::File { memfd, .. } => hardware.memfds.get_mut(memfd).map(|memfd| &mut memfd.holders),
+        Backing::Dmabuf { dmabuf, .. } => hardware.dmabufs.get_mut(dmabuf).map(|dmabuf| &mut dmabuf.holders),
+        Backing::User(_) | Backing::NoMemory { .. } => None,
+    };
+    if let Some(holders) = holders {
+        *holders += 1;
     }
 }
 

@@ -22,11 +22,11 @@ impl Kernel {
                 let file = &hardware.memfds.get(index).ok_or(Errno::EIO)?.file;
                 hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, offset)))
             }
-            File::Eventfd(_) | File::FaultQueue(_) => Err(Errno::ENODEV),
+            File::Eventfd(_) | File::FaultQueue(_) | File::Access(_) => Err(Errno::ENODEV),
             // Nothing of an iommufd can be mapped yet.
             File::Iommufd(_) if flags & MAP_SHARED != 0 && prot & PROT_EXEC != 0 => Err(Errno::EPERM),
             File::Iommufd(_) if flags & MAP_SHARED != 0 => Err(Errno::ENXIO),
-            File::Iommufd(_) | File::Device(_) => Err(Errno::EINVAL),
+            File::Iommufd(_) | File::Device(_) | File::Dmabuf(_) => Err(Errno::EINVAL),
         }
     }
 

@@ -18,18 +18,21 @@ pub(crate) enum ObjectKind {
     FaultQueue,
     /// A test object: it has a mock device.
     Selftest,
+    /// A user of an IOAS without an IOMMU.
+    Access,
     /// Nothing yet: the id is taken, and no request finds it.
     Reserved,
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [ObjectKind; 7] = [
+    pub(crate) const ALL: [ObjectKind; 8] = [
         ObjectKind::Ioas,
         ObjectKind::Hwpt,
         ObjectKind::Nested,
         ObjectKind::Device,
         ObjectKind::FaultQueue,
         ObjectKind::Selftest,
+        ObjectKind::Access,
         ObjectKind::Reserved,
     ];
     pub(crate) const COUNT: usize = Self::ALL.len();

@@ -1,8 +1,11 @@
 //! OPTION: settings of an iommufd and of an IOAS.
 
 use crate::context::Context;
+use crate::hwpt::Hwpt;
+use crate::ioas::Ioas;
 use crate::pages::Charge;
 use crate::request::Call;
+use crate::slab::Slab;
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -24,6 +27,21 @@ pub(crate) fn option(call: &mut Call) -> Result<()> {
     }
     // Linux writes the value back whichever way it went.
     call.respond_at(VAL64, &request.val64.to_le_bytes())
+}
+
+impl Ioas {
+    /// Lets page tables have pages of the smallest size alone, or not any more. EINVAL where they have others already, EADDRINUSE for areas that
+    /// are no whole pages; nothing changed then.
+    pub(crate) fn set_small_pages(&mut self, hwpts: &Slab<Hwpt>, small: bool) -> Result<()> {
+        if small && self.small_pages {
+            return Ok(());
+        }
+        if small && !self.hwpts.is_empty() && !self.space.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        let before = core::mem::replace(&mut self.small_pages, small);
+        self.update_alignment(hwpts).inspect_err(|_| self.small_pages = before)
+    }
 }
 
 /// Whom pinned memory is charged to: 0 the user, 1 the process. Only before there are objects.
@@ -54,15 +72,7 @@ fn huge_pages(context: &mut Context, request: &mut api::Option) -> Result<()> {
     let ioas = ioases.get_mut(index).ok_or(Errno::EIO)?;
     match (request.op, request.val64) {
         (api::OPTION_OP_GET, _) => request.val64 = u64::from(!ioas.small_pages),
-        (api::OPTION_OP_SET, 0) if ioas.small_pages => {}
-        (api::OPTION_OP_SET, 0) if !ioas.hwpts.is_empty() && !ioas.space.is_empty() => return Err(Errno::EINVAL),
-        (api::OPTION_OP_SET, 0 | 1) => {
-            let before = core::mem::replace(&mut ioas.small_pages, request.val64 == 0);
-            if let Err(error) = ioas.update_alignment(hwpts) {
-                ioas.small_pages = before;
-                return Err(error);
-            }
-        }
+        (api::OPTION_OP_SET, 0 | 1) => ioas.set_small_pages(hwpts, request.val64 == 0)?,
         (api::OPTION_OP_SET, _) => return Err(Errno::EINVAL),
         _ => return Err(Errno::EOPNOTSUPP),
     }

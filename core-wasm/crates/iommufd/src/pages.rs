@@ -1,10 +1,11 @@
 //! Memory that areas map: what it is, and which of its pages are pinned.
 //!
-//! Areas share it: COPY makes further areas of the same memory. A page is pinned once, as long as one area with a page table covers it, and
-//! accounted once.
+//! Areas share it: COPY makes further areas of the same memory. A page is pinned once, as long as one area with a page table or an access
+//! covers it, and accounted once.
 
 use crate::hardware::Hardware;
 use crate::pins::{Pin, Pins};
+use alloc::vec::Vec;
 use iommu::{FRAME_LG2, Pa, Run};
 use uapi::{Errno, Result};
 
@@ -29,6 +30,8 @@ pub(crate) enum Backing {
     User(u64),
     /// A memfd, from this offset on.
     File { memfd: u32, start: u64 },
+    /// A dma-buf, from this offset on, and where that is. It is mapped as it is, without pins.
+    Dmabuf { dmabuf: u32, start: u64, pa: Pa },
     /// A file that has no memory to pin: refused when it would be.
     NoMemory { start: u64 },
 }
@@ -37,7 +40,7 @@ impl Backing {
     /// The address that automatic placement goes by.
     pub(crate) fn address(self) -> u64 {
         match self {
-            Backing::User(start) | Backing::File { start, .. } | Backing::NoMemory { start } => start,
+            Backing::User(start) | Backing::File { start, .. } | Backing::Dmabuf { start, .. } | Backing::NoMemory { start } => start,
         }
     }
 }
@@ -48,6 +51,8 @@ pub(crate) struct Pages {
     /// Whether areas may let devices write.
     pub(crate) writable: bool,
     pub(crate) charge: Charge,
+    /// Of a dma-buf: the device has taken the memory back since, so that no page table has it any more.
+    pub(crate) revoked: bool,
     /// Areas, and requests that are about to make one.
     pub(crate) holders: u32,
     pub(crate) pins: Pins,
@@ -55,14 +60,14 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) const fn new(backing: Backing, writable: bool, charge: Charge) -> Self {
-        Self { backing, writable, charge, holders: 1, pins: Pins::None }
+        Self { backing, writable, charge, revoked: false, holders: 1, pins: Pins::None }
     }
 
-    /// Pins pages `first..=last`, numbered from the start of this memory, for one more area. All or nothing: EFAULT or EINVAL for memory
+    /// Pins pages `first..=last`, numbered from the start of this memory, for one more area or access. All or nothing: EFAULT or EINVAL for memory
     /// that cannot be pinned, ENOMEM beyond the limit or without room. Memory of a remote IOMMU is pinned by whoever has that.
     #[inline]
     pub(crate) fn pin(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
-        if hardware.iommu.config().remote {
+        if hardware.iommu.config().remote || self.is_dmabuf() {
             return Ok(());
         }
         match self.pins {
@@ -75,7 +80,7 @@ impl Pages {
     fn pin_first(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
         let mut runs = core::mem::take(&mut hardware.runs);
         runs.clear();
-        let result = self.resolve(hardware, first, last, &mut runs).and_then(|()| {
+        let result = self.resolve(hardware, first, last, self.writable, &mut runs).and_then(|()| {
             self.pins = Pins::from_runs(first, &runs)?;
             if let Err(error) = hardware.accounts.add(self.charge, last - first + 1) {
                 self.pins = Pins::None;
@@ -98,7 +103,7 @@ impl Pages {
         let mut runs = core::mem::take(&mut hardware.runs);
         for (gap_first, gap_last) in self.pins.gaps(first, last) {
             runs.clear();
-            result = self.resolve(hardware, gap_first, gap_last, &mut runs).and_then(|()| next.push_runs(gap_first, &runs));
+            result = self.resolve(hardware, gap_first, gap_last, self.writable, &mut runs).and_then(|()| next.push_runs(gap_first, &runs));
             if result.is_err() {
                 break;
             }
@@ -119,7 +124,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Gives back what [`Self::pin`] did for one area. Never fails, never allocates.
+    /// Gives back what [`Self::pin`] did for one area or access. Never fails, never allocates.
     pub(crate) fn unpin(&mut self, hardware: &mut Hardware, first: u64, last: u64) {
         let mut freed = 0;
         for pin in self.pins.range_mut(first, last) {
@@ -133,14 +138,25 @@ impl Pages {
         hardware.accounts.sub(self.charge, freed);
     }
 
-    /// The memory of bytes `first..=last`, numbered from the start of this memory; their pages are pinned.
+    /// Whether this is memory of a dma-buf.
+    #[inline]
+    pub(crate) fn is_dmabuf(&self) -> bool {
+        matches!(self.backing, Backing::Dmabuf { .. })
+    }
+
+    /// The memory of bytes `first..=last`, numbered from the start of this memory; their pages are pinned, or of a dma-buf that is not revoked.
     pub(crate) fn pinned_runs(&self, first: u64, last: u64) -> impl Iterator<Item = Run> {
-        self.pins.range(first / PAGE, last / PAGE).iter().map(move |pin| {
+        let shared = match self.backing {
+            Backing::Dmabuf { pa, .. } if !self.revoked => Some(Run { pa: Pa(pa.0 + first), length: last - first + 1 }),
+            _ => None,
+        };
+        let pinned = self.pins.range(first / PAGE, last / PAGE).iter().map(move |pin| {
             let start = pin.first * PAGE;
             let from = start.max(first);
             let to = (pin.last() * PAGE + (PAGE - 1)).min(last);
             Run { pa: Pa(pin.pa.0 + (from - start)), length: to - from + 1 }
-        })
+        });
+        pinned.chain(shared)
     }
 
     /// How often the page at `pa` is pinned by this memory.
@@ -154,8 +170,24 @@ impl Pages {
         self.pins.as_slice()
     }
 
-    /// Appends the memory of pages `first..=last` to `runs`.
-    fn resolve(&self, hardware: &Hardware, first: u64, last: u64, runs: &mut alloc::vec::Vec<Run>) -> Result<()> {
+    /// Appends the memory of pages `first..=last` to `runs`: of those that are pinned what is pinned, of others what would be, to be written or
+    /// read.
+    pub(crate) fn memory_of(&self, hardware: &Hardware, first: u64, last: u64, write: bool, runs: &mut Vec<Run>) -> Result<()> {
+        let mut at = first;
+        for pin in self.pins.range(first, last) {
+            if at < pin.first {
+                self.resolve(hardware, at, pin.first - 1, write, runs)?;
+            }
+            let (from, to) = (pin.first.max(first), pin.last().min(last));
+            runs.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            runs.push(Run { pa: Pa(pin.pa.0 + (from - pin.first) * PAGE), length: (to - from + 1) * PAGE });
+            at = to + 1;
+        }
+        if at <= last { self.resolve(hardware, at, last, write, runs) } else { Ok(()) }
+    }
+
+    /// Appends the memory of pages `first..=last`, to be written or read, to `runs`.
+    fn resolve(&self, hardware: &Hardware, first: u64, last: u64, write: bool, runs: &mut Vec<Run>) -> Result<()> {
         // No overflow in counts of bytes: the whole memory was measured in bytes when it was mapped.
         let (offset, length) = (first * PAGE, (last - first + 1) * PAGE);
         match self.backing {
@@ -165,7 +197,7 @@ impl Pages {
                     // Linux pins so many pages at once, and looks at their end before it looks for memory.
                     return Err(if length / PAGE <= hardware.pages_at_once { Errno::EOVERFLOW } else { Errno::EFAULT });
                 }
-                hardware.user.resolve(va, length, self.writable, runs)
+                hardware.user.resolve(va, length, write, runs)
             }
             Backing::File { memfd, start } => {
                 let file = &hardware.memfds.get(memfd).ok_or(Errno::EIO)?.file;
@@ -177,7 +209,7 @@ impl Pages {
                 runs.push(file.run(at, length)?);
                 Ok(())
             }
-            Backing::NoMemory { .. } => Err(Errno::EINVAL),
+            Backing::Dmabuf { .. } | Backing::NoMemory { .. } => Err(Errno::EINVAL),
         }
     }
 }

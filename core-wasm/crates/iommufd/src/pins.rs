@@ -15,7 +15,7 @@ pub(crate) struct Pin {
     pub(crate) count: u64,
     /// Where the first page is; the others follow.
     pub(crate) pa: Pa,
-    /// Areas with a page table that cover it.
+    /// Areas with a page table, and ranges of accesses, that cover it.
     pub(crate) holders: u32,
 }
 
@@ -86,6 +86,14 @@ impl Pins {
             pins.push(rest);
         }
         Ok(Pins::Many(pins))
+    }
+
+    /// Cuts the stretch with pages `at - 1` and `at` between them. ENOMEM.
+    pub(crate) fn cut(&mut self, at: u64) -> Result<()> {
+        if self.range(at, at).first().is_some_and(|pin| pin.first < at) {
+            *self = self.split_for(at, at)?;
+        }
+        Ok(())
     }
 
     /// The parts of `first..=last` that are not pinned.

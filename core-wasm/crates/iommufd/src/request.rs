@@ -12,7 +12,7 @@ use uapi::{Errno, Result, size_rule};
 
 /// Room for the largest struct.
 const STRUCT_MAX: usize = test_api::TestCmd::SIZE;
-/// The first request number. Below it and beyond the table are VFIO's older requests, which are not here.
+/// The first request number. Below it and beyond the table are VFIO's older requests, which `container.rs` answers.
 const FIRST: u32 = api::DESTROY;
 
 /// A request: its struct, and what answers it once the struct has been copied in.
@@ -118,7 +118,7 @@ impl Kernel {
     /// Finds the handler, applies the size rule, copies the struct in and runs the handler.
     pub(crate) fn iommufd_ioctl(&mut self, context: u32, request: u32, argument: u64) -> Result<u32> {
         // As in Linux the low byte selects the row, and the whole number is compared only after the size could be read.
-        let op = row_of(request, self.hardware.iommu.config().kind).ok_or(Errno::ENOTTY)?;
+        let Some(op) = row_of(request, self.hardware.iommu.config().kind) else { return self.container_ioctl(context, request, argument) };
         let mut size = [0; 4];
         self.hardware.copy_in(argument, &mut size)?;
         if op.number != request {

@@ -87,6 +87,13 @@ impl<T> Slab<T> {
         })
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| match slot {
+            Slot::Taken(value) => Some(value),
+            Slot::Free(_) => None,
+        })
+    }
+
     /// One more than the highest number that was ever in use.
     pub(crate) fn span(&self) -> usize {
         self.slots.len()

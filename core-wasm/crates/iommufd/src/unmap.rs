@@ -1,5 +1,6 @@
 //! IOAS_UNMAP: whole areas go. Never allocates.
 
+use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
 use crate::ioas::Ioas;
@@ -17,16 +18,17 @@ pub(crate) fn unmap(call: &mut Call) -> Result<()> {
     let mut request = api::IoasUnmap::read(call.bytes()?);
     let (context, hardware) = call.parts()?;
     let index = context.objects.index(request.ioas_id, ObjectKind::Ioas)?;
-    let ioas = context.ioases.get_mut(index).ok_or(Errno::EIO)?;
+    let mut unmapped = 0;
     if request.iova == 0 && request.length == u64::MAX {
-        request.length = ioas.unmap_all(&context.hwpts, &mut context.pages, hardware);
+        context.unmap_range(hardware, index, Range::ALL, &mut unmapped)?;
     } else {
         let range = range_of(request.iova, request.length)?;
-        request.length = ioas.unmap_range(&context.hwpts, &mut context.pages, hardware, range)?;
-        if request.length == 0 {
+        context.unmap_range(hardware, index, range, &mut unmapped)?;
+        if unmapped == 0 {
             return Err(Errno::ENOENT);
         }
     }
+    request.length = unmapped;
     let mut answer = [0; api::IoasUnmap::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
@@ -40,16 +42,51 @@ fn range_of(iova: u64, length: u64) -> Result<Range> {
     Ok(Range { start: iova, last: iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)? })
 }
 
+impl Context {
+    /// Removes all areas in `range`; users of accesses are told before, one area after the other. Adds the bytes removed to `unmapped`, also when
+    /// it fails: ENOENT at the first area that reaches out of the range; those before it are gone.
+    #[inline]
+    pub(crate) fn unmap_range(&mut self, hardware: &mut Hardware, ioas: u32, range: Range, unmapped: &mut u64) -> Result<()> {
+        let entry = self.ioases.get_mut(ioas).ok_or(Errno::EIO)?;
+        if entry.accesses.is_empty() {
+            return entry.unmap_range(&self.hwpts, &mut self.pages, hardware, range, unmapped);
+        }
+        self.unmap_accessed(hardware, ioas, range, unmapped)
+    }
+
+    fn unmap_accessed(&mut self, hardware: &mut Hardware, ioas: u32, range: Range, unmapped: &mut u64) -> Result<()> {
+        // What was done before models were told.
+        *unmapped = core::mem::take(&mut hardware.waiting.unmapped);
+        loop {
+            let entry = self.ioases.get(ioas).ok_or(Errno::EIO)?;
+            let Some((area, _)) = entry.space.first_from(range.start).filter(|(area, _)| area.start <= range.last) else { return Ok(()) };
+            if area.start < range.start || range.last < area.last {
+                return Err(Errno::ENOENT);
+            }
+            // Test users let go at once; of models it is known when the host has told them.
+            if self.has_pins(ioas, area) {
+                self.notify_unmap(hardware, ioas, area)?;
+                if self.has_pins(ioas, area) {
+                    return Err(hardware.waiting.ask_again(*unmapped));
+                }
+            }
+            hardware.waiting.next_area();
+            let entry = self.ioases.get_mut(ioas).ok_or(Errno::EIO)?;
+            entry.unmap_range(&self.hwpts, &mut self.pages, hardware, area, unmapped)?;
+        }
+    }
+}
+
 impl Ioas {
-    /// Removes all areas in `range`. ENOENT at the first one that reaches out of it; those before it are gone. Returns the bytes removed.
-    pub(crate) fn unmap_range(
+    /// Removes all areas in `range`, in which nobody has pins. Otherwise as [`Context::unmap_range`].
+    fn unmap_range(
         &mut self,
         hwpts: &Slab<Hwpt>,
         pages: &mut Slab<Pages>,
         hardware: &mut Hardware,
         range: Range,
-    ) -> Result<u64> {
-        let mut unmapped = 0_u64;
+        unmapped: &mut u64,
+    ) -> Result<()> {
         while let Some((area_range, area)) = self.space.first_from(range.start).filter(|(found, _)| found.start <= range.last) {
             if area_range.start < range.start || range.last < area_range.last {
                 return Err(Errno::ENOENT);
@@ -59,15 +96,14 @@ impl Ioas {
                 self.unfill_area(hwpts, entry, hardware, area_range, area);
             }
             put_pages(pages, hardware, area.pages);
-            unmapped = unmapped.wrapping_add(area_range.last - area_range.start + 1);
+            *unmapped = unmapped.wrapping_add(area_range.last - area_range.start + 1);
         }
-        Ok(unmapped)
+        Ok(())
     }
 
-    /// Removes all areas. Returns the bytes removed.
-    pub(crate) fn unmap_all(&mut self, hwpts: &Slab<Hwpt>, pages: &mut Slab<Pages>, hardware: &mut Hardware) -> u64 {
-        let all = Range { start: 0, last: u64::MAX };
+    /// Removes all areas.
+    pub(crate) fn unmap_all(&mut self, hwpts: &Slab<Hwpt>, pages: &mut Slab<Pages>, hardware: &mut Hardware) {
         // No area reaches out of everything.
-        self.unmap_range(hwpts, pages, hardware, all).unwrap_or(0)
+        let _ = self.unmap_range(hwpts, pages, hardware, Range::ALL, &mut 0);
     }
 }

@@ -20,6 +20,12 @@ impl Kernel {
         if request.flags & !api::DEVICE_ATTACH_PASID != 0 {
             return Err(Errno::EINVAL);
         }
+        if self.device(device)?.config.emulated {
+            if request.flags & api::DEVICE_ATTACH_PASID != 0 {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            return self.answer_emulated(device, bound, request.pt_id, argument);
+        }
         let id = if request.flags & api::DEVICE_ATTACH_PASID == 0 {
             self.attach_plain(device, bound, request.pt_id)?
         } else {
@@ -30,6 +36,17 @@ impl Kernel {
         let to = argument.checked_add(PT_ID).ok_or(Errno::EFAULT)?;
         // As in Linux it is the transfers without a PASID that are detached, whichever were attached.
         self.hardware.copy_out(to, &id.to_le_bytes()).inspect_err(|_| self.detach_plain(device, bound))?;
+        Ok(0)
+    }
+
+    /// The IOAS that was asked for is the answer; without an answer the device is detached.
+    fn answer_emulated(&mut self, device: u32, bound: Bound, pt_id: u32, argument: u64) -> Result<u32> {
+        let id = self.attach_emulated(device, bound, pt_id)?;
+        let to = argument.checked_add(PT_ID).ok_or(Errno::EFAULT)?;
+        if let Err(error) = self.hardware.copy_out(to, &id.to_le_bytes()) {
+            self.detach_emulated(device, bound)?;
+            return Err(error);
+        }
         Ok(0)
     }
 
@@ -62,6 +79,9 @@ impl Kernel {
         let request = api::DeviceDetachIommufdPt::read(&bytes);
         if request.flags & !api::DEVICE_DETACH_PASID != 0 {
             return Err(Errno::EINVAL);
+        }
+        if self.device(device)?.config.emulated {
+            return if request.flags == 0 { self.detach_emulated(device, bound).map(|()| 0) } else { Err(Errno::EOPNOTSUPP) };
         }
         if request.flags & api::DEVICE_DETACH_PASID == 0 {
             self.detach_plain(device, bound);

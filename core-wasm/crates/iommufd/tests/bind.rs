@@ -5,8 +5,16 @@ mod common;
 use common::*;
 use iommufd::{DeviceConfig, HOST_RELEASE, PasidConfig, ReservedKind};
 
-const GOOD: DeviceConfig =
-    DeviceConfig { group: 0, requester: 0x99, viable: true, reset: true, coherent: true, page_requests: false, pasids: PasidConfig::NONE };
+const GOOD: DeviceConfig = DeviceConfig {
+    group: 0,
+    requester: 0x99,
+    viable: true,
+    reset: true,
+    coherent: true,
+    page_requests: false,
+    pasids: PasidConfig::NONE,
+    emulated: false,
+};
 
 fn request(iommufd: i32) -> vfio::DeviceBindIommufd {
     vfio::DeviceBindIommufd { iommufd, ..Default::default() }

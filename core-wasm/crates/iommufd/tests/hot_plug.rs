@@ -63,6 +63,7 @@ fn a_device_that_leaves_binds_only_if_it_cannot_be_reset() {
         coherent: true,
         pasids: PasidConfig::NONE,
         page_requests: false,
+        emulated: false,
     };
     let fixed = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();

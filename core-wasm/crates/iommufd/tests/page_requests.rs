@@ -14,8 +14,16 @@ fn request(group: u32, address: u64, last: bool) -> PageRequest {
 /// Adds a device that asks for pages, in a group of its own.
 fn asking(m: &mut Machine) -> u32 {
     let group = m.kernel.add_group().unwrap();
-    let config =
-        DeviceConfig { group, requester: 0x99, viable: true, reset: true, coherent: true, page_requests: true, pasids: PasidConfig::NONE };
+    let config = DeviceConfig {
+        group,
+        requester: 0x99,
+        viable: true,
+        reset: true,
+        coherent: true,
+        page_requests: true,
+        pasids: PasidConfig::NONE,
+        emulated: false,
+    };
     m.kernel.add_device(config).unwrap()
 }
 

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use iommufd::ReservedKind;
 use iova::Range;
+use uapi::type1;
 
 const IOVA: u64 = 0x10_0000;
 /// Memory that is not there.
@@ -77,5 +78,16 @@ fn it_has_no_options_and_tells_nothing_of_itself() {
     assert_eq!(m.call(iommu, nested).map(|_| ()), Err(Errno::EOPNOTSUPP));
     assert_eq!(m.call(iommu, api::HwInfo { dev_id: device_id, ..Default::default() }).map(|_| ()), Err(Errno::EOPNOTSUPP));
     assert_eq!(m.call(iommu, api::HwInfo { dev_id: 99, ..Default::default() }).map(|_| ()), Err(Errno::ENOENT));
+    m.finish();
+}
+
+#[test]
+fn requests_of_containers_are_not_its_own() {
+    let mut m = remote(Setup::default());
+    let Attached { iommu, ioas, .. } = m.attached(EDU);
+    m.call(iommu, api::VfioIoas { ioas_id: ioas, op: 1, ..Default::default() }).unwrap();
+    let request = type1::IommuType1DmaMap { flags: 3, vaddr: NOWHERE, iova: IOVA, size: PAGE, ..Default::default() };
+    assert_eq!(m.call(iommu, request).map(|_| ()), Err(Errno::ENOTTY));
+    assert_eq!(m.kernel.ioctl(iommu as i32, type1::GET_API_VERSION, 0), Err(Errno::ENOTTY));
     m.finish();
 }

@@ -130,6 +130,7 @@ fn reset_is_the_hosts_where_the_device_can_be_reset() {
         coherent: true,
         page_requests: false,
         pasids: PasidConfig::NONE,
+        emulated: false,
     };
     let device = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();

@@ -78,6 +78,18 @@ impl<V: Copy> IovaSpace<V> {
         Some(removed)
     }
 
+    /// Cuts the area that starts at `start` in two behind `last`, which is one of its addresses but the last one; the second part gets `value`.
+    /// Nothing changes for others. On error nothing has changed.
+    pub fn split(&mut self, start: u64, last: u64, value: V) -> Result<(), OutOfMemory> {
+        self.areas.reserve(2)?;
+        self.prepare_gaps(self.areas.len() + 1)?;
+        let Some((range, first)) = self.areas.remove(start) else { return Ok(()) };
+        // There is room, and the parts lie where the whole was.
+        let _ = self.areas.insert(Range { start, last }, first);
+        let _ = self.areas.insert(Range { start: last + 1, last: range.last }, value);
+        Ok(())
+    }
+
     /// Whether a mapping may have the IOVA it asks for, as `iopt_check_iova` decides. `length` is not 0, `alignment` a power of two.
     pub fn check_fixed(&self, iova: u64, length: u64, alignment: u64) -> Result<Range, FixedError> {
         if iova & (alignment - 1) != 0 {

@@ -56,6 +56,8 @@ impl<F: Format> PageTable<F> {
             leaves: [0; 64],
             format: PhantomData,
         };
+        // As in Linux no page is as large as half of what the tables translate.
+        table.page_sizes &= table.aperture_last() >> 1 | granule;
         table.root = memory.alloc_table(table.top_table_lg2()).ok_or(MapError::OutOfMemory)?;
         Ok(table)
     }

@@ -148,7 +148,7 @@ fn mock_leaves_are_amds_with_a_granule_of_2_kib() {
         assert_eq!(*tables.entries(path).last().unwrap(), expected, "{size:#x}");
     }
     let table = Tables::<AmdMock>::map(Config::new(3), 0x2020_1800, 0x1_2345_6800, 0x800, Prot::READ).table;
-    assert_eq!((table.aperture_last(), table.page_sizes()), ((1 << 38) - 1, 0x3f_ffff_f800));
+    assert_eq!((table.aperture_last(), table.page_sizes()), ((1 << 38) - 1, 0x1f_ffff_f800));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The structs, numbers and errors of iommufd's and VFIO's requests.
 //!
-//! `iommufd`, `vfio`, `selftest`, `simulated`, `requests` and `errno` are generated from `uapi/schema` (TypeScript) by
+//! `iommufd`, `vfio`, `type1`, `selftest`, `simulated`, `requests` and `errno` are generated from `uapi/schema` (TypeScript) by
 //! `deno task generate`; a layout is written nowhere else. Hand-written are the size rule, which every request obeys, and the few functions
 //! on bytes.
 //!
@@ -18,6 +18,7 @@ mod requests;
 pub mod selftest;
 pub mod simulated;
 pub mod size_rule;
+pub mod type1;
 pub mod vfio;
 
 pub use requests::REQUESTS;

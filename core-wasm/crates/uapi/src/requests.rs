@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: f3779ea6e3a02eb3
 //! All requests, in the order of the schema.
 
 use crate::size_rule::{Beyond, RequestRow, SizeField};

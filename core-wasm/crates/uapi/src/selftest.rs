@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 4f5f2ad96ea881ba
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: f3779ea6e3a02eb3
 //! The request of a kernel that was built to test iommufd.
 
 use crate::bytes::{i32_at, put_i32, put_u32, put_u64, u32_at, u64_at};
@@ -1112,7 +1112,7 @@ pub struct TestAccessReplaceIoas {
     pub id: u32,
     /// Not read.
     pub reserved: u32,
-    /// The IOAS, 0 for none.
+    /// The IOAS.
     pub ioas_id: u32,
     /// Not read.
     pub unused: [u32; 11],
@@ -1812,7 +1812,7 @@ impl TestPasidCheckHwpt {
     }
 }
 
-/// Makes a dma-buf; the request's result is its fd. (`struct iommu_test_cmd`)
+/// Makes a dma-buf, whose fd is the lowest that was free: Linux 7.3 does not answer it. (`struct iommu_test_cmd`)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TestDmabufGet {
     /// Bytes of this struct as the caller knows it.

@@ -72,6 +72,34 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// A dma-buf is held by its fd, and by memory of MAP_FILE; of one that is revoked nothing is mapped.
+    pub(super) fn check_dmabufs(&self, report: &mut Report) -> Result<()> {
+        let mut holders = counters(self.hardware.dmabufs.span())?;
+        for (_, file) in self.files.iter() {
+            if let File::Dmabuf(index) = *file {
+                count(&mut holders, index);
+            }
+        }
+        for (number, context) in self.contexts.iter() {
+            for (index, pages) in context.pages.iter() {
+                let Backing::Dmabuf { dmabuf, start, pa } = pages.backing else {
+                    report.expect(!pages.revoked, format_args!("memory {index} of iommufd {number} is revoked and of no dma-buf"));
+                    continue;
+                };
+                count(&mut holders, dmabuf);
+                let entry = self.hardware.dmabufs.get(dmabuf);
+                let same = entry.is_some_and(|entry| entry.pa.0 + start == pa.0 && (pages.revoked || !entry.revoked));
+                report.expect(same, format_args!("memory {index} of iommufd {number} is not that of dma-buf {dmabuf}"));
+            }
+        }
+        for (index, dmabuf) in self.hardware.dmabufs.iter() {
+            report.expect_count(dmabuf.holders, counted(&holders, index), format_args!("holders of dma-buf {index}"));
+        }
+        Ok(())
+    }
+}
+
 /// Interrupts of a kind that is not enabled hold nothing.
 fn check_mode(report: &mut Report, device: usize, irqs: &Irqs) {
     let messages = matches!(irqs.mode, Mode::Msi | Mode::Msix);

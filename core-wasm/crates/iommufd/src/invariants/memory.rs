@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use super::{counted, counters};
+use crate::access::parts;
 use crate::context::Context;
 use crate::hardware::Accounts;
 use crate::kernel::Kernel;
@@ -46,6 +47,9 @@ impl Kernel {
                 add_edges(&mut edges, run)?;
             }
         }
+        for (_, dmabuf) in self.hardware.dmabufs.iter() {
+            add_edges(&mut edges, Run { pa: dmabuf.pa, length: dmabuf.length })?;
+        }
         for pages in self.contexts.iter().flat_map(|(_, context)| context.pages.iter()).map(|(_, pages)| pages) {
             for pin in pages.pins() {
                 add_edges(&mut edges, Run { pa: pin.pa, length: pin.count * PAGE })?;
@@ -88,28 +92,41 @@ fn check_context(report: &mut Report, number: u32, context: &Context, remote: bo
         check_sorted(report, number, index, pages);
     }
     let mut pin_holders = counters(total as usize)?;
+    // Something holds the pins of these bytes of a memory; `who` are its IOAS and its first IOVA.
+    let mut hold = |report: &mut Report, number: u32, (first, last): (u64, u64), who: (u32, u64)| {
+        let Some(pages) = context.pages.get(number) else { return };
+        let mut next = first;
+        let skipped = pages.pins().partition_point(|pin| pin.last() < first);
+        for (position, pin) in pages.pins().iter().enumerate().skip(skipped).take_while(|(_, pin)| pin.first <= last) {
+            pin_holders[starts[number as usize] as usize + position] += 1;
+            report
+                .expect(pin.first == next, format_args!("IOAS {}: page {next} of what is at {:#x} is not pinned by itself", who.0, who.1));
+            next = pin.last() + 1;
+        }
+        report.expect(next == last + 1, format_args!("IOAS {}: what is at {:#x} is pinned up to page {next} of {last}", who.0, who.1));
+    };
     for (_, ioas) in context.ioases.iter() {
         for (range, area) in ioas.space.iter_from(0) {
-            let Some(pages) = context.pages.get(area.pages) else { continue };
-            holders[area.pages as usize] += 1;
-            if ioas.hwpts.is_empty() || remote {
+            if context.pages.get(area.pages).is_none() {
                 continue;
             }
-            let (first, last) = area.page_range(range);
-            let mut next = first;
-            let skipped = pages.pins().partition_point(|pin| pin.last() < first);
-            for (position, pin) in pages.pins().iter().enumerate().skip(skipped).take_while(|(_, pin)| pin.first <= last) {
-                pin_holders[starts[area.pages as usize] as usize + position] += 1;
-                report.expect(
-                    pin.first == next,
-                    format_args!("IOAS {}: page {next} of its area at {:#x} is not pinned by itself", ioas.id, range.start),
-                );
-                next = pin.last() + 1;
+            holders[area.pages as usize] += 1;
+            let has_pins = context.pages.get(area.pages).is_some_and(|pages| !pages.is_dmabuf());
+            if !ioas.hwpts.is_empty() && !remote && has_pins {
+                hold(report, area.pages, area.page_range(range), (ioas.id, range.start));
             }
-            report.expect(
-                next == last + 1,
-                format_args!("IOAS {}: the area at {:#x} is pinned up to page {next} of {last}", ioas.id, range.start),
-            );
+        }
+    }
+    for (_, access) in context.accesses.iter().filter(|_| !remote) {
+        let Some(ioas) = access.ioas.and_then(|ioas| context.ioases.get(ioas)) else { continue };
+        for pinned in &access.pins {
+            let mut bytes = 0_u64;
+            for part in parts(ioas, pinned.range) {
+                hold(report, part.area.pages, part.pages(), (ioas.id, pinned.range.start));
+                bytes = bytes.wrapping_add(part.last - part.first + 1);
+            }
+            let whole = (pinned.range.last - pinned.range.start).wrapping_add(1);
+            report.expect_count(bytes, whole, format_args!("mapped bytes of what access {} has pinned", access.id));
         }
     }
     for (index, pages) in context.pages.iter() {
@@ -119,7 +136,7 @@ fn check_context(report: &mut Report, number: u32, context: &Context, remote: bo
             report.expect_count(
                 pin.holders,
                 counted,
-                format_args!("areas that pin page {} of memory {index} of iommufd {number}", pin.first),
+                format_args!("areas and accesses that pin page {} of memory {index} of iommufd {number}", pin.first),
             );
         }
     }

@@ -29,13 +29,14 @@ impl Kernel {
         }
         let mocks = self.bound_to(number).filter(|&device| self.devices[device].mock.is_some()).count();
         let [ioases, hwpts, nested] = [context.ioases.len(), context.hwpts.len(), context.nested.len()];
-        let existing = [ioases, hwpts, nested, self.bound_to(number).count(), context.fault_queues.len(), mocks, 0];
+        let existing = [ioases, hwpts, nested, self.bound_to(number).count(), context.fault_queues.len(), mocks, context.accesses.len(), 0];
         for (kind, existing) in ObjectKind::ALL.into_iter().zip(existing) {
             report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
         }
         let compatible = context.vfio_ioas.is_none_or(|id| context.objects.index(id, ObjectKind::Ioas).is_ok());
         report.expect(compatible, format_args!("iommufd {number} has the VFIO IOAS {:?}, which is none", context.vfio_ioas));
         check_hwpts(report, number, context)?;
+        check_accesses(report, number, context)?;
         let reserved = self.reserved_of(number, context)?;
         let mut rest = reserved.as_slice();
         for (index, ioas) in context.ioases.iter() {
@@ -79,6 +80,13 @@ impl Kernel {
                 count(&mut users, queue.id);
             }
         }
+        for (_, access) in context.accesses.iter() {
+            // Who made it.
+            count(&mut users, access.id);
+            if let Some(ioas) = access.ioas.and_then(|ioas| context.ioases.get(ioas)) {
+                count(&mut users, ioas.id);
+            }
+        }
         for device in self.bound_to(number) {
             let entry = &self.devices[device];
             let (Some(bound), Some(set)) = (entry.bound, self.sets.get(entry.set as usize)) else { continue };
@@ -106,13 +114,15 @@ impl Kernel {
                 device.is_some_and(|device| device.mock.is_some() && device.bound.is_some_and(|bound| bound.context == number))
             }
             ObjectKind::FaultQueue => context.fault_queues.get(object.index).is_some_and(|queue| queue.id == id),
+            ObjectKind::Access => context.accesses.get(object.index).is_some_and(|access| access.id == id),
             ObjectKind::Reserved => false,
         }
     }
 
     /// The devices that are bound to an iommufd.
     fn bound_to(&self, context: u32) -> impl Iterator<Item = usize> {
-        let bound = move |device: &crate::device::Device| device.bound.is_some_and(|bound| bound.context == context);
+        let bound =
+            move |device: &crate::device::Device| !device.config.emulated && device.bound.is_some_and(|bound| bound.context == context);
         self.devices.iter().enumerate().filter(move |(_, device)| bound(device)).map(|(number, _)| number)
     }
 
@@ -171,12 +181,31 @@ fn check_hwpts(report: &mut Report, number: u32, context: &Context) -> Result<()
     Ok(())
 }
 
+/// Each access is in the list of its IOAS, once; without one it has no pins.
+fn check_accesses(report: &mut Report, number: u32, context: &Context) -> Result<()> {
+    let mut listed = counters(context.accesses.span())?;
+    for (index, ioas) in context.ioases.iter() {
+        for attached in &ioas.accesses {
+            count(&mut listed, attached.access);
+            let belongs = context.accesses.get(attached.access).is_some_and(|access| access.ioas == Some(index));
+            report.expect(belongs, format_args!("IOAS {} of iommufd {number} lists the access {} of another", ioas.id, attached.access));
+        }
+    }
+    for (index, access) in context.accesses.iter() {
+        let entries = u32::from(access.ioas.is_some());
+        report.expect_count(entries, counted(&listed, index), format_args!("entries of access {} in its IOAS", access.id));
+        report.expect(access.ioas.is_some() || access.pins.is_empty(), format_args!("access {} has pins without an IOAS", access.id));
+    }
+    Ok(())
+}
+
 fn check_alignment(report: &mut Report, context: &Context, ioas: &Ioas) {
     let smallest = ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt)).map(|hwpt| hwpt.smallest_page);
-    let wanted = smallest.fold(if ioas.small_pages { PAGE } else { 1 }, u64::max);
+    let accesses = ioas.accesses.iter().filter_map(|attached| context.accesses.get(attached.access)).map(|access| access.alignment);
+    let wanted = smallest.chain(accesses).fold(if ioas.small_pages { PAGE } else { 1 }, u64::max);
     report.expect(
         ioas.alignment == wanted,
-        format_args!("IOAS {} has the alignment {}, its page tables and options want {wanted}", ioas.id, ioas.alignment),
+        format_args!("IOAS {} has the alignment {}, its page tables, accesses and options want {wanted}", ioas.id, ioas.alignment),
     );
 }
 
@@ -200,7 +229,9 @@ fn check_areas(report: &mut Report, context: &Context, ioas: &Ioas) {
                 format_args!("IOAS {}: the area at {:#x} lets devices write read-only memory", ioas.id, range.start),
             ),
         }
-        report.expect(!area.prot.is_empty(), format_args!("IOAS {}: the area at {:#x} allows nothing", ioas.id, range.start));
+        // A container's request makes areas without any permission, which no page table takes.
+        let allows = !area.prot.is_empty() || ioas.hwpts.is_empty();
+        report.expect(allows, format_args!("IOAS {}: the area at {:#x} allows nothing", ioas.id, range.start));
     }
     report.expect_count(ioas.space.len() as u64, number as u64, format_args!("areas of IOAS {}", ioas.id));
 }

@@ -30,6 +30,16 @@ impl Kernel {
                 }
                 File::Eventfd(index) => self.eventfds.get(index).is_some(),
                 File::Memfd(index) => self.hardware.memfds.get(index).is_some(),
+                File::Dmabuf(index) => self.hardware.dmabufs.get(index).is_some(),
+                File::Access(index) => {
+                    let file = self.access_files.get(index);
+                    if let Some(file) = file {
+                        count(&mut context_files, file.context);
+                    }
+                    file.is_some_and(|file| {
+                        self.contexts.get(file.context).is_some_and(|context| context.accesses.get(file.access).is_some())
+                    })
+                }
                 File::FaultQueue(QueueFile { context, index }) => {
                     count(&mut context_files, context);
                     self.contexts.get(context).is_some_and(|context| context.fault_queues.get(index).is_some())
@@ -77,6 +87,13 @@ impl Kernel {
                 report.expect(!attached, format_args!("device {number} is attached but not bound"));
                 continue;
             };
+            if device.config.emulated {
+                let held = device
+                    .access
+                    .is_some_and(|access| self.contexts.get(to.context).is_some_and(|context| context.accesses.get(access).is_some()));
+                report.expect(held, format_args!("device {number} is bound and has no access"));
+                continue;
+            }
             count(&mut bound, group);
             let owner = self.groups.get(group as usize).and_then(|group| group.owner);
             report.expect(

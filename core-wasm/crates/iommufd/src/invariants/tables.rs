@@ -40,6 +40,9 @@ impl Kernel {
         }
         let mut wanted = 0;
         for (range, area) in ioas.space.iter_from(0) {
+            if context.pages.get(area.pages).is_some_and(|pages| pages.revoked) {
+                continue;
+            }
             wanted += u128::from(range.last - range.start) + 1;
             if let Some(at) = self.first_difference(context, domain, range, area) {
                 report.add(format_args!("the page table {domain:?} of IOAS {} does not map {at:#x} as its area says", ioas.id));

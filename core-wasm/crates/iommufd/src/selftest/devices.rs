@@ -136,6 +136,7 @@ impl Kernel {
             coherent: true,
             page_requests: true,
             pasids: PasidConfig::NONE,
+            emulated: false,
         });
         match added {
             Ok(device) => self.device_mut(device)?.mock = Some(Mock::default()),

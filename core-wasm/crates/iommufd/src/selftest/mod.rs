@@ -3,10 +3,12 @@
 //! It makes devices that exist inside an iommufd alone and looks behind the scenes: where a page table leads, how often a page is pinned.
 //! Checks and their order are those of Linux 7.3's `selftest.c`.
 //!
-//! Access objects, dirty pages and dma-bufs are not here: their operations answer what Linux answers as long as nothing of that kind
+//! Dirty pages are not here: their operations answer what Linux answers as long as nothing of that kind
 //! can exist (`look.rs`), the others EOPNOTSUPP.
 
+mod accesses;
 mod devices;
+mod dmabufs;
 mod faults;
 mod look;
 mod nested;
@@ -16,6 +18,7 @@ mod tables;
 use crate::domains::Reserver;
 use crate::hardware::PAGE_ENTRY;
 use crate::request::Call;
+pub(crate) use accesses::AccessFile;
 pub(crate) use devices::{Mock, capabilities, pasid_bits};
 use iova::Range;
 pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
@@ -36,6 +39,13 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
         api::TEST_OP_MD_CHECK_MAP => look::check_map(call),
         api::TEST_OP_MD_CHECK_REFS => look::check_refs(call),
         api::TEST_OP_SET_TEMP_MEMORY_LIMIT => set_memory_limit(call),
+        api::TEST_OP_CREATE_ACCESS => accesses::create(call),
+        api::TEST_OP_DESTROY_ACCESS_PAGES => accesses::unpin(call),
+        api::TEST_OP_ACCESS_PAGES => accesses::pin(call),
+        api::TEST_OP_ACCESS_RW => accesses::copy(call),
+        api::TEST_OP_ACCESS_REPLACE_IOAS => accesses::replace(call),
+        api::TEST_OP_DMABUF_GET => dmabufs::get(call),
+        api::TEST_OP_DMABUF_REVOKE => dmabufs::revoke(call),
         api::TEST_OP_DIRTY => look::dirty(call),
         api::TEST_OP_TRIGGER_IOPF => faults::trigger(call),
         api::TEST_OP_DEV_CHECK_CACHE => look::check_cache(call),

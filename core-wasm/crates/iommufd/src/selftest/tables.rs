@@ -1,6 +1,7 @@
 //! What other requests do on a machine with a mock IOMMU: the data of HWPT_ALLOC, the flag for fuzzers of COPY.
 
 use crate::hardware::Hardware;
+use crate::ioas::Ioas;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use iommu::Kind;
@@ -42,8 +43,12 @@ pub(crate) fn convert_iova(call: &mut Call, request: &mut IoasCopy) -> Result<()
     request.flags &= !api::MOCK_FLAGS_ACCESS_SYZ;
     let Ok(index) = context.objects.index(request.src_ioas_id, ObjectKind::Ioas) else { return Ok(()) };
     let ioas = context.ioases.get(index).ok_or(Errno::EIO)?;
-    let (number, offset) = (request.src_iova as u32, request.src_iova >> 32);
-    let area = ioas.space.iter_from(0).nth(number as usize);
-    request.src_iova = area.map_or(0, |(range, _)| range.start.wrapping_add(offset));
+    request.src_iova = nth_area(ioas, request.src_iova);
     Ok(())
+}
+
+/// The IOVA that the number of an area, in the low half, and an offset in it, in the high half, stand for. 0 beyond the last area.
+pub(super) fn nth_area(ioas: &Ioas, iova: u64) -> u64 {
+    let (number, offset) = (iova as u32, iova >> 32);
+    ioas.space.iter_from(0).nth(number as usize).map_or(0, |(range, _)| range.start.wrapping_add(offset))
 }

@@ -73,4 +73,47 @@ impl Machine {
         let request = api::HwptAlloc { dev_id, pt_id, data_type, data_len, data_uptr, ..Default::default() };
         self.call(fd, request).map(|answer| answer.out_hwpt_id)
     }
+
+    /// Makes an access object. Returns its file.
+    #[track_caller]
+    pub fn access(&mut self, fd: u32, ioas: u32, flags: u32) -> Result<u32, Errno> {
+        let request = TestCreateAccess { op: TEST_OP_CREATE_ACCESS, id: ioas, flags, ..Default::default() };
+        self.call(fd, request).map(|answer| answer.out_access_fd)
+    }
+
+    /// Pins pages through an access. Returns the number of the range.
+    #[track_caller]
+    pub fn access_pages(&mut self, fd: u32, access: u32, (iova, length): (u64, u64), uptr: u64, flags: u32) -> Result<u32, Errno> {
+        let request = TestAccessPages { op: TEST_OP_ACCESS_PAGES, id: access, iova, length, uptr, flags, ..Default::default() };
+        self.call(fd, request).map(|answer| answer.out_access_pages_id)
+    }
+
+    #[track_caller]
+    pub fn destroy_access_pages(&mut self, fd: u32, access: u32, access_pages_id: u32) -> Result<(), Errno> {
+        let request = TestDestroyAccessPages { op: TEST_OP_DESTROY_ACCESS_PAGES, id: access, access_pages_id, ..Default::default() };
+        self.call(fd, request).map(|_| ())
+    }
+
+    #[track_caller]
+    pub fn access_rw(&mut self, fd: u32, access: u32, (iova, length): (u64, u64), uptr: u64, flags: u32) -> Result<(), Errno> {
+        self.call(fd, TestAccessRw { op: TEST_OP_ACCESS_RW, id: access, iova, length, uptr, flags, ..Default::default() }).map(|_| ())
+    }
+
+    #[track_caller]
+    pub fn access_replace(&mut self, fd: u32, access: u32, ioas_id: u32) -> Result<(), Errno> {
+        self.call(fd, TestAccessReplaceIoas { op: TEST_OP_ACCESS_REPLACE_IOAS, id: access, ioas_id, ..Default::default() }).map(|_| ())
+    }
+
+    /// Makes a dma-buf. Returns its file, whose number is the lowest that is free.
+    #[track_caller]
+    pub fn dmabuf(&mut self, fd: u32, length: u32) -> Result<i32, Errno> {
+        let next = self.kernel.eventfd(0, 0).unwrap();
+        self.close(next);
+        self.call(fd, TestDmabufGet { op: TEST_OP_DMABUF_GET, length, ..Default::default() }).map(|_| next as i32)
+    }
+
+    #[track_caller]
+    pub fn revoke(&mut self, fd: u32, dmabuf_fd: i32, revoked: u32) -> Result<(), Errno> {
+        self.call(fd, TestDmabufRevoke { op: TEST_OP_DMABUF_REVOKE, dmabuf_fd, revoked, ..Default::default() }).map(|_| ())
+    }
 }

@@ -1,6 +1,6 @@
 //! Structs with the number of their request.
 
-use uapi::{iommufd as api, selftest, simulated, vfio};
+use uapi::{iommufd as api, selftest, simulated, type1, vfio};
 
 /// The struct of a request.
 pub trait Request: Sized {
@@ -78,5 +78,14 @@ requests! {
     selftest::TEST_CMD => selftest::TestPasidDetach,
     selftest::TEST_CMD => selftest::TestPasidCheckHwpt,
     selftest::TEST_CMD => selftest::TestTriggerIopf,
+    selftest::TEST_CMD => selftest::TestDmabufGet,
+    selftest::TEST_CMD => selftest::TestDmabufRevoke,
+    selftest::TEST_CMD => selftest::TestCreateAccess,
+    selftest::TEST_CMD => selftest::TestDestroyAccessPages,
+    selftest::TEST_CMD => selftest::TestAccessPages,
+    selftest::TEST_CMD => selftest::TestAccessRw,
+    selftest::TEST_CMD => selftest::TestAccessReplaceIoas,
+    type1::IOMMU_MAP_DMA => type1::IommuType1DmaMap,
+    type1::IOMMU_UNMAP_DMA => type1::IommuType1DmaUnmap,
     simulated::SIMULATED_DEVICE_SET_LABEL => simulated::SimulatedDeviceSetLabel,
 }
