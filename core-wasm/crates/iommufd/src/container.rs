@@ -5,7 +5,7 @@
 use crate::access::range_of;
 use crate::context::Context;
 use crate::hardware::Hardware;
-use crate::ioas::Ioas;
+use crate::ioas::{Area, Ioas};
 use crate::kernel::Kernel;
 use crate::mapping::{Target, map_new};
 use crate::object::ObjectKind;
@@ -184,35 +184,47 @@ fn write_capabilities(ioas: &Ioas, hardware: &mut Hardware, argument: u64, argsz
     u32::try_from(end).map_err(|_| Errno::ENOMEM)
 }
 
-/// Cuts areas at both ends of a range, where small pages alone let it be cut. What was cut stays so when the other cut fails, as in Linux.
+/// Cuts areas at both ends of a range, where small pages alone let it be cut. What was cut stays so when the other cut is refused, as in Linux; but
+/// for want of memory nothing is cut.
 fn cut_around(context: &mut Context, index: u32, iova: u64, size: u64) -> Result<()> {
-    if !context.ioases.get(index).ok_or(Errno::EIO)?.small_pages {
+    let ioas = context.ioases.get_mut(index).ok_or(Errno::EIO)?;
+    if !ioas.small_pages {
         return Ok(());
     }
-    cut(context, index, iova.wrapping_add(size).wrapping_sub(1))?;
-    if iova == 0 { Ok(()) } else { cut(context, index, iova - 1) }
+    ioas.space.reserve_splits(2).map_err(|_| Errno::ENOMEM)?;
+    let lasts = [Some(iova.wrapping_add(size).wrapping_sub(1)), iova.checked_sub(1)];
+    for last in lasts.into_iter().flatten() {
+        // Of pins that are apart without need nobody takes notice.
+        if let Ok(Some((_, area))) = second_part(context, index, last)
+            && let Some(pages) = context.pages.get_mut(area.pages)
+        {
+            pages.pins.cut(area.start_byte / PAGE)?;
+        }
+    }
+    lasts.into_iter().flatten().try_for_each(|last| cut(context, index, last))
 }
 
-/// Cuts the area at `last` behind that, unless it is the area's first or last address. EOPNOTSUPP for a dma-buf, EINVAL where the alignment does not allow it or somebody has
-/// pins there, ENOMEM.
+/// Cuts the area at `last` behind that. Errors as of [`second_part`].
 fn cut(context: &mut Context, index: u32, last: u64) -> Result<()> {
+    let Some((start, second)) = second_part(context, index, last)? else { return Ok(()) };
+    let ioas = context.ioases.get_mut(index).ok_or(Errno::EIO)?;
+    let pages = context.pages.get_mut(second.pages).ok_or(Errno::EIO)?;
+    ioas.space.split(start, last, second).map_err(|_| Errno::ENOMEM)?;
+    pages.holders += 1;
+    Ok(())
+}
+
+/// Where the area at `last` starts, and what a part of it behind `last` would be; nothing where `last` is the area's first or last address.
+///
+/// EOPNOTSUPP for a dma-buf, EINVAL where the alignment does not allow a cut or somebody has pins.
+fn second_part(context: &Context, index: u32, last: u64) -> Result<Option<(u64, Area)>> {
     let ioas = context.ioases.get(index).ok_or(Errno::EIO)?;
-    let Some((range, area)) = ioas.space.get(last).filter(|(range, _)| last != range.start && last != range.last) else { return Ok(()) };
+    let Some((range, area)) = ioas.space.get(last).filter(|(range, _)| last != range.start && last != range.last) else { return Ok(None) };
     if context.pages.get(area.pages).is_some_and(Pages::is_dmabuf) {
         return Err(Errno::EOPNOTSUPP);
     }
     let start = last + 1;
-    let mut second = area;
-    second.start_byte = area.start_byte + (start - range.start);
-    if (start | second.start_byte) & (ioas.alignment - 1) != 0 || context.has_pins(index, range) {
-        return Err(Errno::EINVAL);
-    }
-    let ioas = context.ioases.get_mut(index).ok_or(Errno::EIO)?;
-    let pages = context.pages.get_mut(area.pages).ok_or(Errno::EIO)?;
-    if !ioas.hwpts.is_empty() {
-        pages.pins.cut(second.start_byte / PAGE)?;
-    }
-    ioas.space.split(range.start, last, second).map_err(|_| Errno::ENOMEM)?;
-    pages.holders += 1;
-    Ok(())
+    let second = Area { start_byte: area.start_byte + (start - range.start), ..area };
+    let fits = (start | second.start_byte) & (ioas.alignment - 1) == 0;
+    if fits && !context.has_pins(index, range) { Ok(Some((range.start, second))) } else { Err(Errno::EINVAL) }
 }

@@ -78,11 +78,16 @@ impl<V: Copy> IovaSpace<V> {
         Some(removed)
     }
 
+    /// Makes sure that so many calls of [`Self::split`] succeed.
+    pub fn reserve_splits(&mut self, count: usize) -> Result<(), OutOfMemory> {
+        self.areas.reserve(2 * count)?;
+        self.prepare_gaps(self.areas.len() + count)
+    }
+
     /// Cuts the area that starts at `start` in two behind `last`, which is one of its addresses but the last one; the second part gets `value`.
     /// Nothing changes for others. On error nothing has changed.
     pub fn split(&mut self, start: u64, last: u64, value: V) -> Result<(), OutOfMemory> {
-        self.areas.reserve(2)?;
-        self.prepare_gaps(self.areas.len() + 1)?;
+        self.reserve_splits(1)?;
         let Some((range, first)) = self.areas.remove(start) else { return Ok(()) };
         // There is room, and the parts lie where the whole was.
         let _ = self.areas.insert(Range { start, last }, first);
