@@ -13,7 +13,19 @@ declare namespace wasm_bindgen {
         free(): void;
         [Symbol.dispose](): void;
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+         * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
+         */
+        access_copy(device: number, iova: bigint, offset: number, length: number, write: boolean): number;
+        /**
+         * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
+         */
+        access_pin(device: number, iova: bigint, length: number, write: boolean, id: number): number;
+        /**
+         * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
+         */
+        access_unpin(device: number, id: number): number;
+        /**
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64; in bits 15:8 how
          * many bits a PASID has. Returns its number, which counts from 0, or −errno.
          */
         add_device(group: number, requester: number, flags: number): number;
@@ -145,6 +157,14 @@ declare namespace wasm_bindgen {
          */
         munmap(at: bigint, length: number): number;
         /**
+         * Last IOVA of the last notice.
+         */
+        notice_last(): bigint;
+        /**
+         * First IOVA of the last notice.
+         */
+        notice_start(): bigint;
+        /**
          * Opens a device's node. Returns the fd or −errno.
          */
         open_device(device: number): number;
@@ -161,6 +181,10 @@ declare namespace wasm_bindgen {
          * Pages of 2^`lg2` bytes that are mapped now.
          */
         pages_of_size(lg2: number): number;
+        /**
+         * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
+         */
+        pinned_run(device: number, id: number, position: number, length: boolean): number;
         /**
          * A device that is gone comes back. Returns 0 or −errno.
          */
@@ -190,6 +214,10 @@ declare namespace wasm_bindgen {
          */
         request_state(device: number): number;
         /**
+         * Goes on with the system call that waits for models. Its answer.
+         */
+        restart(): number;
+        /**
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          */
         set_driver_blocks(device: number, blocks: boolean): number;
@@ -209,6 +237,10 @@ declare namespace wasm_bindgen {
          * Gives back what `staging_alloc` gave, with the same length.
          */
         staging_free(offset: number, length: number): void;
+        /**
+         * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
+         */
+        take_notice(): number;
         /**
          * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
          */
@@ -246,6 +278,9 @@ declare interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
     readonly boot: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
+    readonly core_access_copy: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
+    readonly core_access_pin: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
+    readonly core_access_unpin: (a: number, b: number, c: number) => number;
     readonly core_add_device: (a: number, b: number, c: number, d: number) => number;
     readonly core_add_group: (a: number) => number;
     readonly core_add_irq: (a: number, b: number, c: number, d: number, e: number) => number;
@@ -278,10 +313,13 @@ declare interface InitOutput {
     readonly core_memfd: (a: number, b: number) => number;
     readonly core_mmap: (a: number, b: bigint, c: number, d: number, e: number, f: number, g: number) => bigint;
     readonly core_munmap: (a: number, b: bigint, c: number) => number;
+    readonly core_notice_last: (a: number) => bigint;
+    readonly core_notice_start: (a: number) => bigint;
     readonly core_open_device: (a: number, b: number) => number;
     readonly core_open_iommufd: (a: number) => number;
     readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
     readonly core_pages_of_size: (a: number, b: number) => number;
+    readonly core_pinned_run: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_plug: (a: number, b: number) => number;
     readonly core_plug_state: (a: number, b: number) => number;
     readonly core_poll: (a: number, b: number) => number;
@@ -289,11 +327,13 @@ declare interface InitOutput {
     readonly core_raise: (a: number, b: number, c: number, d: number) => number;
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_request_state: (a: number, b: number) => number;
+    readonly core_restart: (a: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
     readonly core_space_of: (a: number, b: number) => bigint;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
+    readonly core_take_notice: (a: number) => number;
     readonly core_take_page_response: (a: number) => bigint;
     readonly core_unplug: (a: number, b: number) => number;
     readonly core_usage: (a: number, b: number) => number;

@@ -31,7 +31,43 @@ let wasm_bindgen = (function(exports) {
             wasm.__wbg_core_free(ptr, 0);
         }
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32; in bits 15:8 how
+         * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
+         * @param {number} device
+         * @param {bigint} iova
+         * @param {number} offset
+         * @param {number} length
+         * @param {boolean} write
+         * @returns {number}
+         */
+        access_copy(device, iova, offset, length, write) {
+            const ret = wasm.core_access_copy(this.__wbg_ptr, device, iova, offset, length, write);
+            return ret;
+        }
+        /**
+         * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
+         * @param {number} device
+         * @param {bigint} iova
+         * @param {number} length
+         * @param {boolean} write
+         * @param {number} id
+         * @returns {number}
+         */
+        access_pin(device, iova, length, write, id) {
+            const ret = wasm.core_access_pin(this.__wbg_ptr, device, iova, length, write, id);
+            return ret;
+        }
+        /**
+         * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
+         * @param {number} device
+         * @param {number} id
+         * @returns {number}
+         */
+        access_unpin(device, id) {
+            const ret = wasm.core_access_unpin(this.__wbg_ptr, device, id);
+            return ret;
+        }
+        /**
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64; in bits 15:8 how
          * many bits a PASID has. Returns its number, which counts from 0, or −errno.
          * @param {number} group
          * @param {number} requester
@@ -365,6 +401,22 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Last IOVA of the last notice.
+         * @returns {bigint}
+         */
+        notice_last() {
+            const ret = wasm.core_notice_last(this.__wbg_ptr);
+            return BigInt.asUintN(64, ret);
+        }
+        /**
+         * First IOVA of the last notice.
+         * @returns {bigint}
+         */
+        notice_start() {
+            const ret = wasm.core_notice_start(this.__wbg_ptr);
+            return BigInt.asUintN(64, ret);
+        }
+        /**
          * Opens a device's node. Returns the fd or −errno.
          * @param {number} device
          * @returns {number}
@@ -403,6 +455,18 @@ let wasm_bindgen = (function(exports) {
          */
         pages_of_size(lg2) {
             const ret = wasm.core_pages_of_size(this.__wbg_ptr, lg2);
+            return ret;
+        }
+        /**
+         * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
+         * @param {number} device
+         * @param {number} id
+         * @param {number} position
+         * @param {boolean} length
+         * @returns {number}
+         */
+        pinned_run(device, id, position, length) {
+            const ret = wasm.core_pinned_run(this.__wbg_ptr, device, id, position, length);
             return ret;
         }
         /**
@@ -476,6 +540,14 @@ let wasm_bindgen = (function(exports) {
             return ret >>> 0;
         }
         /**
+         * Goes on with the system call that waits for models. Its answer.
+         * @returns {number}
+         */
+        restart() {
+            const ret = wasm.core_restart(this.__wbg_ptr);
+            return ret;
+        }
+        /**
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          * @param {number} device
          * @param {boolean} blocks
@@ -517,6 +589,14 @@ let wasm_bindgen = (function(exports) {
          */
         staging_free(offset, length) {
             wasm.core_staging_free(this.__wbg_ptr, offset, length);
+        }
+        /**
+         * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
+         * @returns {number}
+         */
+        take_notice() {
+            const ret = wasm.core_take_notice(this.__wbg_ptr);
+            return ret;
         }
         /**
          * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
