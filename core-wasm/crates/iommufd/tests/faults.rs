@@ -4,6 +4,7 @@ mod common;
 
 use common::mock::*;
 use common::*;
+use failing_alloc::failing_at;
 use iommufd::{Kind, Limits};
 use uapi::selftest::*;
 
@@ -182,11 +183,25 @@ fn faults_of_a_pasid_go_where_it_is_attached_and_end_with_that() {
     let attach = TestPasidAttach { op: TEST_OP_PASID_ATTACH, id: mock.stdev, pasid: 5, pt_id: tables[1], ..Default::default() };
     m.call(iommu, attach).unwrap();
     for pasid in [0, 5, 6] {
-        let request = TestTriggerIopf { op: TEST_OP_TRIGGER_IOPF, dev_id: mock.idev, pasid, grpid: pasid, ..Default::default() };
-        m.call(iommu, request).unwrap();
+        m.trigger_with(iommu, TestTriggerIopf { dev_id: mock.idev, pasid, grpid: pasid, ..Default::default() });
     }
     assert_eq!(m.faults(fd, 4).unwrap().iter().map(|fault| fault.1).collect::<Vec<_>>(), [0, 5], "nobody handles that of PASID 6");
     m.call(iommu, TestPasidDetach { op: TEST_OP_PASID_DETACH, id: mock.stdev, pasid: 5, ..Default::default() }).unwrap();
     assert_eq!((m.answer(fd, &[(2, OK)]), m.answer(fd, &[(1, OK)])), (Err(Errno::EINVAL), Ok(1)));
+    m.finish();
+}
+
+#[test]
+fn a_fault_that_there_is_no_memory_for_is_lost_and_the_next_is_not() {
+    let Faulting { mut m, iommu, mock, fd, .. } = faulting();
+    let size = TestTriggerIopf::SIZE as u32;
+    let request = TestTriggerIopf { size, op: TEST_OP_TRIGGER_IOPF, dev_id: mock.idev, grpid: 1, ..Default::default() };
+    m.kernel.poke(m.argument, &request.bytes()).unwrap();
+    let argument = m.argument;
+    let (result, has_failed) = failing_at(0, || m.kernel.ioctl(iommu as i32, TEST_CMD, argument));
+    assert_eq!((result, has_failed), (Ok(0), true));
+    m.check();
+    m.trigger(iommu, mock.idev, 2, 0);
+    assert_eq!(m.faults(fd, 2), Ok(vec![(mock.idev, 2, 0, 1)]));
     m.finish();
 }

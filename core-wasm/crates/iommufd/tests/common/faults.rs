@@ -1,7 +1,7 @@
 //! Fault queues, with requests as arguments.
 
 use super::*;
-use uapi::selftest::{TEST_OP_TRIGGER_IOPF, TestTriggerIopf};
+use uapi::selftest::{TEST_CMD, TEST_OP_TRIGGER_IOPF, TestTriggerIopf};
 
 /// A fault as it is read, without what is always the same: device, group, address, cookie.
 pub type Seen = (u32, u32, u64, u32);
@@ -24,9 +24,16 @@ impl Machine {
     /// A mock device asks for a page, to write it.
     #[track_caller]
     pub fn trigger(&mut self, iommu: u32, dev_id: u32, grpid: u32, addr: u64) {
-        let request =
-            TestTriggerIopf { op: TEST_OP_TRIGGER_IOPF, dev_id, grpid, perm: api::PGFAULT_PERM_WRITE, addr, ..Default::default() };
-        self.call(iommu, request).unwrap();
+        self.trigger_with(iommu, TestTriggerIopf { dev_id, grpid, perm: api::PGFAULT_PERM_WRITE, addr, ..Default::default() });
+    }
+
+    /// As [`Self::trigger`], for any request. Not by [`Machine::call`]: where memory is short the request succeeds, and the device is answered.
+    #[track_caller]
+    pub fn trigger_with(&mut self, iommu: u32, request: TestTriggerIopf) {
+        let request = TestTriggerIopf { size: TestTriggerIopf::SIZE as u32, op: TEST_OP_TRIGGER_IOPF, ..request };
+        self.kernel.poke(self.argument, &request.bytes()).unwrap();
+        self.kernel.ioctl(iommu as i32, TEST_CMD, self.argument).unwrap();
+        self.check();
     }
 
     /// Reads as many records from a file as fit into so many bytes.
