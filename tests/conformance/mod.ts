@@ -39,6 +39,7 @@ import { SELFTEST } from "./selftest.ts";
 import { SELFTEST_FAULTS } from "./selftest_faults.ts";
 import { SELFTEST_NESTED } from "./selftest_nested.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
+import { SELFTEST_VIOMMU } from "./selftest_viommu.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
 import { UNPLUG } from "./unplug.ts";
@@ -81,7 +82,16 @@ export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
-export const MOCK: readonly Suite<Caller>[] = [SELFTEST, SELFTEST_FAULTS, SELFTEST_PASIDS, SELFTEST_NESTED, ACCESSES, CONTAINER, DMABUFS];
+export const MOCK: readonly Suite<Caller>[] = [
+  SELFTEST,
+  SELFTEST_FAULTS,
+  SELFTEST_PASIDS,
+  SELFTEST_NESTED,
+  SELFTEST_VIOMMU,
+  ACCESSES,
+  CONTAINER,
+  DMABUFS,
+];
 
 /** A host for cases from a function that makes a kernel for each. `open` gets the name of the case. */
 export function hostOf(open: (name: string) => Promise<Setup>): Host<Caller> {

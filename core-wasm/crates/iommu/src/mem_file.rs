@@ -38,6 +38,19 @@ impl MemFile {
         }
     }
 
+    /// Writes bytes at an offset; nothing happens beyond the end.
+    pub fn write(&self, ram: &mut Ram, offset: u64, bytes: &[u8]) {
+        if let Ok(run) = self.run(offset, bytes.len() as u64) {
+            ram.bytes_mut(run.pa, bytes.len()).copy_from_slice(bytes);
+        }
+    }
+
+    /// Whether anybody beside the file has memory of it.
+    pub fn is_used(&self, ram: &Ram) -> bool {
+        let frames = (0..self.length).step_by(FRAME as usize);
+        self.pa.is_some_and(|pa| frames.map(|offset| Pa(pa.0 + offset)).any(|frame| ram.references(frame) > 1))
+    }
+
     /// The file's own references go. Memory that is still mapped or pinned stays until that ends.
     pub fn close(self, ram: &mut Ram) {
         if let Some(pa) = self.pa {

@@ -67,9 +67,7 @@ impl Kernel {
                 Ok(pt_id)
             }
             ObjectKind::Ioas => self.change_to_ioas(port, object.index, change),
-            ObjectKind::Device | ObjectKind::FaultQueue | ObjectKind::Selftest | ObjectKind::Access | ObjectKind::Reserved => {
-                Err(Errno::EINVAL)
-            }
+            _ => Err(Errno::EINVAL),
         }
     }
 
@@ -247,11 +245,15 @@ impl Kernel {
         let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;
+        let guest = if pasid == NO_PASID { self.guest_of(port, self.viommu_of(bound.context, to.id))? } else { None };
         self.check_asks(number, to)?;
         self.check_stage(bound.context, to.id)?;
         self.mock_may_set_pasid(device, pasid)?;
         self.point_set(number, pasid, Some(to.domain))?;
         self.mock_has_set_pasid(device, pasid, true);
+        if pasid == NO_PASID {
+            self.set_guest(device, guest);
+        }
         self.set_mut(number)?.attachment_mut(pasid).ok_or(Errno::EIO)?.handler = bound.id;
         Ok(())
     }
@@ -265,6 +267,9 @@ impl Kernel {
 
     fn block(&mut self, port: Port) {
         self.mock_has_set_pasid(port.device, port.pasid, false);
+        if port.pasid == NO_PASID {
+            self.set_guest(port.device, None);
+        }
         if let Ok(set) = self.device(port.device).map(|device| device.set) {
             // Blocking needs no memory.
             let _ = self.point_set(set, port.pasid, None);
@@ -294,6 +299,12 @@ impl Kernel {
             Ok(index) => context.nested.get(index).ok_or(Errno::EIO)?.stage.check_attach(),
             Err(_) => Ok(()),
         }
+    }
+
+    /// The virtual IOMMU that a page table was made of.
+    fn viommu_of(&self, context: u32, id: u32) -> Option<u32> {
+        let context = self.contexts.get(context)?;
+        context.nested.get(context.objects.index(id, ObjectKind::Nested).ok()?)?.viommu
     }
 
     /// A page table, nested or not, as a place to come to.

@@ -108,6 +108,7 @@ impl Kernel {
     pub(crate) fn leave_context(&mut self, device: u32, bound: Bound) {
         self.disable_irqs(device);
         self.detach_all(device, bound);
+        self.bury_vdevice(bound.context, device);
         if let Ok(context) = self.context_mut(bound.context) {
             context.objects.remove(bound.id);
         }

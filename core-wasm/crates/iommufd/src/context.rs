@@ -1,6 +1,7 @@
 //! An iommufd: its objects, from open until the last file that holds it is closed.
 
 use crate::access::Access;
+use crate::event_queue::EventQueue;
 use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
 use crate::hwpt::Hwpt;
@@ -9,6 +10,8 @@ use crate::nested::Nested;
 use crate::object::{ObjectKind, Objects};
 use crate::pages::{Charge, Pages};
 use crate::slab::Slab;
+use crate::vdevice::Vdevice;
+use crate::viommu::Viommu;
 use uapi::{Errno, Result};
 
 /// What `open("/dev/iommu")` makes. Its fd holds it, and so does the fd of each device bound to it.
@@ -26,6 +29,9 @@ pub(crate) struct Context {
     pub(crate) pages: Slab<Pages>,
     pub(crate) fault_queues: Slab<FaultQueue>,
     pub(crate) accesses: Slab<Access>,
+    pub(crate) viommus: Slab<Viommu>,
+    pub(crate) vdevices: Slab<Vdevice>,
+    pub(crate) event_queues: Slab<EventQueue>,
 }
 
 impl Context {
@@ -41,6 +47,9 @@ impl Context {
             pages: Slab::new(),
             fault_queues: Slab::new(),
             accesses: Slab::new(),
+            viommus: Slab::new(),
+            vdevices: Slab::new(),
+            event_queues: Slab::new(),
         }
     }
 
@@ -78,6 +87,9 @@ impl Context {
             ObjectKind::Hwpt => self.destroy_hwpt(hardware, object.index),
             ObjectKind::Nested => self.destroy_nested(hardware, object.index),
             ObjectKind::FaultQueue => self.destroy_fault_queue(object.index),
+            ObjectKind::Viommu => self.destroy_viommu(hardware, object.index),
+            ObjectKind::Vdevice => self.destroy_vdevice(object.index),
+            ObjectKind::EventQueue => self.destroy_event_queue(object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),
             // What it has is the kernel's, which destroys both.
@@ -107,6 +119,6 @@ impl Context {
                 break;
             }
         }
-        debug_assert!(self.objects.len() == 0, "holders form no circle");
+        debug_assert!(self.objects.len() == self.objects.buried() as usize, "holders form no circle");
     }
 }

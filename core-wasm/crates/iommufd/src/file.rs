@@ -25,6 +25,8 @@ pub(crate) enum File {
     Access(u32),
     /// A queue of page faults.
     FaultQueue(QueueFile),
+    /// A queue of events.
+    EventQueue(QueueFile),
 }
 
 /// What the file of a queue names: an iommufd, and which queue of it.
@@ -124,6 +126,11 @@ impl Kernel {
             }
             File::Dmabuf(index) => self.hardware.put_dmabuf(index),
             File::Access(index) => self.close_access(index),
+            File::EventQueue(QueueFile { context, index }) => {
+                if let Some(id) = self.contexts.get(context).and_then(|context| context.event_queues.get(index)).map(|queue| queue.id) {
+                    self.put_queue(context, id);
+                }
+            }
             File::Device(index) => return Ok(self.close_device(index)),
         }
         Ok(0)

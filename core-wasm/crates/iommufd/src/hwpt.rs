@@ -62,14 +62,8 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let id = match parent.kind {
         ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request)?,
         ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
-        ObjectKind::Nested
-        | ObjectKind::Device
-        | ObjectKind::FaultQueue
-        | ObjectKind::Selftest
-        | ObjectKind::Access
-        | ObjectKind::Reserved => {
-            return Err(Errno::EINVAL);
-        }
+        ObjectKind::Viommu => context.new_nested_of(hardware, parent.index, &request)?,
+        _ => return Err(Errno::EINVAL),
     };
     request.out_hwpt_id = id;
     let mut answer = [0; api::HwptAlloc::SIZE];

@@ -1,6 +1,7 @@
 //! HWPT_INVALIDATE: a program says that it has changed tables of its own.
 
 use crate::hardware::Hardware;
+use crate::kernel::Kernel;
 use crate::nested::{Nested, Stage};
 use crate::object::ObjectKind;
 use crate::request::Call;
@@ -30,8 +31,22 @@ impl Entries {
             return Err(Errno::EINVAL);
         }
         let mut bytes = [0; N];
-        hardware.copy_in(self.at.wrapping_add(u64::from(index) * u64::from(self.length)), &mut bytes)?;
+        hardware.copy_in(self.place(index), &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Copies an entry as a request's struct: what a shorter one lacks is 0, and a longer one ends with zeroes. E2BIG, EFAULT.
+    pub(crate) fn copy_struct_in<const N: usize>(&self, kernel: &mut Kernel, index: u32) -> Result<[u8; N]> {
+        let at = self.place(index);
+        let length = self.length as usize;
+        kernel.check_tail(at, N as u64, length.saturating_sub(N) as u64)?;
+        let mut bytes = [0; N];
+        kernel.hardware.copy_in(at, bytes.get_mut(..length.min(N)).ok_or(Errno::EIO)?)?;
+        Ok(bytes)
+    }
+
+    fn place(&self, index: u32) -> u64 {
+        self.at.wrapping_add(u64::from(index) * u64::from(self.length))
     }
 }
 
@@ -55,12 +70,15 @@ fn run(call: &mut Call, request: &api::HwptInvalidate, done: &mut u32) -> Result
     if request.entry_num != 0 && (request.data_uptr == 0 || bad_length || request.entry_num > ENTRIES_MAX) {
         return Err(Errno::EINVAL);
     }
-    let (context, hardware) = call.parts()?;
-    let object = context.objects.get(request.hwpt_id)?;
+    let object = call.context()?.objects.get(request.hwpt_id)?;
+    let entries = Entries { at: request.data_uptr, length: request.entry_len, count: request.entry_num };
+    if object.kind == ObjectKind::Viommu {
+        return selftest::invalidate_devices(call.kernel, call.context, object.index, request.data_type, entries, done);
+    }
     if object.kind != ObjectKind::Nested {
         return Err(Errno::EINVAL);
     }
-    let entries = Entries { at: request.data_uptr, length: request.entry_len, count: request.entry_num };
+    let (context, hardware) = call.parts()?;
     let Nested { domain, stage, .. } = context.nested.get_mut(object.index).ok_or(Errno::EIO)?;
     match stage {
         Stage::Vtd { .. } => invalidate_vtd(hardware, *domain, request.data_type, entries, done),

@@ -106,7 +106,9 @@ impl Kernel {
                 let result = self.device_ioctl(file, request, argument);
                 if result == Err(WAITS) { self.wait_in_ioctl(fd, request, argument) } else { result }
             }
-            File::Eventfd(_) | File::Memfd(_) | File::Access(_) | File::Dmabuf(_) | File::FaultQueue(_) => Err(Errno::ENOTTY),
+            File::Eventfd(_) | File::Memfd(_) | File::Access(_) | File::Dmabuf(_) | File::FaultQueue(_) | File::EventQueue(_) => {
+                Err(Errno::ENOTTY)
+            }
         }
     }
 
@@ -115,6 +117,7 @@ impl Kernel {
         match self.file(fd)? {
             File::Eventfd(index) => self.read_eventfd(index, va, length),
             File::FaultQueue(queue) => self.read_faults(queue, va, length),
+            File::EventQueue(queue) => self.read_events(queue, va, length),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -133,6 +136,7 @@ impl Kernel {
         match self.file(fd)? {
             File::Eventfd(index) => Ok(u32::from(self.eventfds.get(index).is_some_and(|eventfd| eventfd.count != 0))),
             File::FaultQueue(queue) => Ok(u32::from(self.has_faults(queue))),
+            File::EventQueue(queue) => Ok(u32::from(self.has_events(queue))),
             _ => Ok(1),
         }
     }

@@ -32,6 +32,7 @@ mod copy;
 mod device;
 mod domains;
 mod emulated;
+mod event_queue;
 mod eventfd;
 mod fault_queue;
 mod file;
@@ -64,8 +65,10 @@ mod set_irqs;
 mod slab;
 mod unmap;
 mod usage;
+mod vdevice;
 mod vfio;
 mod vfio_attach;
+mod viommu;
 
 pub use config::{Config, DeviceConfig, GroupIoas, IrqConfig, Limits, PasidConfig, RegionConfig, ReservedKind, Rules};
 pub use emulated::Notice;

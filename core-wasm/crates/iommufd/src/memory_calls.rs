@@ -22,10 +22,14 @@ impl Kernel {
                 let file = &hardware.memfds.get(index).ok_or(Errno::EIO)?.file;
                 hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, offset)))
             }
-            File::Eventfd(_) | File::FaultQueue(_) | File::Access(_) => Err(Errno::ENODEV),
-            // Nothing of an iommufd can be mapped yet.
+            File::Eventfd(_) | File::FaultQueue(_) | File::EventQueue(_) | File::Access(_) => Err(Errno::ENODEV),
             File::Iommufd(_) if flags & MAP_SHARED != 0 && prot & PROT_EXEC != 0 => Err(Errno::EPERM),
-            File::Iommufd(_) if flags & MAP_SHARED != 0 => Err(Errno::ENXIO),
+            File::Iommufd(context) if flags & MAP_SHARED != 0 => {
+                let (context, hardware) = self.parts(context)?;
+                let found = context.viommus.iter().filter_map(|(_, viommu)| viommu.memory.as_ref()).find(|&&(_, at)| at == offset);
+                let (file, _) = found.filter(|(file, _)| length.next_multiple_of(FRAME) == file.length()).ok_or(Errno::ENXIO)?;
+                hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, 0)))
+            }
             File::Iommufd(_) | File::Device(_) | File::Dmabuf(_) => Err(Errno::EINVAL),
         }
     }

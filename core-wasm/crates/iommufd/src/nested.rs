@@ -11,12 +11,17 @@ use uapi::{Errno, Result};
 /// Address widths that VT-d's tables of 4 and of 5 levels have by name.
 const WIDTHS: [(u32, u32); 2] = [(48, 4), (57, 5)];
 
-/// A nested page table. It holds its parent.
+/// Flags that nested page tables take.
+const NESTED_FLAGS: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
+
+/// A nested page table. It holds its parent, or its virtual IOMMU.
 pub(crate) struct Nested {
     /// Its object id.
     pub(crate) id: u32,
     /// Which page table it is on top of.
     pub(crate) parent: u32,
+    /// The virtual IOMMU that it was made of, which it then holds in place of its parent.
+    pub(crate) viommu: Option<u32>,
     /// What transfers of attached devices go through.
     pub(crate) domain: DomainId,
     /// Whether PASIDs may be attached to it, and beside it.
@@ -50,31 +55,53 @@ impl Context {
     /// EOPNOTSUPP for flags, data or types that nested page tables do not have here; EINVAL for a parent that was not made for that, or data of
     /// another length; EFAULT, ENOMEM.
     pub(crate) fn new_nested(&mut self, hardware: &mut Hardware, parent: u32, request: &api::HwptAlloc) -> Result<u32> {
-        const FLAGS: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
         let config = *hardware.iommu.config();
         // AMD's driver makes them through a virtual IOMMU only.
-        if request.flags & !FLAGS != 0 || request.data_len == 0 || config.kind == Kind::AmdV1 || config.remote {
+        if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 || config.kind == Kind::AmdV1 || config.remote {
             return Err(Errno::EOPNOTSUPP);
         }
         let below = self.hwpts.get(parent).ok_or(Errno::EIO)?;
         if below.automatic || !below.nest_parent {
             return Err(Errno::EINVAL);
         }
+        self.add_nested(hardware, parent, None, request)
+    }
+
+    /// HWPT_ALLOC of a virtual IOMMU. Returns the object id. EOPNOTSUPP, EINVAL, EFAULT, ENOMEM as [`Self::new_nested`].
+    pub(crate) fn new_nested_of(&mut self, hardware: &mut Hardware, viommu: u32, request: &api::HwptAlloc) -> Result<u32> {
+        if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let parent = self.viommus.get(viommu).ok_or(Errno::EIO)?.parent;
+        self.add_nested(hardware, parent, Some(viommu), request)
+    }
+
+    fn add_nested(&mut self, hardware: &mut Hardware, parent: u32, viommu: Option<u32>, request: &api::HwptAlloc) -> Result<u32> {
+        let config = *hardware.iommu.config();
+        let below = self.hwpts.get(parent).ok_or(Errno::EIO)?;
         let (parent_id, parent_domain) = (below.id, below.domain);
+        let holds = viommu.and_then(|viommu| self.viommus.get(viommu)).map_or(parent_id, |viommu| viommu.id);
         self.nested.reserve()?;
         let (domain, stage) = match config.kind {
             Kind::AmdMock => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
             _ => vtd_stage(hardware, parent_domain, request)?,
         };
-        let nested =
-            Nested { id: self.objects.next(), parent, domain, pasid: request.flags & api::HWPT_ALLOC_PASID != 0, fault_queue: None, stage };
+        let nested = Nested {
+            id: self.objects.next(),
+            parent,
+            viommu,
+            domain,
+            pasid: request.flags & api::HWPT_ALLOC_PASID != 0,
+            fault_queue: None,
+            stage,
+        };
         let added = self.nested.insert(nested).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Nested, index).inspect_err(|_| {
                 self.nested.remove(index);
             })
         });
         match added {
-            Ok(_) => self.objects.hold(parent_id, 1),
+            Ok(_) => self.objects.hold(holds, 1),
             Err(_) => destroy_stage(hardware, domain, parent_domain),
         }
         added
@@ -88,7 +115,8 @@ impl Context {
         }
         if let Some(parent) = self.hwpts.get(nested.parent) {
             destroy_stage(hardware, nested.domain, parent.domain);
-            self.objects.hold(parent.id, -1);
+            let viommu = nested.viommu.and_then(|viommu| self.viommus.get(viommu));
+            self.objects.hold(viommu.map_or(parent.id, |viommu| viommu.id), -1);
         }
     }
 }

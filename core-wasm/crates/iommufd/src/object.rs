@@ -16,6 +16,12 @@ pub(crate) enum ObjectKind {
     Device,
     /// A queue of page faults.
     FaultQueue,
+    /// A virtual IOMMU.
+    Viommu,
+    /// A virtual device.
+    Vdevice,
+    /// A queue of events of a virtual IOMMU.
+    EventQueue,
     /// A test object: it has a mock device.
     Selftest,
     /// A user of an IOAS without an IOMMU.
@@ -25,12 +31,15 @@ pub(crate) enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [ObjectKind; 8] = [
+    pub(crate) const ALL: [ObjectKind; 11] = [
         ObjectKind::Ioas,
         ObjectKind::Hwpt,
         ObjectKind::Nested,
         ObjectKind::Device,
         ObjectKind::FaultQueue,
+        ObjectKind::Viommu,
+        ObjectKind::Vdevice,
+        ObjectKind::EventQueue,
         ObjectKind::Selftest,
         ObjectKind::Access,
         ObjectKind::Reserved,
@@ -52,11 +61,13 @@ pub(crate) struct Object {
 /// does.
 pub(crate) struct Objects {
     table: LowestSlab<Object>,
+    /// Ids of objects that are gone and stay taken.
+    buried: u32,
 }
 
 impl Objects {
     pub(crate) const fn new() -> Self {
-        Self { table: LowestSlab::new(1) }
+        Self { table: LowestSlab::new(1), buried: 0 }
     }
 
     /// Takes an id for an object that has no holder yet.
@@ -74,6 +85,19 @@ impl Objects {
     /// The id that [`Self::add`] gives next.
     pub(crate) fn next(&self) -> u32 {
         self.table.next()
+    }
+
+    /// The object is gone, and its id stays taken for ever: no request finds it.
+    pub(crate) fn bury(&mut self, id: u32) {
+        if let Some(object) = self.table.get_mut(id) {
+            *object = Object { kind: ObjectKind::Reserved, users: 1, index: 0 };
+            self.buried += 1;
+        }
+    }
+
+    /// How many ids are taken by objects that are gone.
+    pub(crate) fn buried(&self) -> u32 {
+        self.buried
     }
 
     /// Gives an id back.

@@ -4,7 +4,9 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use crate::{absent, copy, fault_queue, hw_info, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap};
+use crate::{
+    absent, copy, event_queue, fault_queue, hw_info, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap, vdevice, viommu,
+};
 use iommu::Kind;
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
@@ -47,10 +49,10 @@ static TABLE: [Op; 22] = table![
     HWPT_INVALIDATE: HwptInvalidate => invalidate::invalidate,
     FAULT_QUEUE_ALLOC: FaultAlloc => fault_queue::alloc,
     IOAS_MAP_FILE: IoasMapFile => mapping::map_file,
-    VIOMMU_ALLOC: ViommuAlloc => absent::viommu_alloc,
-    VDEVICE_ALLOC: VdeviceAlloc => absent::vdevice_alloc,
+    VIOMMU_ALLOC: ViommuAlloc => viommu::alloc,
+    VDEVICE_ALLOC: VdeviceAlloc => vdevice::alloc,
     IOAS_CHANGE_PROCESS: IoasChangeProcess => ioas::change_process,
-    VEVENTQ_ALLOC: VeventqAlloc => absent::veventq_alloc,
+    VEVENTQ_ALLOC: VeventqAlloc => event_queue::alloc,
     HW_QUEUE_ALLOC: HwQueueAlloc => absent::hw_queue_alloc,
     IOAS_NOIOMMU_GET_PA: IoasNoiommuGetPa => absent::noiommu_get_pa,
 ];
@@ -159,6 +161,11 @@ impl Kernel {
 fn destroy(call: &mut Call) -> Result<()> {
     let request = api::Destroy::read(call.bytes()?);
     let (context, hardware) = call.parts()?;
+    if let Ok(viommu) = context.objects.index(request.id, ObjectKind::Viommu)
+        && context.is_mapped(hardware, viommu)
+    {
+        return Err(Errno::EBUSY);
+    }
     match context.objects.index(request.id, ObjectKind::Selftest) {
         Ok(device) => call.kernel.destroy_selftest(call.context, request.id, device),
         Err(_) => context.destroy(hardware, request.id)?,

@@ -50,6 +50,11 @@ impl Kernel {
         for (_, dmabuf) in self.hardware.dmabufs.iter() {
             add_edges(&mut edges, Run { pa: dmabuf.pa, length: dmabuf.length })?;
         }
+        for (_, viommu) in self.contexts.iter().flat_map(|(_, context)| context.viommus.iter()) {
+            if let Some((file, _)) = &viommu.memory {
+                add_edges(&mut edges, file.run(0, file.length())?)?;
+            }
+        }
         for pages in self.contexts.iter().flat_map(|(_, context)| context.pages.iter()).map(|(_, pages)| pages) {
             for pin in pages.pins() {
                 add_edges(&mut edges, Run { pa: pin.pa, length: pin.count * PAGE })?;

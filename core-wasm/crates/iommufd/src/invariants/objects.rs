@@ -29,7 +29,19 @@ impl Kernel {
         }
         let mocks = self.bound_to(number).filter(|&device| self.devices[device].mock.is_some()).count();
         let [ioases, hwpts, nested] = [context.ioases.len(), context.hwpts.len(), context.nested.len()];
-        let existing = [ioases, hwpts, nested, self.bound_to(number).count(), context.fault_queues.len(), mocks, context.accesses.len(), 0];
+        let existing = [
+            ioases,
+            hwpts,
+            nested,
+            self.bound_to(number).count(),
+            context.fault_queues.len(),
+            context.viommus.len(),
+            context.vdevices.len(),
+            context.event_queues.len(),
+            mocks,
+            context.accesses.len(),
+            context.objects.buried() as usize,
+        ];
         for (kind, existing) in ObjectKind::ALL.into_iter().zip(existing) {
             report.expect_count(existing as u64, kinds[kind as usize], format_args!("{kind:?} objects of iommufd {number}"));
         }
@@ -64,7 +76,24 @@ impl Kernel {
                 count(&mut users, queue.id);
             }
         }
+        for (_, viommu) in context.viommus.iter() {
+            if let Some(parent) = context.hwpts.get(viommu.parent) {
+                count(&mut users, parent.id);
+            }
+        }
+        let parts = context.vdevices.iter().map(|(_, vdevice)| vdevice.viommu);
+        for viommu in parts.chain(context.event_queues.iter().map(|(_, queue)| queue.viommu)) {
+            if let Some(viommu) = context.viommus.get(viommu) {
+                count(&mut users, viommu.id);
+            }
+        }
         for (_, file) in self.files.iter() {
+            if let File::EventQueue(file) = *file
+                && file.context == number
+                && let Some(queue) = context.event_queues.get(file.index)
+            {
+                count(&mut users, queue.id);
+            }
             if let File::FaultQueue(file) = *file
                 && file.context == number
                 && let Some(queue) = context.fault_queues.get(file.index)
@@ -73,8 +102,9 @@ impl Kernel {
             }
         }
         for (_, nested) in context.nested.iter() {
-            if let Some(parent) = context.hwpts.get(nested.parent) {
-                count(&mut users, parent.id);
+            let viommu = nested.viommu.and_then(|viommu| context.viommus.get(viommu)).map(|viommu| viommu.id);
+            if let Some(id) = viommu.or(context.hwpts.get(nested.parent).map(|parent| parent.id)) {
+                count(&mut users, id);
             }
             if let Some(queue) = nested.fault_queue.and_then(|queue| context.fault_queues.get(queue)) {
                 count(&mut users, queue.id);
@@ -115,7 +145,11 @@ impl Kernel {
             }
             ObjectKind::FaultQueue => context.fault_queues.get(object.index).is_some_and(|queue| queue.id == id),
             ObjectKind::Access => context.accesses.get(object.index).is_some_and(|access| access.id == id),
-            ObjectKind::Reserved => false,
+            ObjectKind::Viommu => context.viommus.get(object.index).is_some_and(|viommu| viommu.id == id),
+            ObjectKind::Vdevice => context.vdevices.get(object.index).is_some_and(|vdevice| vdevice.id == id),
+            ObjectKind::EventQueue => context.event_queues.get(object.index).is_some_and(|queue| queue.id == id),
+            // An object that is gone, and whose id stays taken.
+            ObjectKind::Reserved => true,
         }
     }
 

@@ -40,6 +40,10 @@ impl Kernel {
                         self.contexts.get(file.context).is_some_and(|context| context.accesses.get(file.access).is_some())
                     })
                 }
+                File::EventQueue(QueueFile { context, index }) => {
+                    count(&mut context_files, context);
+                    self.contexts.get(context).is_some_and(|context| context.event_queues.get(index).is_some())
+                }
                 File::FaultQueue(QueueFile { context, index }) => {
                     count(&mut context_files, context);
                     self.contexts.get(context).is_some_and(|context| context.fault_queues.get(index).is_some())

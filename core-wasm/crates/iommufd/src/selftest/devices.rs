@@ -3,6 +3,7 @@
 //! To the rest of the kernel such a device is one of the machine, alone in its group, that no fd can open. Its place among the devices is used
 //! again.
 
+use super::viommus::CACHE;
 use crate::attach::Port;
 use crate::config::{DeviceConfig, PasidConfig};
 use crate::file::Bound;
@@ -25,6 +26,10 @@ pub(crate) struct Mock {
     pub(crate) flags: u32,
     /// Whether [`api::TEST_PASID_RESERVED`] was attached, or replaced after a refusal: the next time it is refused.
     refuses_pasid: bool,
+    /// What stands for its cache.
+    pub(crate) cache: [u32; CACHE],
+    /// The virtual IOMMU that it is attached through, and what that calls it.
+    pub(crate) guest: Option<(u32, u64)>,
 }
 
 /// Bits of a PASID of a device with these flags.
@@ -116,7 +121,7 @@ impl Kernel {
         self.context_mut(context)?.objects.hold(id, 1);
         let bound = Bound { context, id };
         let entry = self.device_mut(device)?;
-        entry.mock = Some(Mock { flags, ..Mock::default() });
+        entry.mock = Some(Mock { flags, cache: [api::TEST_DEV_CACHE_DEFAULT; CACHE], ..Mock::default() });
         entry.bound = Some(bound);
         Ok((device, bound))
     }

@@ -67,11 +67,3 @@ pub(super) fn dirty(call: &mut Call) -> Result<()> {
     call.context()?.objects.index(request.id, ObjectKind::Hwpt)?;
     Err(Errno::EINVAL)
 }
-
-/// DEV_CHECK_CACHE: whether an entry of a device's cache has a value. EINVAL if not. Only a virtual IOMMU could have changed one.
-pub(super) fn check_cache(call: &mut Call) -> Result<()> {
-    let request = api::TestDevCheckCache::read(call.bytes()?);
-    call.context()?.objects.index(request.id, ObjectKind::Device)?;
-    let same = request.cache_id <= api::MOCK_DEV_CACHE_ID_MAX && request.cache == api::TEST_DEV_CACHE_DEFAULT;
-    if same { Ok(()) } else { Err(Errno::EINVAL) }
-}

@@ -14,6 +14,7 @@ mod look;
 mod nested;
 mod pasids;
 mod tables;
+mod viommus;
 
 use crate::domains::Reserver;
 use crate::hardware::PAGE_ENTRY;
@@ -25,6 +26,7 @@ pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;
 use uapi::{Errno, Result};
+pub(crate) use viommus::{give_memory, invalidate_devices};
 
 /// Least limit of [`api::TEST_OP_SET_TEMP_MEMORY_LIMIT`]: one entry of Linux's lists of pages.
 const ENTRY_BYTES: u32 = 12;
@@ -48,10 +50,9 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
         api::TEST_OP_DMABUF_REVOKE => dmabufs::revoke(call),
         api::TEST_OP_DIRTY => look::dirty(call),
         api::TEST_OP_TRIGGER_IOPF => faults::trigger(call),
-        api::TEST_OP_DEV_CHECK_CACHE => look::check_cache(call),
+        api::TEST_OP_DEV_CHECK_CACHE => viommus::check_cache(call),
         api::TEST_OP_MD_CHECK_IOTLB => nested::check_iotlb(call),
-        // No device has a virtual IOMMU, so that the same error follows whether or not there is such a device.
-        api::TEST_OP_TRIGGER_VEVENT => Err(Errno::ENOENT),
+        api::TEST_OP_TRIGGER_VEVENT => viommus::trigger_event(call),
         api::TEST_OP_PASID_ATTACH => pasids::attach(call),
         api::TEST_OP_PASID_REPLACE => pasids::replace(call),
         api::TEST_OP_PASID_DETACH => pasids::detach(call),
