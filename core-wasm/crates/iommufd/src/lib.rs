@@ -15,7 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
+//! What is not here: hardware queues of virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
 //! answer); locks (one thread).
 #![no_std]
 
