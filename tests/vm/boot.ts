@@ -47,6 +47,8 @@ export interface BootResult {
   readonly seconds: number;
   /** Why it was killed; undefined: it was not. */
   readonly killed: string | undefined;
+  /** Whether the command said a word. */
+  readonly isHeard: boolean;
   /** What the kernel printed last. */
   readonly console: string;
 }
@@ -192,6 +194,7 @@ async function watch(options: BootOptions, args: string[], share: string): Promi
     status: status === "" ? undefined : Number(status),
     seconds: seconds(),
     killed: killed === HARNESS_ENDED ? undefined : killed,
+    isHeard: heard > 0,
     console: lines.join("\n"),
   };
 }
