@@ -20,6 +20,8 @@ import { plus, reference, type RequestStep, type Step, type Value } from "./sequ
 import { EDGES } from "./values.ts";
 
 const PAGE = 4096n;
+/** Arguments that are numbers and not addresses: a caller of the seam cannot pass larger ones. */
+const PLAIN_ARGUMENTS: readonly bigint[] = EDGES.filter((edge) => edge <= BigInt(Number.MAX_SAFE_INTEGER));
 /** Iommufds that are open at a time. */
 const IOMMUFDS_MAX = 3;
 /** Memory files that are open at a time. */
@@ -146,7 +148,7 @@ function spoil(scene: Scene, step: RequestStep): RequestStep {
   const { draw } = scene;
   const shape = shapeOf(step.request);
   if (draw.once(24)) return { ...step, file: drawFile(scene, scene.program.accesses) };
-  if (shape.struct === undefined) return { ...step, at: draw.of(EDGES) };
+  if (shape.struct === undefined) return { ...step, at: draw.of(PLAIN_ARGUMENTS) };
   if (draw.once(24)) return { ...step, at: drawPlaceOfArgument(draw, shape.length) };
   const { field } = draw.of([...shape.fields.values()]);
   if (field.role.is === "size") return { ...step, ...drawSize(draw, step, shape) };
