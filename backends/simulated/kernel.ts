@@ -78,8 +78,8 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
     // A request is 32 bits; Linux does not see more of it either.
     const number = request >>> 0;
     const result = this.#settle(this.#machine.core.ioctl(file, number, value));
-    // What the device thought to be enabled is out of date.
     this.#deliverAnswers();
+    // What the device thought to be enabled is out of date.
     if (number === DEVICE_SET_IRQS) this.#machine.devices[this.#machine.core.device_of(file)]?.bus.interruptsChanged();
     return result;
   }

@@ -2,7 +2,7 @@
 //! memory is pinned and page tables are written, and without, where neither happens.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use iommufd::{Config, DeviceConfig, GroupIoas, IommuConfig, Kernel, Kind, Limits, PasidConfig, Ram, Rules};
+use iommufd::{Config, DeviceConfig, GroupIoas, IommuConfig, Kernel, Kind, Limits, Ram, Rules};
 use std::time::Duration;
 use uapi::iommufd::{
     HWPT_ALLOC, HwptAlloc, IOAS_ALLOC, IOAS_MAP, IOAS_MAP_FIXED_IOVA, IOAS_MAP_READABLE, IOAS_MAP_WRITEABLE, IOAS_UNMAP, IoasAlloc,
@@ -34,18 +34,7 @@ impl Program {
         let ram = Ram::with_bytes((2 * length + (16 << 20)) as usize).expect("memory");
         let mut kernel = Kernel::new(Config { iommu: IommuConfig::new(kind, 4), rules, limits }, ram).expect("memory");
         let group = kernel.add_group().expect("memory");
-        kernel
-            .add_device(DeviceConfig {
-                group,
-                requester: 0x18,
-                viable: true,
-                reset: true,
-                coherent: true,
-                page_requests: false,
-                pasids: PasidConfig::NONE,
-                emulated: false,
-            })
-            .expect("memory");
+        kernel.add_device(DeviceConfig::new(group, 0x18)).expect("memory");
         let argument = kernel.mmap(0, PAGE, 3, 0x22, -1, 0).expect("RAM");
         // From an aligned address on, so that 2 MiB pages are possible: memory lies in RAM as aligned as that.
         let memory = kernel.mmap(0, 2 * length, 3, 0x22, -1, 0).expect("RAM").next_multiple_of(length);

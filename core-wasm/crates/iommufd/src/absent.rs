@@ -9,6 +9,7 @@
 //! HWPT_ALLOC in `hwpt.rs` refuses dirty tracking in the same way.
 
 use crate::object::ObjectKind;
+use crate::range::range_of;
 use crate::request::Call;
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
@@ -38,9 +39,8 @@ pub(crate) fn get_dirty_bitmap(call: &mut Call) -> Result<()> {
 }
 
 fn check_bitmap(request: &api::HwptGetDirtyBitmap, alignment: u64) -> Result<()> {
-    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    let last = request.iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
-    let misaligned = |size: u64| (request.iova | last.wrapping_add(1)) & size.wrapping_sub(1) != 0;
+    let range = range_of(request.iova, request.length)?;
+    let misaligned = |size: u64| (range.start | range.last.wrapping_add(1)) & size.wrapping_sub(1) != 0;
     if misaligned(alignment) || request.page_size == 0 || misaligned(request.page_size) { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
@@ -50,8 +50,7 @@ pub(crate) fn hw_queue_alloc(call: &mut Call) -> Result<()> {
     if request.flags != 0 || request.r#type == api::HW_QUEUE_TYPE_DEFAULT {
         return Err(Errno::EOPNOTSUPP);
     }
-    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    request.nesting_parent_iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
+    range_of(request.nesting_parent_iova, request.length)?;
     call.context()?.viommu(request.viommu_id)?;
     Err(Errno::EOPNOTSUPP)
 }

@@ -81,12 +81,6 @@ pub(crate) fn parts(ioas: &Ioas, wanted: Range) -> impl Iterator<Item = Part> {
     })
 }
 
-/// A range by its length. EINVAL for no bytes, EOVERFLOW.
-pub(crate) fn range_of(iova: u64, length: u64) -> Result<Range> {
-    let last_of = length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    Ok(Range { start: iova, last: iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)? })
-}
-
 impl Context {
     /// Makes an access without an IOAS, held by its maker. Returns its index. ENOMEM.
     pub(crate) fn new_access(&mut self, user: User, alignment: u64) -> Result<u32> {

@@ -63,6 +63,14 @@ pub struct DeviceConfig {
     pub emulated: bool,
 }
 
+impl DeviceConfig {
+    /// A device that programs may have, coherent, that can be reset; without PASIDs and page requests.
+    pub const fn new(group: u32, requester: u32) -> DeviceConfig {
+        let pasids = PasidConfig::NONE;
+        DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests: false, pasids, emulated: false }
+    }
+}
+
 /// What the PASID capability of a PCI function says (PCI Express Base Specification, 7.8.8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PasidConfig {

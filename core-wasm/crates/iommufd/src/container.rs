@@ -2,7 +2,6 @@
 //!
 //! Their structs have sizes of their own rule: what is behind the part that must be there is not looked at.
 
-use crate::access::range_of;
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::ioas::{Area, Ioas};
@@ -10,6 +9,7 @@ use crate::kernel::Kernel;
 use crate::mapping::{Target, map_new};
 use crate::object::ObjectKind;
 use crate::pages::{Backing, PAGE, Pages};
+use crate::range::range_of;
 use iommu::{Kind, Prot};
 use iova::Range;
 use uapi::type1 as api;

@@ -3,10 +3,10 @@
 use crate::context::Context;
 use crate::mapping::{Piece, Target, map_pieces, put_pages};
 use crate::object::ObjectKind;
+use crate::range::range_of;
 use crate::request::Call;
 use crate::selftest;
 use alloc::vec::Vec;
-use iova::Range;
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -36,8 +36,7 @@ pub(crate) fn copy(call: &mut Call) -> Result<()> {
 
 /// The memory behind `length` bytes from `iova` on. EINVAL for no bytes, EOVERFLOW, ENOENT unless all of it is mapped, ENOMEM.
 fn collect(context: &Context, ioas: u32, iova: u64, length: u64) -> Result<Vec<Piece>> {
-    let last_of = length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    let wanted = Range { start: iova, last: iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)? };
+    let wanted = range_of(iova, length)?;
     let space = &context.ioases.get(ioas).ok_or(Errno::EIO)?.space;
     let mut pieces = Vec::new();
     let mut at = wanted.start;

@@ -4,12 +4,13 @@
 //! call is left with its work half done, [`Kernel::ioctl`] or [`Kernel::close`] answers [`HOST_UNMAP`], and [`Kernel::restart`] goes on where it was,
 //! after the host has passed on what [`Kernel::take_notice`] says. No system call of a program comes between.
 
-use crate::access::{Copying, User, range_of};
+use crate::access::{Copying, User};
 use crate::file::{Bound, File};
 use crate::hardware::Hardware;
 use crate::kernel::{HOST_UNMAP, Kernel};
 use crate::object::ObjectKind;
 use crate::pages::PAGE;
+use crate::range::range_of;
 use alloc::vec::Vec;
 use iommu::{FaultReason, Pa, Run};
 use iova::Range;

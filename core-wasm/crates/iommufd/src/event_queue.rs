@@ -97,17 +97,12 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
         context.event_queues.remove(index);
     })?;
     context.objects.hold(request.viommu_id, 1);
-    let opened = call.kernel.open_queue(number, id, File::EventQueue(QueueFile { context: number, index }));
-    let answered = opened.and_then(|fd| {
+    call.answer_queue(id, File::EventQueue(QueueFile { context: number, index }), |fd| {
         request.out_veventq_id = id;
         request.out_veventq_fd = fd;
         let mut answer = [0; api::VeventqAlloc::SIZE];
         request.write(&mut answer);
-        call.respond(&answer).inspect_err(|_| call.kernel.close_queue(fd, number, id))
-    });
-    answered.inspect_err(|_| {
-        // Nobody has learned the id, and the file does not hold it any more.
-        let _ = call.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
+        answer
     })
 }
 

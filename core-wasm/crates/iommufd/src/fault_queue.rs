@@ -66,20 +66,26 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     }
     let context = call.context;
     let (id, index) = call.context()?.new_fault_queue()?;
-    let opened = call.kernel.open_queue(context, id, File::FaultQueue(QueueFile { context, index }));
-    let answered = opened.and_then(|fd| {
+    call.answer_queue(id, File::FaultQueue(QueueFile { context, index }), |fd| {
         request.out_fault_id = id;
         request.out_fault_fd = fd;
         let mut answer = [0; api::FaultAlloc::SIZE];
         request.write(&mut answer);
-        call.respond(&answer).inspect_err(|_| call.kernel.close_queue(fd, context, id))
-    });
-    answered.inspect_err(|_| {
-        // Nobody has learned the id, and the file does not hold it any more.
-        if let Ok((context, hardware)) = call.parts() {
-            let _ = context.destroy(hardware, id);
-        }
+        answer
     })
+}
+
+impl Call<'_> {
+    /// Opens the file of a new queue and answers what the file's number makes of the struct. On an error neither file nor object is left.
+    pub(crate) fn answer_queue<const N: usize>(&mut self, id: u32, file: File, answer: impl FnOnce(u32) -> [u8; N]) -> Result<()> {
+        let context = self.context;
+        let opened = self.kernel.open_queue(context, id, file);
+        let answered = opened.and_then(|fd| self.respond(&answer(fd)).inspect_err(|_| self.kernel.close_queue(fd, context, id)));
+        answered.inspect_err(|_| {
+            // Nobody has learned the id, and the file does not hold it any more.
+            let _ = self.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
+        })
+    }
 }
 
 impl Context {

@@ -57,6 +57,7 @@ mod page_request;
 mod pages;
 mod pins;
 mod plug;
+mod range;
 mod request;
 mod reserve;
 mod sanitizer;

@@ -7,6 +7,7 @@ use crate::ioas::Ioas;
 use crate::mapping::put_pages;
 use crate::object::ObjectKind;
 use crate::pages::Pages;
+use crate::range::range_of;
 use crate::request::Call;
 use crate::slab::Slab;
 use iova::Range;
@@ -22,7 +23,7 @@ pub(crate) fn unmap(call: &mut Call) -> Result<()> {
     if request.iova == 0 && request.length == u64::MAX {
         context.unmap_range(hardware, index, Range::ALL, &mut unmapped)?;
     } else {
-        let range = range_of(request.iova, request.length)?;
+        let range = wanted(request.iova, request.length)?;
         context.unmap_range(hardware, index, range, &mut unmapped)?;
         if unmapped == 0 {
             return Err(Errno::ENOENT);
@@ -34,12 +35,8 @@ pub(crate) fn unmap(call: &mut Call) -> Result<()> {
     call.respond(&answer)
 }
 
-fn range_of(iova: u64, length: u64) -> Result<Range> {
-    if iova == u64::MAX || length == u64::MAX {
-        return Err(Errno::EOVERFLOW);
-    }
-    let last_of = length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    Ok(Range { start: iova, last: iova.checked_add(last_of).ok_or(Errno::EOVERFLOW)? })
+fn wanted(iova: u64, length: u64) -> Result<Range> {
+    if iova == u64::MAX || length == u64::MAX { Err(Errno::EOVERFLOW) } else { range_of(iova, length) }
 }
 
 impl Context {

@@ -3,18 +3,9 @@
 mod common;
 
 use common::*;
-use iommufd::{DeviceConfig, HOST_RELEASE, PasidConfig, ReservedKind};
+use iommufd::{DeviceConfig, HOST_RELEASE, ReservedKind};
 
-const GOOD: DeviceConfig = DeviceConfig {
-    group: 0,
-    requester: 0x99,
-    viable: true,
-    reset: true,
-    coherent: true,
-    page_requests: false,
-    pasids: PasidConfig::NONE,
-    emulated: false,
-};
+const GOOD: DeviceConfig = DeviceConfig::new(0, 0x99);
 
 fn request(iommufd: i32) -> vfio::DeviceBindIommufd {
     vfio::DeviceBindIommufd { iommufd, ..Default::default() }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use iommufd::{DeviceConfig, FaultReason, HOST_RELEASE, HOST_UNMAP, Notice, PasidConfig};
+use iommufd::{DeviceConfig, FaultReason, HOST_RELEASE, HOST_UNMAP, Notice};
 
 const IOVA: u64 = 0x10_0000;
 
@@ -11,16 +11,7 @@ const IOVA: u64 = 0x10_0000;
 fn emulated() -> (Machine, u32, u32, u32, u32) {
     let mut m = Machine::new();
     let group = m.kernel.add_group().unwrap();
-    let config = DeviceConfig {
-        group,
-        requester: 0x7777,
-        viable: true,
-        reset: true,
-        coherent: false,
-        page_requests: false,
-        pasids: PasidConfig::NONE,
-        emulated: true,
-    };
+    let config = DeviceConfig { coherent: false, emulated: true, ..DeviceConfig::new(group, 0x7777) };
     let device = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();
     let ioas = m.ioas(iommu);

@@ -3,19 +3,10 @@
 mod common;
 
 use common::*;
-use iommufd::{Config, DeviceConfig, IommuConfig, IrqConfig, Kernel, Kind, Pa, PasidConfig, Ram, RegionConfig, ReservedKind};
+use iommufd::{Config, DeviceConfig, IommuConfig, IrqConfig, Kernel, Kind, Pa, Ram, RegionConfig, ReservedKind};
 use iova::Range;
 
-const GOOD: DeviceConfig = DeviceConfig {
-    group: 0,
-    requester: 0x99,
-    viable: true,
-    reset: true,
-    coherent: true,
-    page_requests: false,
-    pasids: PasidConfig::NONE,
-    emulated: false,
-};
+const GOOD: DeviceConfig = DeviceConfig::new(0, 0x99);
 
 #[test]
 fn a_device_is_in_one_group_and_so_is_its_requester_id() {

@@ -4,7 +4,7 @@ mod common;
 
 use common::interrupts::{ERR, REQ};
 use common::*;
-use iommufd::{DeviceConfig, FaultReason, HOST_HOT_RESET, HOST_RESET, PasidConfig, ReservedKind, ResetFunction};
+use iommufd::{DeviceConfig, FaultReason, HOST_HOT_RESET, HOST_RESET, ReservedKind, ResetFunction};
 
 const GONE: u32 = 0;
 const LEAVING: u32 = 1;
@@ -55,16 +55,7 @@ fn files_that_are_open_work_on_until_the_last_of_them_is_closed() {
 #[test]
 fn a_device_that_leaves_binds_only_if_it_cannot_be_reset() {
     let mut m = Machine::new();
-    let config = DeviceConfig {
-        group: 0,
-        requester: 0x99,
-        viable: true,
-        reset: false,
-        coherent: true,
-        pasids: PasidConfig::NONE,
-        page_requests: false,
-        emulated: false,
-    };
+    let config = DeviceConfig { reset: false, ..DeviceConfig::new(0, 0x99) };
     let fixed = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();
     let fds = [EDU, fixed].map(|device| m.open(device));

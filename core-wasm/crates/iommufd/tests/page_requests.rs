@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use iommufd::{Answered, DeviceConfig, FaultReason, Kind, PageRequest, PageResponse, PasidConfig};
+use iommufd::{Answered, DeviceConfig, FaultReason, Kind, PageRequest, PageResponse};
 
 const OK: u32 = api::PAGE_RESP_SUCCESS;
 
@@ -14,16 +14,7 @@ fn request(group: u32, address: u64, last: bool) -> PageRequest {
 /// Adds a device that asks for pages, in a group of its own.
 fn asking(m: &mut Machine) -> u32 {
     let group = m.kernel.add_group().unwrap();
-    let config = DeviceConfig {
-        group,
-        requester: 0x99,
-        viable: true,
-        reset: true,
-        coherent: true,
-        page_requests: true,
-        pasids: PasidConfig::NONE,
-        emulated: false,
-    };
+    let config = DeviceConfig { page_requests: true, ..DeviceConfig::new(group, 0x99) };
     m.kernel.add_device(config).unwrap()
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use iommufd::{DeviceConfig, FaultReason, HOST_RESET, PasidConfig, RegionConfig};
+use iommufd::{DeviceConfig, FaultReason, HOST_RESET, RegionConfig};
 use uapi::simulated::{SIMULATED_DEVICE_SET_LABEL, SimulatedDeviceSetLabel};
 
 /// An address where no struct can be.
@@ -122,16 +122,7 @@ fn interrupts_are_told_by_their_index() {
 fn reset_is_the_hosts_where_the_device_can_be_reset() {
     let (mut m, fd) = bound(NIC);
     assert_eq!(m.call_at(fd, vfio::DEVICE_RESET, NOWHERE), Ok(HOST_RESET | NIC));
-    let config = DeviceConfig {
-        group: 0,
-        requester: 0x99,
-        viable: true,
-        reset: false,
-        coherent: true,
-        page_requests: false,
-        pasids: PasidConfig::NONE,
-        emulated: false,
-    };
+    let config = DeviceConfig { reset: false, ..DeviceConfig::new(0, 0x99) };
     let device = m.kernel.add_device(config).unwrap();
     let iommu = m.iommu();
     let (fd, _) = m.bound(device, iommu);

@@ -1,11 +1,12 @@
 //! Access objects of the test request: a file each, through which memory of an IOAS is pinned and copied.
 
-use crate::access::{Copying, User, range_of};
+use crate::access::{Copying, User};
 use crate::file::File;
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::pages::PAGE;
+use crate::range::range_of;
 use crate::request::Call;
 use iommu::Pa;
 use iova::Range;

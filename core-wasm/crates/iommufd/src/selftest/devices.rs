@@ -5,7 +5,7 @@
 
 use super::viommus::CACHE;
 use crate::attach::Port;
-use crate::config::{DeviceConfig, PasidConfig};
+use crate::config::DeviceConfig;
 use crate::file::Bound;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
@@ -133,16 +133,7 @@ impl Kernel {
         }
         let group = self.add_group()?;
         let requester = REQUESTER | self.devices.len() as u32;
-        let added = self.add_device(DeviceConfig {
-            group,
-            requester,
-            viable: true,
-            reset: false,
-            coherent: true,
-            page_requests: true,
-            pasids: PasidConfig::NONE,
-            emulated: false,
-        });
+        let added = self.add_device(DeviceConfig { reset: false, page_requests: true, ..DeviceConfig::new(group, requester) });
         match added {
             Ok(device) => self.device_mut(device)?.mock = Some(Mock::default()),
             Err(_) => self.groups.truncate(group as usize),

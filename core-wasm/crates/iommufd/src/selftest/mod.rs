@@ -18,10 +18,10 @@ mod viommus;
 
 use crate::domains::Reserver;
 use crate::hardware::PAGE_ENTRY;
+use crate::range::range_of;
 use crate::request::Call;
 pub(crate) use accesses::AccessFile;
 pub(crate) use devices::{Mock, capabilities, pasid_bits};
-use iova::Range;
 pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;
@@ -64,9 +64,8 @@ pub(crate) fn test(call: &mut Call) -> Result<()> {
 /// Reserves addresses of an IOAS for as long as that exists.
 fn add_reserved(call: &mut Call) -> Result<()> {
     let request = api::TestAddReserved::read(call.bytes()?);
-    let last_of = request.length.checked_sub(1).ok_or(Errno::EINVAL)?;
-    let last = request.start.checked_add(last_of).ok_or(Errno::EOVERFLOW)?;
-    call.context()?.ioas(request.id)?.reserve(Range { start: request.start, last }, Reserver::Test)
+    let range = range_of(request.start, request.length)?;
+    call.context()?.ioas(request.id)?.reserve(range, Reserver::Test)
 }
 
 /// Linux works through a long mapping in pieces, whose size this limits for the whole kernel. Here there are no pieces, but for an error that
