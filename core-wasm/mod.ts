@@ -13,6 +13,8 @@ export interface BootConfig {
   readonly levels: number;
   /** Whether devices may use PASIDs and nested page tables. Default: false. */
   readonly scalable?: boolean;
+  /** Whether the IOMMU marks pages that devices write to. Default: false. */
+  readonly dirtyTracking?: boolean;
   /** Whether an open device refuses to be opened again. */
   readonly singleOpen: boolean;
   /** Which devices of a group must share a page table. */
@@ -47,10 +49,11 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-function bootFlags({ iommu, scalable, singleOpen, groupIoas, memlock }: BootConfig): number {
+function bootFlags({ iommu, scalable, dirtyTracking, singleOpen, groupIoas, memlock }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
   const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32 }[iommu];
-  return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0);
+  return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0) |
+    (dirtyTracking ? 128 : 0);
 }
 
 /**

@@ -104,6 +104,7 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
     iommu: iommu.kind,
     levels: iommu.levels,
     scalable: iommu.scalable,
+    dirtyTracking: iommu.dirtyTracking,
     singleOpen: rules.singleOpen,
     groupIoas: rules.groupIoas,
     memlock: limits.memlock,

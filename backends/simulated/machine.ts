@@ -14,12 +14,19 @@ export type IommuDescription =
     readonly levels?: 4 | 5;
     /** Scalable mode: PASIDs, for devices that have them, and first-stage tables of the program's own on top of the IOMMU's. Default: false. */
     readonly scalable?: boolean;
+    /**
+     * Whether page tables can tell which pages devices have written: the second stage's accessed and dirty bits (SSADS), which scalable mode alone has.
+     * Default: false.
+     */
+    readonly dirtyTracking?: boolean;
   }
   | {
     /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
     readonly kind: "amdvi";
     /** Table levels: 3 for 39 bits of IOVA, 4 for 48, 5 for 57, 6 for 64. Default: 4. */
     readonly levels?: 3 | 4 | 5 | 6;
+    /** Whether page tables can tell which pages devices have written: accessed and dirty bits of the host (HASup, HDSup). Default: false. */
+    readonly dirtyTracking?: boolean;
   }
   | {
     /**
@@ -204,7 +211,12 @@ export interface SanitizerSettings extends Required<SanitizerOptions> {
 /** A machine with every default filled in. */
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
-  readonly iommu: { readonly kind: "vtd" | "amdvi" | "mock"; readonly levels: number; readonly scalable: boolean };
+  readonly iommu: {
+    readonly kind: "vtd" | "amdvi" | "mock";
+    readonly levels: number;
+    readonly scalable: boolean;
+    readonly dirtyTracking: boolean;
+  };
   /** Bytes. */
   readonly memory: number;
   /** Bytes. */
@@ -264,7 +276,7 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 }
 
 const MIB = 2 ** 20;
-const KEYS = { vtd: ["kind", "levels", "scalable"], amdvi: ["kind", "levels"], mock: ["kind"] } as const;
+const KEYS = { vtd: ["kind", "levels", "scalable", "dirtyTracking"], amdvi: ["kind", "levels", "dirtyTracking"], mock: ["kind"] } as const;
 const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
 
 /**
@@ -281,12 +293,11 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("limits", limits, ["memlock", "openFiles"]);
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock"] as const);
   const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
+  const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
+  const dirtyTracking = iommu.kind !== "mock" && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
+  if (kind === "vtd" && dirtyTracking && !scalable) throw new MachineError("iommu.scalable", iommu, "true, which dirtyTracking needs");
   return {
-    iommu: {
-      kind,
-      levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]),
-      scalable: iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false),
-    },
+    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking },
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {

@@ -36,6 +36,7 @@ import { PASIDS } from "./pasid.ts";
 import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
 import { SELFTEST } from "./selftest.ts";
+import { SELFTEST_DIRTY } from "./selftest_dirty.ts";
 import { SELFTEST_FAULTS } from "./selftest_faults.ts";
 import { SELFTEST_NESTED } from "./selftest_nested.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
@@ -88,6 +89,7 @@ export const MOCK: readonly Suite<Caller>[] = [
   SELFTEST_PASIDS,
   SELFTEST_NESTED,
   SELFTEST_VIOMMU,
+  SELFTEST_DIRTY,
   ACCESSES,
   CONTAINER,
   DMABUFS,

@@ -20,6 +20,9 @@ const MOCK: u32 = 32;
 /// `boot`: devices may use PASIDs and nested page tables.
 const SCALABLE: u32 = 64;
 
+/// `boot`: the IOMMU marks pages that devices write to.
+const TRACKS_DIRTY: u32 = 128;
+
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
 const HANDLE_BYTES: usize = 64;
 
@@ -35,7 +38,7 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64. `memlock` is in bytes; infinite: no limit. Returns
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128. `memlock` is in bytes; infinite: no limit. Returns
 /// nothing if memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
@@ -47,7 +50,12 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
     };
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
-        iommu: IommuConfig { remote: flags & REMOTE != 0, scalable: flags & SCALABLE != 0, ..IommuConfig::new(kind, levels) },
+        iommu: IommuConfig {
+            remote: flags & REMOTE != 0,
+            scalable: flags & SCALABLE != 0,
+            tracks_dirty: flags & TRACKS_DIRTY != 0,
+            ..IommuConfig::new(kind, levels)
+        },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
         limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
     };

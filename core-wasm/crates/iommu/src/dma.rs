@@ -155,20 +155,22 @@ impl Iommu {
             let hit = self.look_up_nested(ram, id, iova, direction.prot(), counts)?;
             return Ok(hit.rest_of_page(iova));
         };
+        let wanted = direction.prot();
         let hit = match self.iotlb.get(domain.tag, iova) {
-            Some(hit) => {
+            // Where the domain keeps marks a translation that does not allow it may be one of a page that is not marked yet.
+            Some(hit) if !domain.marks || hit.prot.contains(wanted) => {
                 counts.tlb_hits += 1;
                 hit
             }
-            None => {
+            _ => {
                 counts.tlb_misses += 1;
-                let found = domain.translate(ram, iova)?;
+                let found = domain.walk(ram, iova, wanted)?;
                 counts.walk_reads += u64::from(found.reads);
                 self.iotlb.fill(domain.tag, iova, &found);
                 Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot }
             }
         };
-        if !hit.prot.contains(direction.prot()) {
+        if !hit.prot.contains(wanted) {
             return Err(direction.denied());
         }
         Ok(hit.rest_of_page(iova))

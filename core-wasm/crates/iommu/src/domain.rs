@@ -6,7 +6,7 @@ use crate::iotlb::Tag;
 use crate::ram::Ram;
 use alloc::vec::Vec;
 use iova::Range;
-use pgtable::{AnyPageTable, Translation};
+use pgtable::{AnyPageTable, Prot, Translation};
 
 /// Names a domain of an [`crate::Iommu`] from its creation to its destruction. Ids are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Domain {
     pub(crate) aperture: Range,
     /// Nothing may be mapped for reading alone: an erratum of VT-d, of domains below first-stage tables.
     pub(crate) writable_only: bool,
+    /// Whether transfers leave marks in the tables: VT-d's SSADE, AMD's HAD.
+    pub(crate) marks: bool,
     /// The page sizes that users of the domain go by, bit n for 2^n bytes.
     pub(crate) page_sizes: u64,
 }
@@ -31,6 +33,30 @@ impl Domain {
         self.table
             .translate(ram, iova)
             .ok_or_else(|| if iova > self.table.aperture_last() { FaultReason::BeyondAperture } else { FaultReason::NotPresent })
+    }
+
+    /// What `iova` translates to for a transfer, with its mark left in the table if the domain keeps marks. A page that this is no write to is then
+    /// answered as one that cannot be written, which is what is to be cached: the first write walks, and marks it.
+    #[inline]
+    pub(crate) fn walk(&self, ram: &mut Ram, iova: u64, wanted: Prot) -> Result<Translation, FaultReason> {
+        let found = self.translate(ram, iova)?;
+        if !self.marks {
+            return Ok(found);
+        }
+        let may = found.prot.contains(wanted);
+        if may {
+            self.mark(ram, iova, wanted);
+        }
+        let is_marked = may && wanted == Prot::WRITE;
+        Ok(if is_marked { found } else { Translation { prot: found.prot & Prot::READ, ..found } })
+    }
+
+    /// Leaves the mark of an access, if the domain keeps marks.
+    #[inline]
+    pub(crate) fn mark(&self, ram: &mut Ram, iova: u64, how: Prot) {
+        if self.marks {
+            self.table.touch(ram, iova, how == Prot::WRITE);
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct IommuConfig {
     /// Whether devices may use PASIDs and page tables of the program's own on top of the IOMMU's: what VT-d calls scalable mode. A mock IOMMU has
     /// both whatever this says.
     pub scalable: bool,
+    /// Whether it marks pages that devices write to: what VT-d calls SSADS, and AMD HDSup. A mock IOMMU does whatever this says.
+    pub tracks_dirty: bool,
     /// Whether the page tables are somebody else's: domains are checked and counted here, but map nothing, since memory is that of a process
     /// which this crate does not know. Their tables stay empty, so that no transfer would find anything.
     pub remote: bool,
@@ -42,7 +44,7 @@ pub struct IommuConfig {
 impl IommuConfig {
     /// All page sizes, coherent.
     pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
-        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, scalable: false, remote: false }
+        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, scalable: false, tracks_dirty: false, remote: false }
     }
 }
 
@@ -142,7 +144,7 @@ impl Iommu {
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },
         };
         let page_sizes = table.page_sizes();
-        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes, writable_only: false }))
+        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes, writable_only: false, marks: false }))
     }
 
     /// Makes a domain, which maps nothing yet, one for nested domains on top of it. VT-d maps nothing there for reading alone

@@ -9,6 +9,7 @@
 //! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
 //! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. That a program has changed
 //!   tables of its own it must say itself; what is stale then leads nowhere but to memory of the domain below.
+//! - Where a domain keeps marks, no translation in the IOTLB allows a write to a page that is not marked.
 //! - A DMA moves a byte only after the page of that byte was translated and its permission checked.
 //! - Freeing, unmapping and destroying neither fail nor allocate (but for `munmap` in the middle of a mapping, as on Linux).
 //!
@@ -17,6 +18,7 @@
 
 extern crate alloc;
 
+mod dirty;
 mod dma;
 mod domain;
 mod fault;
@@ -40,7 +42,7 @@ pub use mmap::{
     PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
 pub use nested::FirstStage;
-pub use pgtable::{Kind, Pa, Prot, Run, Translation};
+pub use pgtable::{DirtyLeaf, Kind, Pa, Prot, Run, Translation};
 pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
 pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};
 pub use user_memory::UserMemory;

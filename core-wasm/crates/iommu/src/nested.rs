@@ -39,6 +39,8 @@ pub struct FirstStage {
 struct Step {
     level: u32,
     table: Pa,
+    /// Where the second stage has it.
+    address: u64,
     /// What the entries on the way to it allow.
     prot: Prot,
     /// What the second stage allows for the table itself.
@@ -66,6 +68,7 @@ pub(crate) struct Nested {
 #[derive(Clone, Copy)]
 struct Used {
     table: Pa,
+    address: u64,
     index: usize,
     table_prot: Prot,
 }
@@ -244,20 +247,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Where an address of the second stage is, and what it allows.
-    fn second(&mut self, address: u64, refused: FaultReason) -> core::result::Result<Translation, FaultReason> {
+    /// Where an address of the second stage is, and what it allows. An access that it allows leaves its mark there.
+    fn second(&mut self, address: u64, wanted: Prot, refused: FaultReason) -> core::result::Result<Translation, FaultReason> {
         let found = self.parent.translate(self.ram, address).map_err(|_| refused)?;
         self.reads += u64::from(found.reads);
+        if found.prot.contains(wanted) {
+            self.parent.mark(self.ram, address, wanted);
+        }
         Ok(found)
     }
 
     /// The table at an address of the second stage.
     fn table(&mut self, address: u64, level: u32, prot: Prot) -> core::result::Result<Step, FaultReason> {
-        let found = self.second(address, FaultReason::TableUnreachable)?;
+        let found = self.second(address, Prot::READ, FaultReason::TableUnreachable)?;
         if !found.prot.contains(Prot::READ) {
             return Err(FaultReason::TableUnreachable);
         }
-        Ok(Step { level, table: found.pa, prot, table_prot: found.prot })
+        Ok(Step { level, table: found.pa, address, prot, table_prot: found.prot })
     }
 
     fn translate(&mut self, iova: u64, wanted: Prot) -> core::result::Result<Translation, FaultReason> {
@@ -282,7 +288,7 @@ impl Walk<'_> {
                 return Err(FaultReason::BadTable);
             }
             let (level, prot) = (step.level, step.prot & VtdFs::prot(entry));
-            path.note(depth, Used { table: step.table, index, table_prot: step.table_prot }, step);
+            path.note(depth, Used { table: step.table, address: step.address, index, table_prot: step.table_prot }, step);
             let address = VtdFs::address(entry, level);
             if kind == Entry::Leaf {
                 let lg2 = VtdFs::item_lg2(level);
@@ -299,7 +305,7 @@ impl Walk<'_> {
         if !prot.contains(wanted) {
             return Err(if wanted == Prot::WRITE { FaultReason::NoWrite } else { FaultReason::NoRead });
         }
-        let found = self.second(address, FaultReason::SecondStage)?;
+        let found = self.second(address, wanted, FaultReason::SecondStage)?;
         if !found.prot.contains(wanted) {
             return Err(FaultReason::SecondStage);
         }
@@ -313,7 +319,7 @@ impl Walk<'_> {
         let extended = self.nested.first.extended_accessed;
         let mut dirty = false;
         let mut used = path.entries.iter().flatten().peekable();
-        while let Some(Used { table, index, table_prot }) = used.next().copied() {
+        while let Some(Used { table, address, index, table_prot }) = used.next().copied() {
             let is_leaf = used.peek().is_none();
             let entries = self.ram.entries_mut(table, TABLE_ENTRIES);
             let entry = entries.get_mut(index).ok_or(FaultReason::TableUnreachable)?;
@@ -323,6 +329,7 @@ impl Walk<'_> {
                     return Err(FaultReason::TableUnreachable);
                 }
                 *entry = touched;
+                self.parent.mark(self.ram, address, Prot::WRITE);
             }
             dirty = is_leaf && VtdFs::is_dirty(touched);
         }
@@ -330,6 +337,8 @@ impl Walk<'_> {
         for step in path.steps.iter().flatten().skip(1) {
             self.nested.cache(iova, *step);
         }
+        // Nor may a page that the second stage has not marked.
+        let dirty = dirty && (wanted == Prot::WRITE || !self.parent.marks);
         Ok(if dirty { found } else { Translation { prot: found.prot & Prot::READ, ..found } })
     }
 }

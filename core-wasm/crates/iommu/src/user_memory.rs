@@ -111,6 +111,11 @@ impl UserMemory {
         found.map(|run| run.pa).ok_or(Errno::EFAULT)
     }
 
+    /// Whether the process may write each of `length` bytes from `va` on.
+    pub fn is_writable(&self, va: u64, length: u64) -> bool {
+        self.pieces(va, length, PROT_WRITE as u8, |_| Ok(())).is_ok()
+    }
+
     /// Calls `visit` with the memory of each mapping that `length` bytes from `va` on go through, in order. EFAULT at the first byte
     /// that is not mapped or whose mapping has none of the protections `any_of`.
     #[inline]

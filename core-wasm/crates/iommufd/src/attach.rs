@@ -44,6 +44,8 @@ struct Destination {
     pasid: bool,
     /// It has a queue for page faults.
     has_faults: bool,
+    /// A paging one that was made for dirty tracking.
+    tracks_dirty: bool,
 }
 
 impl Kernel {
@@ -245,6 +247,9 @@ impl Kernel {
         let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;
+        if pasid == NO_PASID {
+            self.mock_may_attach(device, to.tracks_dirty)?;
+        }
         let guest = if pasid == NO_PASID { self.guest_of(port, self.viommu_of(bound.context, to.id))? } else { None };
         self.check_asks(number, to)?;
         self.check_stage(bound.context, to.id)?;
@@ -314,7 +319,8 @@ impl Kernel {
         let nested = if object.kind == ObjectKind::Nested { context.nested.get(object.index) } else { None };
         let hwpt = context.hwpts.get(nested.map_or(object.index, |nested| nested.parent)).ok_or(Errno::EIO)?;
         let (domain, pasid) = nested.map_or((hwpt.domain, hwpt.pasid), |nested| (nested.domain, nested.pasid));
-        Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults: context.fault_queue_of(id).is_some() })
+        let has_faults = context.fault_queue_of(id).is_some();
+        Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults, tracks_dirty: nested.is_none() && hwpt.tracks_dirty })
     }
 
     pub(crate) fn set(&self, number: u32) -> Result<&AttachSet> {

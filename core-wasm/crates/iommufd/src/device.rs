@@ -93,6 +93,14 @@ impl Device {
         }
     }
 
+    /// Whether its IOMMU can mark the pages that it writes to.
+    pub(crate) fn tracks_dirty(&self, iommu: &IommuConfig) -> bool {
+        match &self.mock {
+            Some(mock) => selftest::tracks_dirty(mock.flags),
+            None => iommu.tracks_dirty,
+        }
+    }
+
     /// The address ranges that nothing may be mapped at while it is attached.
     pub(crate) fn reserved_ranges(&self) -> impl Iterator<Item = Range> {
         self.reserved.iter().filter(|(_, kind)| *kind != ReservedKind::DirectRelaxable).map(|&(range, _)| range)

@@ -5,7 +5,6 @@ use crate::device::Device;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
-use crate::selftest;
 use iommu::{IommuConfig, Kind};
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
@@ -42,21 +41,21 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let config = *hardware.iommu.config();
     let device = call.kernel.device(device)?;
     request.out_max_pasid_log2 = device.max_pasids(&config).checked_ilog2().unwrap_or(0) as u8;
-    request.out_capabilities = capabilities(device, request.out_max_pasid_log2);
+    request.out_capabilities = capabilities(device, &config, request.out_max_pasid_log2);
     let mut answer = [0; api::HwInfo::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
 }
 
 /// What the device may do. No function of the machine has address translation services.
-fn capabilities(device: &Device, pasid_bits: u8) -> u64 {
+fn capabilities(device: &Device, config: &IommuConfig, pasid_bits: u8) -> u64 {
     let PasidConfig { execute, privileged, .. } = device.config.pasids;
     let execute = if execute && pasid_bits != 0 { api::HW_CAP_PCI_PASID_EXEC } else { 0 };
     let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
-    let mock = device.mock.as_ref().map_or(0, |mock| selftest::capabilities(mock.flags));
+    let dirty = if device.tracks_dirty(config) { api::HW_CAP_DIRTY_TRACKING } else { 0 };
     // A function asks for pages where its address translation services did not find them; no other has those.
     let no_ats = if device.mock.is_none() && device.config.page_requests { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
-    no_ats | execute | privileged | mock
+    no_ats | execute | privileged | dirty
 }
 
 /// Zeroes bytes `from..to` of the buffer at `va`. EFAULT.
@@ -80,14 +79,18 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
                 reserved: 0,
                 cap_reg: vtd_capabilities(config) | if config.scalable { VTD_SCALABLE_CAPABILITIES } else { 0 },
-                ecap_reg: VTD_EXTENDED | if config.scalable { VTD_SCALABLE } else { 0 } | if page_requests { VTD_PAGE_REQUESTS } else { 0 },
+                ecap_reg: VTD_EXTENDED
+                    | if config.scalable { VTD_SCALABLE } else { 0 }
+                    | if page_requests { VTD_PAGE_REQUESTS } else { 0 }
+                    | if config.tracks_dirty { VTD_DIRTY } else { 0 },
             };
             registers.write(data);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }
         Kind::AmdV1 => {
             let mut bytes = [0; api::HwInfoAmd::SIZE];
-            api::HwInfoAmd { efr: AMD_FEATURES, efr2: 0 }.write(&mut bytes);
+            let efr = AMD_FEATURES | if config.tracks_dirty { AMD_DIRTY } else { 0 };
+            api::HwInfoAmd { efr, efr2: 0 }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
         }
@@ -123,5 +126,10 @@ const VTD_SCALABLE_CAPABILITIES: u64 = 1 << 56 | 1 << 60;
 /// The same of an IOMMU that takes page requests: device IOTLBs (DT), page requests (PRS) and their draining (PDS).
 const VTD_PAGE_REQUESTS: u64 = 1 << 2 | 1 << 29 | 1 << 42;
 
+/// The same of an IOMMU that marks pages of the second stage as accessed and dirty (SSADS).
+const VTD_DIRTY: u64 = 1 << 45;
+
 /// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
 const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;
+/// The same register of an IOMMU that marks host pages as accessed (HASup) and dirty (HDSup).
+const AMD_DIRTY: u64 = 1 << 49 | 1 << 52;

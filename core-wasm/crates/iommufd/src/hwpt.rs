@@ -28,6 +28,8 @@ pub(crate) struct Hwpt {
     pub(crate) fault_queue: Option<u32>,
     /// Whether nested ones may be on top of it.
     pub(crate) nest_parent: bool,
+    /// Made for dirty tracking, which may be on or off.
+    pub(crate) tracks_dirty: bool,
 }
 
 /// How a page table is made.
@@ -40,11 +42,13 @@ pub(crate) struct Making {
     pub(crate) pasid: bool,
     /// As [`Hwpt::nest_parent`].
     pub(crate) nest_parent: bool,
+    /// As [`Hwpt::tracks_dirty`].
+    pub(crate) tracks_dirty: bool,
 }
 
 impl Making {
     /// By attaching to an IOAS.
-    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false, nest_parent: false };
+    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false, nest_parent: false, tracks_dirty: false };
 }
 
 /// HWPT_ALLOC: makes a page table of an IOAS, which is shown all areas at once, or a nested one on top of such a page table.
@@ -56,11 +60,12 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     if (request.data_type == api::HWPT_DATA_NONE) != (request.data_len == 0) {
         return Err(Errno::EINVAL);
     }
+    let device = call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
+    let can_track = call.kernel.device(device)?.tracks_dirty(call.kernel.hardware.iommu.config());
     let (context, hardware) = call.parts()?;
-    context.objects.index(request.dev_id, ObjectKind::Device)?;
     let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
     let id = match parent.kind {
-        ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request)?,
+        ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request, can_track)?,
         ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
         ObjectKind::Viommu => context.new_nested_of(hardware, parent.index, &request)?,
         _ => return Err(Errno::EINVAL),
@@ -76,12 +81,13 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 }
 
 /// EOPNOTSUPP for what a paging page table cannot do here.
-fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
+fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) -> Result<()> {
     let unknown = request.flags & !KNOWN_FLAGS != 0;
     let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
     let nests = config.kind == Kind::AmdMock || (config.kind == Kind::VtdSs && config.scalable);
     let faults = request.flags & api::HWPT_FAULT_ID_VALID != 0;
-    let lacking = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0 || nest_parent && (faults || !nests);
+    let untracked = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0 && !can_track;
+    let lacking = untracked || nest_parent && (faults || !nests);
     // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
     let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && config.kind == Kind::AmdV1;
     // The mock IOMMU alone takes data.
@@ -92,13 +98,14 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig) -> Result<()> {
 }
 
 impl Context {
-    /// HWPT_ALLOC of an IOAS: makes a page table and shows it all areas at once. Returns its object id. EOPNOTSUPP for what the IOMMU lacks; otherwise as
-    /// [`Self::add_domain`].
-    fn new_paging(&mut self, hardware: &mut Hardware, ioas: u32, request: &api::HwptAlloc) -> Result<u32> {
-        check_flags(request, hardware.iommu.config())?;
+    /// HWPT_ALLOC of an IOAS: makes a page table and shows it all areas at once. `can_track`: the device's IOMMU marks what is written to. Returns its
+    /// object id. EOPNOTSUPP for what the IOMMU lacks; otherwise as [`Self::add_domain`].
+    fn new_paging(&mut self, hardware: &mut Hardware, ioas: u32, request: &api::HwptAlloc, can_track: bool) -> Result<u32> {
+        check_flags(request, hardware.iommu.config(), can_track)?;
         let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
         let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
-        let making = Making { automatic: false, huge: selftest::wants_huge(hardware, request)?, pasid, nest_parent };
+        let tracks_dirty = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0;
+        let making = Making { automatic: false, huge: selftest::wants_huge(hardware, request)?, pasid, nest_parent, tracks_dirty };
         let hwpt = self.new_hwpt(hardware, ioas, making)?;
         let id = self.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
         self.add_domain(hardware, hwpt).inspect_err(|_| {
@@ -120,8 +127,9 @@ impl Context {
         }
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
-        let Making { automatic, pasid, nest_parent, .. } = making;
-        let hwpt = Hwpt { id: self.objects.next(), ioas, domain, smallest_page, automatic, pasid, nest_parent, fault_queue: None };
+        let Making { automatic, pasid, nest_parent, tracks_dirty, .. } = making;
+        let id = self.objects.next();
+        let hwpt = Hwpt { id, ioas, domain, smallest_page, automatic, pasid, nest_parent, tracks_dirty, fault_queue: None };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);

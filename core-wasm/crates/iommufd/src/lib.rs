@@ -15,8 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: hardware queues of virtual IOMMUs, dirty tracking (`absent.rs` lists the requests and how they
-//! answer); locks (one thread).
+//! What is not here: hardware queues of virtual IOMMUs (`absent.rs` lists the requests and how they answer); locks (one thread).
 #![no_std]
 
 extern crate alloc;
@@ -25,11 +24,13 @@ mod absent;
 mod access;
 mod attach;
 mod bind;
+mod bitmap;
 mod config;
 mod container;
 mod context;
 mod copy;
 mod device;
+mod dirty;
 mod domains;
 mod emulated;
 mod event_queue;

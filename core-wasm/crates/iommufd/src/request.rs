@@ -5,7 +5,8 @@ use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::{
-    absent, copy, event_queue, fault_queue, hw_info, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap, vdevice, viommu,
+    absent, copy, dirty, event_queue, fault_queue, hw_info, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap, vdevice,
+    viommu,
 };
 use iommu::Kind;
 use uapi::iommufd as api;
@@ -44,8 +45,8 @@ static TABLE: [Op; 22] = table![
     VFIO_IOAS: VfioIoas => ioas::vfio_ioas,
     HWPT_ALLOC: HwptAlloc => hwpt::alloc,
     GET_HW_INFO: HwInfo => hw_info::get,
-    HWPT_SET_DIRTY_TRACKING: HwptSetDirtyTracking => absent::set_dirty_tracking,
-    HWPT_GET_DIRTY_BITMAP: HwptGetDirtyBitmap => absent::get_dirty_bitmap,
+    HWPT_SET_DIRTY_TRACKING: HwptSetDirtyTracking => dirty::set_tracking,
+    HWPT_GET_DIRTY_BITMAP: HwptGetDirtyBitmap => dirty::get_bitmap,
     HWPT_INVALIDATE: HwptInvalidate => invalidate::invalidate,
     FAULT_QUEUE_ALLOC: FaultAlloc => fault_queue::alloc,
     IOAS_MAP_FILE: IoasMapFile => mapping::map_file,

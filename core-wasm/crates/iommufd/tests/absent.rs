@@ -5,34 +5,6 @@ mod common;
 use common::*;
 
 #[test]
-fn dirty_tracking_is_not_supported_after_its_checks() {
-    let mut m = Machine::new();
-    let a = m.attached(EDU);
-    let set = |flags, hwpt_id| api::HwptSetDirtyTracking { size: 0, flags, hwpt_id, reserved: 0 };
-    assert_eq!(m.call(a.iommu, set(2, NO_ID)), Err(Errno::EOPNOTSUPP));
-    assert_eq!(m.call(a.iommu, set(1, a.ioas)), Err(Errno::ENOENT));
-    assert_eq!(m.call(a.iommu, set(1, a.hwpt)), Err(Errno::EOPNOTSUPP));
-    let good = api::HwptGetDirtyBitmap { hwpt_id: a.hwpt, length: 4 * PAGE, page_size: PAGE, ..Default::default() };
-    for (request, error) in [
-        (api::HwptGetDirtyBitmap { flags: 2, hwpt_id: NO_ID, ..good }, Errno::EOPNOTSUPP),
-        (api::HwptGetDirtyBitmap { reserved: 1, hwpt_id: NO_ID, ..good }, Errno::EOPNOTSUPP),
-        (api::HwptGetDirtyBitmap { hwpt_id: NO_ID, length: 0, ..good }, Errno::ENOENT),
-        (api::HwptGetDirtyBitmap { length: 0, ..good }, Errno::EINVAL),
-        (api::HwptGetDirtyBitmap { iova: u64::MAX, length: 2, ..good }, Errno::EOVERFLOW),
-        (api::HwptGetDirtyBitmap { iova: 8, ..good }, Errno::EINVAL),
-        (api::HwptGetDirtyBitmap { length: PAGE + 8, ..good }, Errno::EINVAL),
-        (api::HwptGetDirtyBitmap { page_size: 0, ..good }, Errno::EINVAL),
-        (api::HwptGetDirtyBitmap { page_size: 8 * PAGE, ..good }, Errno::EINVAL),
-        (good, Errno::EOPNOTSUPP),
-        // The last page of the space ends at 2^64, which is 0 in the sum.
-        (api::HwptGetDirtyBitmap { iova: 0u64.wrapping_sub(PAGE), length: PAGE, ..good }, Errno::EOPNOTSUPP),
-    ] {
-        assert_eq!(m.call(a.iommu, request), Err(error), "{request:?}");
-    }
-    m.finish();
-}
-
-#[test]
 fn an_invalidation_says_that_it_did_none() {
     let mut m = Machine::new();
     let a = m.attached(EDU);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use iommufd::FaultReason;
+use iommufd::{FaultReason, Kind};
 
 const VTD: u32 = api::HWPT_DATA_VTD_S1;
 const PRESENT: u64 = 1;
@@ -51,13 +51,17 @@ fn data(root: u64, width: u32, flags: u64) -> [u8; api::HwptVtdS1::SIZE] {
 
 impl Guest {
     fn new() -> Guest {
-        let mut m = Machine::with(Setup::scalable());
+        Guest::with(Setup::scalable(), api::HWPT_ALLOC_NEST_PARENT)
+    }
+
+    fn with(setup: Setup, flags: u32) -> Guest {
+        let mut m = Machine::with(setup);
         let iommu = m.iommu();
         let ioas = m.ioas(iommu);
         let (fd, device) = m.bound(EDU, iommu);
         let va = m.memory(GUEST_PAGES * PAGE);
         m.map_at(iommu, ioas, va, GUEST_PAGES * PAGE, GUEST).unwrap();
-        let parent = m.hwpt_flags(iommu, device, ioas, api::HWPT_ALLOC_NEST_PARENT).unwrap();
+        let parent = m.hwpt_flags(iommu, device, ioas, flags).unwrap();
         let mut guest = Guest { m, iommu, ioas, fd, device, parent, va };
         guest.set(ROOT, IOVA >> 39, page(PDP) | FULL);
         guest.set(PDP, IOVA >> 30, page(PD) | FULL);
@@ -347,5 +351,40 @@ fn closing_everything_ends_nested_page_tables_too() {
     let mut g = Guest::new();
     g.attached();
     g.nested();
+    g.m.finish();
+}
+
+/// The pages of the guest that were written to since this was asked last.
+fn dirty_pages(g: &mut Guest) -> Vec<u64> {
+    let data = g.m.memory(PAGE);
+    let length = GUEST_PAGES * PAGE;
+    let request = api::HwptGetDirtyBitmap { hwpt_id: g.parent, iova: GUEST, length, page_size: PAGE, data, ..Default::default() };
+    g.m.call(g.iommu, request).unwrap();
+    let bits = u64::from_le_bytes(g.m.peek(data, 8).try_into().unwrap());
+    (0..GUEST_PAGES).filter(|page| bits >> page & 1 != 0).collect()
+}
+
+#[test]
+fn the_second_stage_knows_what_was_written_through_the_first_and_which_tables_were_marked() {
+    let flags = api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING;
+    let mut g = Guest::with(Setup::tracking(Kind::VtdSs), flags);
+    g.attached();
+    let set = api::HwptSetDirtyTracking { size: 0, flags: 1, hwpt_id: g.parent, reserved: 0 };
+    g.m.call(g.iommu, set).unwrap();
+    // A read: the tables get their accessed bits, which are written.
+    g.read(IOVA).unwrap();
+    assert_eq!(dirty_pages(&mut g), [ROOT, PDP, PD, PT]);
+    g.read(IOVA).unwrap();
+    assert_eq!(dirty_pages(&mut g), []);
+    // A write: the dirty bit of the last table, and the page.
+    g.m.write(EDU, IOVA, b"new").unwrap();
+    assert_eq!(dirty_pages(&mut g), [PT, DATA]);
+    // Neither stage's cache hides the next one, nor does a read before it.
+    g.m.write(EDU, IOVA, b"new").unwrap();
+    assert_eq!(dirty_pages(&mut g), [DATA]);
+    g.read(IOVA).unwrap();
+    g.m.write(EDU, IOVA, b"new").unwrap();
+    g.m.write(EDU, IOVA, b"new").unwrap();
+    assert_eq!(dirty_pages(&mut g), [DATA]);
     g.m.finish();
 }

@@ -187,7 +187,16 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::AmdMock, 3))
     ];
     (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))], any::<bool>()).prop_map(|(rules, (kind, levels), memlock, scalable)| {
-        Setup { kind, levels, scalable, remote: false, ram: 2 << 20, rules, limits: Limits { memlock, open_files: 24, sys_resource: true } }
+        Setup {
+            kind,
+            levels,
+            scalable,
+            tracks_dirty: scalable,
+            remote: false,
+            ram: 2 << 20,
+            rules,
+            limits: Limits { memlock, open_files: 24, sys_resource: true },
+        }
     })
 }
 

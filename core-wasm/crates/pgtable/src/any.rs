@@ -4,7 +4,7 @@ macro_rules! any_page_table {
     ($($(#[$doc:meta])* $module:ident :: $format:ident,)*) => {
         $(pub mod $module; pub use $module::$format;)*
 
-        use crate::{Config, Format, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, Unmapped};
+        use crate::{Config, DirtyLeaf, Format, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, Unmapped};
 
         /// The formats there are.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,6 +62,16 @@ macro_rules! any_page_table {
             #[inline]
             pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
                 match self { $(AnyPageTable::$format(table) => table.translate(memory, iova),)* }
+            }
+
+            /// See [`PageTable::touch`].
+            pub fn touch(&self, memory: &mut impl TableMemory, iova: u64, write: bool) -> bool {
+                match self { $(AnyPageTable::$format(table) => table.touch(memory, iova, write),)* }
+            }
+
+            /// See [`PageTable::next_dirty`].
+            pub fn next_dirty(&self, memory: &mut impl TableMemory, first: u64, last: u64, clear: bool) -> Option<DirtyLeaf> {
+                match self { $(AnyPageTable::$format(table) => table.next_dirty(memory, first, last, clear),)* }
             }
 
             /// See [`PageTable::destroy`].

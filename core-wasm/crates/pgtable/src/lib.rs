@@ -16,13 +16,14 @@
 //! What is not here: locks (one caller at a time), invalidation of translation caches ([`Unmapped`] says what to invalidate), splitting
 //! of large leaves (a large leaf is unmapped whole).
 //!
-//! Read in this order: `format.rs`, `fmt/vtd_ss.rs`, `walk.rs`, `map.rs`, `unmap.rs`.
+//! Read in this order: `format.rs`, `fmt/vtd_ss.rs`, `walk.rs`, `map.rs`, `unmap.rs`, `dirty.rs`.
 #![no_std]
 
 extern crate alloc;
 
 #[macro_use]
 mod any;
+mod dirty;
 pub mod fmt;
 mod format;
 mod map;
@@ -32,6 +33,7 @@ mod types;
 mod unmap;
 mod walk;
 
+pub use dirty::DirtyLeaf;
 pub use fmt::{AnyPageTable, Kind};
 pub use format::{Entry, Format};
 pub use memory::{Snapshot, TableMemory, VecMemory};

@@ -5,6 +5,7 @@ use super::{count, counted, counters};
 use crate::context::Context;
 use crate::domains::{Reserver, outside};
 use crate::file::File;
+use crate::hardware::Hardware;
 use crate::ioas::Ioas;
 use crate::kernel::Kernel;
 use crate::object::{Object, ObjectKind};
@@ -47,7 +48,7 @@ impl Kernel {
         }
         let compatible = context.vfio_ioas.is_none_or(|id| context.objects.index(id, ObjectKind::Ioas).is_ok());
         report.expect(compatible, format_args!("iommufd {number} has the VFIO IOAS {:?}, which is none", context.vfio_ioas));
-        check_hwpts(report, number, context)?;
+        check_hwpts(report, number, context, &self.hardware)?;
         check_accesses(report, number, context)?;
         let reserved = self.reserved_of(number, context)?;
         let mut rest = reserved.as_slice();
@@ -194,7 +195,7 @@ impl Kernel {
 }
 
 /// Each page table is in the list of its IOAS, once; an automatic one has a device.
-fn check_hwpts(report: &mut Report, number: u32, context: &Context) -> Result<()> {
+fn check_hwpts(report: &mut Report, number: u32, context: &Context, hardware: &Hardware) -> Result<()> {
     let mut listed = counters(context.hwpts.span())?;
     for (index, ioas) in context.ioases.iter() {
         for &hwpt in &ioas.hwpts {
@@ -211,6 +212,8 @@ fn check_hwpts(report: &mut Report, number: u32, context: &Context) -> Result<()
         report.expect_count(1_u32, counted(&listed, index), format_args!("entries of page table {} in its IOAS", hwpt.id));
         let users = context.objects.get(hwpt.id).map_or(0, |object| object.users);
         report.expect(!hwpt.automatic || users > 1, format_args!("the automatic page table {} outlived its last device", hwpt.id));
+        let marks = hardware.iommu.has_marks(hwpt.domain);
+        report.expect(!marks || hwpt.tracks_dirty, format_args!("devices leave marks in page table {}, which tracks nothing", hwpt.id));
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use iommu::NO_PASID;
-use uapi::iommufd::HW_CAP_DIRTY_TRACKING;
 use uapi::selftest as api;
 use uapi::{Errno, Result};
 
@@ -37,9 +36,9 @@ pub(crate) fn pasid_bits(flags: u32) -> u8 {
     if flags & api::MOCK_FLAGS_DEVICE_PASID != 0 { api::MOCK_PASID_WIDTH as u8 } else { 0 }
 }
 
-/// What the IOMMU can do for a device with these flags, as GET_HW_INFO says it.
-pub(crate) fn capabilities(flags: u32) -> u64 {
-    if flags & api::MOCK_FLAGS_DEVICE_NO_DIRTY != 0 { 0 } else { HW_CAP_DIRTY_TRACKING }
+/// Whether pages can be marked that a device with these flags writes to.
+pub(crate) fn tracks_dirty(flags: u32) -> bool {
+    flags & api::MOCK_FLAGS_DEVICE_NO_DIRTY == 0
 }
 
 /// MOCK_DOMAIN and MOCK_DOMAIN_FLAGS: makes a device and its test object, binds it and attaches it. All or nothing.
@@ -87,6 +86,12 @@ pub(super) fn port(call: &mut Call, id: u32, pasid: u32) -> Result<Port> {
 }
 
 impl Kernel {
+    /// EINVAL where a mock device without dirty tracking is to come to a page table with it.
+    pub(crate) fn mock_may_attach(&self, device: u32, tracks_dirty: bool) -> Result<()> {
+        let lacks = self.device(device)?.mock.as_ref().is_some_and(|mock| mock.flags & api::MOCK_FLAGS_DEVICE_NO_DIRTY != 0);
+        if lacks && tracks_dirty { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
     /// ENOMEM where a mock device refuses that a PASID of it is pointed to a page table: every second time, with one PASID, to test how that is
     /// undone.
     pub(crate) fn mock_may_set_pasid(&mut self, device: u32, pasid: u32) -> Result<()> {

@@ -2,9 +2,6 @@
 //!
 //! It makes devices that exist inside an iommufd alone and looks behind the scenes: where a page table leads, how often a page is pinned.
 //! Checks and their order are those of Linux 7.3's `selftest.c`.
-//!
-//! Dirty pages are not here: their operations answer what Linux answers as long as nothing of that kind
-//! can exist (`look.rs`), the others EOPNOTSUPP.
 
 mod accesses;
 mod devices;
@@ -21,7 +18,7 @@ use crate::hardware::PAGE_ENTRY;
 use crate::range::range_of;
 use crate::request::Call;
 pub(crate) use accesses::AccessFile;
-pub(crate) use devices::{Mock, capabilities, pasid_bits};
+pub(crate) use devices::{Mock, pasid_bits, tracks_dirty};
 pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;

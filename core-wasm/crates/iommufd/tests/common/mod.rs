@@ -71,6 +71,8 @@ pub struct Setup {
     pub levels: u8,
     /// PASIDs and nested page tables; [`EDU`] and [`FUNCTION_0`] have [`PASID_BITS`] then.
     pub scalable: bool,
+    /// The IOMMU marks what devices write to.
+    pub tracks_dirty: bool,
     /// The page tables are somewhere else.
     pub remote: bool,
     pub ram: usize,
@@ -84,6 +86,7 @@ impl Default for Setup {
             kind: Kind::VtdSs,
             levels: 4,
             scalable: false,
+            tracks_dirty: false,
             remote: false,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
@@ -101,6 +104,17 @@ impl Setup {
     /// An IOMMU with PASIDs and nested page tables.
     pub fn scalable() -> Setup {
         Setup { scalable: true, ..Setup::default() }
+    }
+
+    /// An IOMMU that marks what devices write to, with all else that it needs.
+    pub fn tracking(kind: Kind) -> Setup {
+        Setup {
+            kind,
+            levels: if kind == Kind::AmdMock { 3 } else { 4 },
+            scalable: kind == Kind::VtdSs,
+            tracks_dirty: true,
+            ..Setup::default()
+        }
     }
 
     pub fn memlock(bytes: u64) -> Setup {
@@ -143,7 +157,12 @@ impl Machine {
     }
 
     pub fn with(setup: Setup) -> Machine {
-        let iommu = IommuConfig { remote: setup.remote, scalable: setup.scalable, ..IommuConfig::new(setup.kind, setup.levels) };
+        let iommu = IommuConfig {
+            remote: setup.remote,
+            scalable: setup.scalable,
+            tracks_dirty: setup.tracks_dirty,
+            ..IommuConfig::new(setup.kind, setup.levels)
+        };
         let config = Config { iommu, rules: setup.rules, limits: setup.limits };
         let mut kernel = Kernel::new(config, Ram::with_bytes(setup.ram).unwrap()).unwrap();
         for group in 0..GROUPS {

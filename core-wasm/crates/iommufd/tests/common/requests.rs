@@ -77,6 +77,7 @@ requests! {
     selftest::TEST_CMD => selftest::TestPasidReplace,
     selftest::TEST_CMD => selftest::TestPasidDetach,
     selftest::TEST_CMD => selftest::TestPasidCheckHwpt,
+    selftest::TEST_CMD => selftest::TestDirty,
     selftest::TEST_CMD => selftest::TestTriggerIopf,
     selftest::TEST_CMD => selftest::TestDmabufGet,
     selftest::TEST_CMD => selftest::TestDmabufRevoke,

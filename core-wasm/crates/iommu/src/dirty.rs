@@ -1,0 +1,48 @@
+//! Dirty tracking: which pages of a domain transfers have written to. The marks are bits in the page tables; a translation that caches hold as
+//! writable is not marked again, so that caches are told whenever marks go or begin to matter.
+
+use crate::domain::DomainId;
+use crate::iommu::Iommu;
+use crate::ram::Ram;
+use pgtable::DirtyLeaf;
+
+impl Iommu {
+    /// Lets transfers through a domain, and through nested ones on top of it, mark what they write to, or lets them leave no marks any more. Marks that
+    /// are there stay. Nothing happens if there is no such domain.
+    pub fn set_marks(&mut self, id: DomainId, marks: bool) {
+        if let Some(domain) = self.domains.get_mut(id)
+            && domain.marks != marks
+        {
+            domain.marks = marks;
+            self.forget_domain(id);
+        }
+    }
+
+    /// Whether transfers through a domain leave marks. False if there is no such domain.
+    pub fn has_marks(&self, id: DomainId) -> bool {
+        self.domains.get(id).is_some_and(|domain| domain.marks)
+    }
+
+    /// Marks the page at `iova` of a domain as written to, if there is one.
+    pub fn mark(&mut self, ram: &mut Ram, id: DomainId, iova: u64) {
+        if let Some(domain) = self.domains.get(id) {
+            domain.table.touch(ram, iova, true);
+        }
+    }
+
+    /// The first page of `first..=last` in a domain that was written to, of whatever size, and where it starts: maybe before `first`. With `clear` its
+    /// mark goes; [`Self::forget_domain`] must follow before the next transfer.
+    pub fn next_dirty(&mut self, ram: &mut Ram, id: DomainId, first: u64, last: u64, clear: bool) -> Option<DirtyLeaf> {
+        self.domains.get(id)?.table.next_dirty(ram, first, last, clear)
+    }
+
+    /// Forgets all translations through a domain, and what is cached of nested domains on top of it.
+    pub fn forget_domain(&mut self, id: DomainId) {
+        let Some(domain) = self.domains.get_mut(id) else { return };
+        domain.tag = self.iotlb.new_tag();
+        self.invalidations += 1;
+        if self.nested.len() != 0 {
+            self.forget_children(id);
+        }
+    }
+}
