@@ -79,7 +79,7 @@ impl Bitmap {
         let Some(left) = self.bytes.checked_sub(skipped).filter(|&left| left != 0) else { return false };
         self.held = None;
         let at = self.at.wrapping_add(skipped);
-        let wanted = (left.div_ceil(PAGE) + u64::from(at % PAGE != 0)).min(PAGES_MAX);
+        let wanted = (left.div_ceil(PAGE) + u64::from(!at.is_multiple_of(PAGE))).min(PAGES_MAX);
         let page_of = |number| (at & !(PAGE - 1)).checked_add(number * PAGE);
         let pages =
             (0..wanted).take_while(|&number| page_of(number).is_some_and(|page| hardware.user.is_writable(page, PAGE))).count() as u64;
