@@ -295,7 +295,9 @@ export function readSettings(machine: Machine): MachineSettings {
   const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
   const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
   const dirtyTracking = iommu.kind !== "mock" && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
-  if (kind === "vtd" && dirtyTracking && !scalable) throw new MachineError("iommu.scalable", iommu, "true, which dirtyTracking needs");
+  if (kind === "vtd" && dirtyTracking && !scalable) {
+    throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
+  }
   return {
     iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking },
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),

@@ -25,7 +25,7 @@ function checkDescription(description: Partial<DeviceDescription>, message: stri
 
 Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
-    iommu: { kind: "vtd", levels: 4, scalable: false },
+    iommu: { kind: "vtd", levels: 4, scalable: false, dirtyTracking: false },
     memory: 64 * 2 ** 20,
     kernelMemory: 8 * 2 ** 20,
     rules: { singleOpen: true, groupIoas: "requester" },
@@ -41,6 +41,10 @@ Deno.test("settings that cannot be are refused", () => {
   check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "mock"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
+  check(
+    { pci: [], iommu: { kind: "vtd", dirtyTracking: true } },
+    "iommu.dirtyTracking is true, wanted false without scalable, which alone has it",
+  );
   check({ pci: [], iommu: { kind: "mock", levels: 3 } }, "iommu.levels is 3, wanted no such key; known are kind");
   check(
     { pci: [device()], iommu: { kind: "mock" } },
