@@ -23,11 +23,13 @@ export { type AdoptOptions, type BindOptions, DeviceFd } from "./api/device_fd.t
 export { DmaBuffer } from "./api/dma_buffer.ts";
 export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
 export { type FailedValues, type Failure, IommuError } from "./api/error.ts";
+export { DirtyBitmap, type DirtyPages, type DirtyRange } from "./api/dirty_bitmap.ts";
+export { DmaLog, type DmaLogOptions } from "./api/dma_log.ts";
 export type { FaultAnswer, FaultGroup, FaultQueue, PageFault } from "./api/fault_queue.ts";
 export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
 export { type HotResetDevice } from "./api/hot_reset.ts";
 export { type HwInfo } from "./api/hw_info.ts";
-export { Hwpt, type HwptOptions } from "./api/hwpt.ts";
+export { type DirtyBitmapRequest, Hwpt, type HwptOptions } from "./api/hwpt.ts";
 export { type FirstStage, type Invalidation, NestedHwpt, type NestedOptions } from "./api/nested_hwpt.ts";
 export { Ioas } from "./api/ioas.ts";
 export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";

@@ -77,6 +77,11 @@ export type OperationKey =
   | "faultWait"
   | "hwptNest"
   | "hwptInvalidate"
+  | "dirtyTracking"
+  | "dirtyBitmap"
+  | "dmaLogStart"
+  | "dmaLogStop"
+  | "dmaLogReport"
   | "openDevice"
   | "findDevice"
   | "bind"
@@ -243,7 +248,43 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       ENOENT: "The page table does not exist any more.",
     },
   },
+  dirtyTracking: {
+    operation: "HWPT_SET_DIRTY_TRACKING",
+    action: "set dirty tracking of page table {#hwpt}",
+    advice: {
+      EOPNOTSUPP: "The page table's IOMMU cannot track what is written to.",
+      ENOENT: "The page table does not exist any more.",
+    },
+  },
+  dirtyBitmap: {
+    operation: "HWPT_GET_DIRTY_BITMAP",
+    action: "read which pages of {length} bytes at IOVA {iova} were written to through page table {#hwpt}",
+    advice: {
+      EOPNOTSUPP: "The page table's IOMMU cannot track what is written to.",
+      EINVAL: "The range must be of whole pages of the IOAS: usableRanges() tells their size.",
+      EOVERFLOW: "The range ends beyond 2^64.",
+      ENOENT: "The page table does not exist any more.",
+    },
+  },
   // Devices.
+  dmaLogStart: {
+    operation: "DMA_LOGGING_START",
+    action: "start a log of what {device} writes to {#count} ranges",
+    advice: {
+      ENOTTY: "Its driver keeps no log, as vfio-pci: a page table made with dirtyTracking tells the same.",
+      EINVAL: "The device keeps a log already, or ranges overlap or are not of whole pages.",
+      EOVERFLOW: "A range ends beyond 2^64.",
+    },
+  },
+  dmaLogStop: { operation: "DMA_LOGGING_STOP", action: "stop the log of what {device} writes", advice: {} },
+  dmaLogReport: {
+    operation: "DMA_LOGGING_REPORT",
+    action: "read what {device} wrote to {length} bytes at IOVA {iova}",
+    advice: {
+      EINVAL: "The device keeps no log any more. Take all memory for written to.",
+      EOVERFLOW: "The range ends beyond 2^64.",
+    },
+  },
   openDevice: {
     operation: "open",
     action: "open {path}[ ({device})]",

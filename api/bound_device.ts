@@ -8,6 +8,7 @@ import { ERRNO } from "../uapi/errno.ts";
 import { checkCount } from "./arguments.ts";
 import type { DeviceFd } from "./device_fd.ts";
 import type { DeviceState } from "./device_state.ts";
+import { canLogDma, DmaLog, type DmaLogOptions } from "./dma_log.ts";
 import { failed, type FailedValues } from "./error.ts";
 import { explainAttach } from "./explain/attach.ts";
 import { addressOf } from "./explain/group.ts";
@@ -236,6 +237,21 @@ export class BoundDevice implements Disposable {
   hwInfo(): HwInfo {
     this.#state.begin("GET_HW_INFO");
     return readHwInfo(this.#session, this.id);
+  }
+
+  /** Whether it can log what it writes ({@linkcode BoundDevice.logDma}): devices of drivers made for migration can, those of vfio-pci cannot. */
+  get canLogDma(): boolean {
+    return canLogDma(this.#state);
+  }
+
+  /**
+   * Have the device log what it writes, until the log is disposed: DMA_LOGGING_START of DEVICE_FEATURE. One log at a time.
+   *
+   * @throws {TypeError} @throws {RangeError} for a range that cannot be, or more than 256 of them.
+   * @throws {IommuError} ENOTTY if it keeps no log; EINVAL if there is one, or ranges overlap or are not of whole pages; ENOMEM, and what its driver answers.
+   */
+  logDma(options: DmaLogOptions): DmaLog {
+    return new DmaLog(this.#state, options);
   }
 
   /** Close its device_fd. */

@@ -3,8 +3,11 @@
  *
  * @module
  */
+import * as uapi from "../uapi/codec.ts";
 import type { BoundDevice } from "./bound_device.ts";
-import { closed } from "./error.ts";
+import { bitmapBlock, checkRange, type DirtyBitmap, type DirtyRange } from "./dirty_bitmap.ts";
+import { closed, failed } from "./error.ts";
+import { explainUntracked } from "./explain/hwpt.ts";
 import type { FaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Ioas } from "./ioas.ts";
@@ -15,7 +18,7 @@ import { type Session, sessionOf } from "./session.ts";
 export interface HwptOptions {
   /** To be the second stage below tables of the program's or its guest's own ({@linkcode Hwpt.createNested}). Default: false. */
   readonly nestParent?: boolean;
-  /** To tell which pages devices have written. Default: false. */
+  /** To tell which pages devices have written to ({@linkcode Hwpt.setDirtyTracking}), if {@linkcode HwInfo.dirtyTracking} says so. Default: false. */
   readonly dirtyTracking?: boolean;
   /** To be attached to PASIDs ({@linkcode AttachOptions.pasid}), and to be what a device itself is attached to beside them. Default: false. */
   readonly pasid?: boolean;
@@ -24,6 +27,12 @@ export interface HwptOptions {
    * Default: nowhere, devices give up.
    */
   readonly faultQueue?: FaultQueue;
+}
+
+/** Which pages were written to, and whether that is forgotten. */
+export interface DirtyBitmapRequest extends DirtyRange {
+  /** Whether pages that are told of are clean from now on. Default: true. */
+  readonly clear?: boolean;
 }
 
 /** A page table of an I/O address space, for devices to be attached to. Made by {@linkcode Ioas.createHwpt}. */
@@ -71,6 +80,44 @@ export class Hwpt implements Disposable {
     const nested = new NestedHwpt(this, id, options, () => this.#nested.delete(nested));
     this.#nested.add(nested);
     return nested;
+  }
+
+  /**
+   * Let the IOMMU mark pages that devices write to, or leave it: HWPT_SET_DIRTY_TRACKING. All pages are clean when it is turned on, even where it is on
+   * already; it is off at first.
+   *
+   * @throws {IommuError} EOPNOTSUPP if this page table was not made with `dirtyTracking`.
+   */
+  setDirtyTracking(on: boolean): void {
+    if (!this.#life.isOpen) throw closed("Hwpt", "HWPT_SET_DIRTY_TRACKING");
+    const view = this.#session.begin("HWPT_SET_DIRTY_TRACKING");
+    uapi.putHwptSetDirtyTracking(view, 0, { flags: on ? uapi.HWPT_DIRTY_TRACKING_ENABLE : 0, hwptId: this.id });
+    const result = this.#session.send(uapi.HWPT_SET_DIRTY_TRACKING);
+    if (result < 0) throw failed("dirtyTracking", result, { hwpt: this.id }, explainUntracked(result, this.options));
+  }
+
+  /**
+   * Which pages of a range devices have written to: HWPT_GET_DIRTY_BITMAP.
+   *
+   * Ask for whole mappings. Linux reads a range up to its first hole and says nothing of that; and where the IOMMU uses a large page, which is dirty
+   * as a whole, it tells of that page only if the range has its beginning, but forgets it in any case. (`hugePages = false` keeps pages small.)
+   *
+   * @throws {TypeError} @throws {RangeError} for a range that is not of whole pages of `pageSize`, or a page size that is none.
+   * @throws {IommuError} EOPNOTSUPP if this page table was not made with `dirtyTracking`, EINVAL for pages smaller than those of the IOAS.
+   */
+  dirtyBitmap({ clear = true, ...range }: DirtyBitmapRequest): DirtyBitmap {
+    const asked = checkRange(range, 1);
+    if (!this.#life.isOpen) throw closed("Hwpt", "HWPT_GET_DIRTY_BITMAP");
+    this.#session.begin("HWPT_GET_DIRTY_BITMAP");
+    const { kernel, fd } = this.#session;
+    using memory = bitmapBlock(kernel, asked);
+    const { block, address } = memory;
+    const { iova, length, pageSize } = asked;
+    const flags = clear ? 0 : uapi.HWPT_GET_DIRTY_BITMAP_NO_CLEAR;
+    uapi.putHwptGetDirtyBitmap(block.view, 0, { hwptId: this.id, flags, iova, length, pageSize: BigInt(pageSize), data: address });
+    const result = kernel.ioctl(fd, uapi.HWPT_GET_DIRTY_BITMAP, block);
+    if (result < 0) throw failed("dirtyBitmap", result, { hwpt: this.id, iova, length }, explainUntracked(result, this.options));
+    return memory.read();
   }
 
   /** Dispose page tables on top of it, detach devices and PASIDs that are attached to it, and destroy it. */

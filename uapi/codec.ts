@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: f3779ea6e3a02eb3
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: dae5056b580b7ae4
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -1814,6 +1814,12 @@ export const DEVICE_FEATURE_GET = 0x10000;
 export const DEVICE_FEATURE_SET = 0x20000;
 /** What FEATURE does with the feature whose number is in the low 16 bits. */
 export const DEVICE_FEATURE_PROBE = 0x40000;
+/** Numbers of features that the library knows. */
+export const DEVICE_FEATURE_DMA_LOGGING_START = 6;
+/** Numbers of features that the library knows. */
+export const DEVICE_FEATURE_DMA_LOGGING_STOP = 7;
+/** Numbers of features that the library knows. */
+export const DEVICE_FEATURE_DMA_LOGGING_REPORT = 8;
 /** Options of BIND_IOMMUFD. */
 export const DEVICE_BIND_FLAG_TOKEN = 1;
 /** Options of ATTACH_IOMMUFD_PT. */
@@ -2445,6 +2451,99 @@ export function putDeviceFeature(view: DataView, at: number, value: DeviceFeatur
 export function getDeviceFeature(view: DataView, at: number): DeviceFeature {
   return {
     flags: view.getUint32(at + 4, true),
+  };
+}
+
+/** Data of DMA_LOGGING_START: what a device shall log. (`struct vfio_device_feature_dma_logging_control`) */
+export interface DmaLoggingControl {
+  /** Bytes that a bit stands for: a wish, and what the device has taken. */
+  pageSize: bigint;
+  /** Number of ranges, at most 256. */
+  numRanges: number;
+  /** Address of the ranges. */
+  ranges: bigint;
+}
+
+/** Bytes of `vfio_device_feature_dma_logging_control`.  */
+export const DmaLoggingControlSize = 24;
+
+/** Write a {@linkcode DmaLoggingControl}. */
+export function putDmaLoggingControl(view: DataView, at: number, value: DmaLoggingControl): void {
+  view.setBigUint64(at, value.pageSize, true);
+  view.setUint32(at + 8, value.numRanges, true);
+  view.setUint32(at + 12, 0, true);
+  view.setBigUint64(at + 16, value.ranges, true);
+}
+
+/** Read a {@linkcode DmaLoggingControl}. */
+export function getDmaLoggingControl(view: DataView, at: number): DmaLoggingControl {
+  return {
+    pageSize: view.getBigUint64(at, true),
+    numRanges: view.getUint32(at + 8, true),
+    ranges: view.getBigUint64(at + 16, true),
+  };
+}
+
+/** Read `page_size` of a {@linkcode DmaLoggingControl}. */
+export function getDmaLoggingControlPageSize(view: DataView, at: number): bigint {
+  return view.getBigUint64(at, true);
+}
+
+/** A range of I/O addresses that a device shall log its writes to. (`struct vfio_device_feature_dma_logging_range`) */
+export interface DmaLoggingRange {
+  /** The first address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+}
+
+/** Bytes of `vfio_device_feature_dma_logging_range`.  */
+export const DmaLoggingRangeSize = 16;
+
+/** Write a {@linkcode DmaLoggingRange}. */
+export function putDmaLoggingRange(view: DataView, at: number, value: DmaLoggingRange): void {
+  view.setBigUint64(at, value.iova, true);
+  view.setBigUint64(at + 8, value.length, true);
+}
+
+/** Read a {@linkcode DmaLoggingRange}. */
+export function getDmaLoggingRange(view: DataView, at: number): DmaLoggingRange {
+  return {
+    iova: view.getBigUint64(at, true),
+    length: view.getBigUint64(at + 8, true),
+  };
+}
+
+/** Data of DMA_LOGGING_REPORT: which pages a device has written to. (`struct vfio_device_feature_dma_logging_report`) */
+export interface DmaLoggingReport {
+  /** The first address. */
+  iova: bigint;
+  /** Bytes. */
+  length: bigint;
+  /** Bytes that a bit stands for: a power of two, at least 4,096. */
+  pageSize: bigint;
+  /** Address of the bitmap, whose bits are set and never cleared. */
+  bitmap: bigint;
+}
+
+/** Bytes of `vfio_device_feature_dma_logging_report`.  */
+export const DmaLoggingReportSize = 32;
+
+/** Write a {@linkcode DmaLoggingReport}. */
+export function putDmaLoggingReport(view: DataView, at: number, value: DmaLoggingReport): void {
+  view.setBigUint64(at, value.iova, true);
+  view.setBigUint64(at + 8, value.length, true);
+  view.setBigUint64(at + 16, value.pageSize, true);
+  view.setBigUint64(at + 24, value.bitmap, true);
+}
+
+/** Read a {@linkcode DmaLoggingReport}. */
+export function getDmaLoggingReport(view: DataView, at: number): DmaLoggingReport {
+  return {
+    iova: view.getBigUint64(at, true),
+    length: view.getBigUint64(at + 8, true),
+    pageSize: view.getBigUint64(at + 16, true),
+    bitmap: view.getBigUint64(at + 24, true),
   };
 }
 

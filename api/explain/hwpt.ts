@@ -11,6 +11,12 @@ import { guess } from "./facts.ts";
 /** Bit of VT-d's extended capability register for nested translation: VT-d specification, 11.4.3. */
 const VTD_NESTED = 26n;
 
+/** What to say of dirty tracking that a page table does not do. */
+export function explainUntracked(result: number, options: HwptOptions): string | undefined {
+  if (result !== -ERRNO.EOPNOTSUPP || options.dirtyTracking) return undefined;
+  return "The page table was made without { dirtyTracking: true }: make another one, and move the devices there.";
+}
+
 /** What to say of a page table that the IOMMU cannot have. `read` asks the IOMMU what it is; it may throw. */
 export function explainUnsupported(result: number, read: () => HwInfo, options: HwptOptions): string | undefined {
   if (result !== -ERRNO.EOPNOTSUPP) return undefined;

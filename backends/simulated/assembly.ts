@@ -13,6 +13,7 @@ import {
   type Core,
   DEVICE_COHERENT,
   DEVICE_EMULATED,
+  DEVICE_LOGS_DMA,
   DEVICE_PAGE_REQUESTS,
   DEVICE_PASID_BITS_SHIFT,
   DEVICE_PASID_EXECUTE,
@@ -184,7 +185,8 @@ function addDevices(plan: Plan, host: BusHost, report: (error: unknown) => void)
 function addEmulated(plan: Plan, host: BusHost, pci: PciFunction, place: number, report: (error: unknown) => void): VfioDevice {
   const { core } = host;
   const requester = EMULATED_REQUESTERS + place;
-  const index = told(core.add_device(told(core.add_group()), requester, DEVICE_VIABLE | DEVICE_RESET | DEVICE_EMULATED));
+  const flags = DEVICE_VIABLE | DEVICE_RESET | DEVICE_EMULATED | loggingFlag(pci);
+  const index = told(core.add_device(told(core.add_group()), requester, flags));
   const random = new Random(plan.settings.seed, requester);
   CONNECTED.add(pci.device!.model);
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report, true);
@@ -204,7 +206,8 @@ function addDevice(
   const { pci, requester } = member;
   const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
   // What keeps a group from programs are drivers, which come and go.
-  const index = told(core.add_device(group, requester, DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci)));
+  const flags = DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci) | loggingFlag(pci);
+  const index = told(core.add_device(group, requester, flags));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   CONNECTED.add(pci.device!.model);
@@ -214,6 +217,10 @@ function addDevice(
   addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
   told(core.set_driver_blocks(index, driverDoesDma(pci.driver)));
   return device;
+}
+
+function loggingFlag({ device }: PciFunction): number {
+  return device!.model.description.dmaLogging ? DEVICE_LOGS_DMA : 0;
 }
 
 /** What the core is told of the PASIDs of a function: none on a conventional bus. */

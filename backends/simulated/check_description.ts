@@ -20,6 +20,7 @@ const DESCRIPTION_KEYS = [
   "express",
   "pasid",
   "pageRequests",
+  "dmaLogging",
   "addressBits",
 ];
 
@@ -37,6 +38,7 @@ export function checkDescription(path: string, description: DeviceDescription): 
   const express = checkBoolean(`${path}.express`, description.express, true);
   const pageRequests = checkBoolean(`${path}.pageRequests`, description.pageRequests, false);
   if (pageRequests && !express) throw new MachineError(`${path}.pageRequests`, true, "false for a function that is not PCI Express");
+  checkBoolean(`${path}.dmaLogging`, description.dmaLogging, false);
   const msi = checkNumber(`${path}.msi`, description.msi ?? 0, 0, 32);
   if (msi !== 0 && !isPowerOfTwo(msi)) throw new MachineError(`${path}.msi`, msi, "0 or a power of two of at most 32");
   checkBars(`${path}.bars`, description.bars);

@@ -37,6 +37,8 @@ export const DEVICE_PASID_PRIVILEGED = 16;
 export const DEVICE_PAGE_REQUESTS = 32;
 /** `add_device`: where the number of bits of a PASID is. */
 export const DEVICE_PASID_BITS_SHIFT = 8;
+/** `add_device`: the device logs what it writes. */
+export const DEVICE_LOGS_DMA = 128;
 /** `add_device`: no IOMMU, its model reaches memory through an access object. */
 export const DEVICE_EMULATED = 64;
 

@@ -54,6 +54,8 @@ export interface DeviceDescription {
    * waits for them. Needs `express`, and a VT-d in scalable mode. Default: false.
    */
   readonly pageRequests?: boolean;
+  /** Whether it can log what it writes (VFIO's DMA_LOGGING), as devices made for migration. Default: false. */
+  readonly dmaLogging?: boolean;
   /** The address bits that the function can emit, at most 64. DMA beyond them is an error of the model. Default: 64. */
   readonly addressBits?: number;
 }

@@ -5,8 +5,9 @@ import fc from "fast-check";
 import { ADVICE, GENERIC, type OperationKey } from "../../api/advice.ts";
 import { failed } from "../../api/error.ts";
 import type { ErrnoName, FaultCall } from "../../backends/wrap/mod.ts";
-import { DeviceFd, ERRNO, IommuError, listDevices, MemFd, type NestedHwpt } from "../../mod.ts";
+import { DeviceFd, ERRNO, type Hwpt, IommuError, listDevices, MemFd, type NestedHwpt } from "../../mod.ts";
 import { check, equal } from "../check.ts";
+import { Puppet } from "../rules/puppet.ts";
 import { errnoFor, type Faulty, sweep } from "./faulty.ts";
 import { ADDRESSES, boot } from "./machine.ts";
 
@@ -61,6 +62,11 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   hwptAlloc: { call: "ioctl", request: "HWPT_ALLOC", run: ({ ioas, device }) => ioas.createHwpt(device) },
   hwptNest: { call: "ioctl", request: "HWPT_ALLOC", run: nest },
   hwptInvalidate: { call: "ioctl", request: "HWPT_INVALIDATE", run: (world) => nest(world).invalidate([{ iova: 0n, pages: "all" }]) },
+  dirtyTracking: { call: "ioctl", request: "HWPT_SET_DIRTY_TRACKING", run: (world) => tracked(world).setDirtyTracking(true) },
+  dirtyBitmap: { call: "ioctl", request: "HWPT_GET_DIRTY_BITMAP", run: (world) => tracked(world).dirtyBitmap(RANGE) },
+  dmaLogStart: { call: "ioctl", request: "DEVICE_FEATURE", run: log },
+  dmaLogReport: { call: "ioctl", request: "DEVICE_FEATURE", run: log },
+  dmaLogStop: { call: "ioctl", request: "DEVICE_FEATURE", run: log },
   openDevice: { call: "open", run: () => {}, beginning: "Cannot open /dev/vfio/devices/vfio0 (0000:00:03.0):" },
   bind: { call: "ioctl", request: "DEVICE_BIND_IOMMUFD", run: () => {} },
   label: {
@@ -119,6 +125,17 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   readFile: { call: "readFile", run: ({ kernel }) => listDevices(kernel) },
 };
 
+const RANGE = { iova: 0n, length: 4096 };
+
+function tracked({ ioas, device }: Faulty): Hwpt {
+  return ioas.createHwpt(device, { dirtyTracking: true });
+}
+
+function log({ device }: Faulty): void {
+  using log = device.logDma({ ranges: [RANGE] });
+  log.report(RANGE);
+}
+
 function nest({ ioas, device }: Faulty): NestedHwpt {
   return ioas.createHwpt(device, { nestParent: true }).createNested(device, { type: "vtd", root: 0n, levels: 4 });
 }
@@ -139,7 +156,10 @@ for (const [key, { call, request, run, beginning = beginningOf(key) }] of Object
   Deno.test(`${key}: what the kernel refuses is an error with the advice of the table`, async () => {
     const { operation, advice } = ADVICE[key];
     const codes = Object.keys(advice) as ErrnoName[];
-    const machine = await boot({ iommu: { kind: "vtd", scalable: true } });
+    const machine = await boot({
+      iommu: { kind: "vtd", scalable: true, dirtyTracking: true },
+      pci: [{ slot: "03.0", model: new Puppet({ dmaLogging: true }) }, { slot: "04.0", model: new Puppet() }],
+    });
     for (const errno of codes.length > 0 ? codes : [errnoFor(call)]) {
       const outcomes = await sweep(machine, { call, errno, ...(request === undefined ? {} : { request }) }, { run });
       check(outcomes.length > 0, `${call} is called`);

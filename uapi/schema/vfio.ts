@@ -3,7 +3,22 @@
  *
  * @module
  */
-import { ARGSZ, ARGSZ_ANSWERED, both, CAPABILITY_HEADER, fd, flags, id, input, newId, NO_FLAGS, output, pointer, tail } from "./fields.ts";
+import {
+  ARGSZ,
+  ARGSZ_ANSWERED,
+  both,
+  CAPABILITY_HEADER,
+  fd,
+  flags,
+  id,
+  input,
+  newId,
+  NO_FLAGS,
+  output,
+  pointer,
+  reserved,
+  tail,
+} from "./fields.ts";
 import type { Family, Names, Struct } from "./types.ts";
 
 const DEVICE_FLAGS: Names = {
@@ -109,6 +124,12 @@ const FEATURE_FLAGS: Names = {
   prefix: "DEVICE_FEATURE_",
   doc: "What FEATURE does with the feature whose number is in the low 16 bits.",
   values: { DEVICE_FEATURE_MASK: 0xffff, DEVICE_FEATURE_GET: 0x10000, DEVICE_FEATURE_SET: 0x20000, DEVICE_FEATURE_PROBE: 0x40000 },
+};
+
+const FEATURES: Names = {
+  prefix: "DEVICE_FEATURE_",
+  doc: "Numbers of features that the library knows.",
+  values: { DEVICE_FEATURE_DMA_LOGGING_START: 6, DEVICE_FEATURE_DMA_LOGGING_STOP: 7, DEVICE_FEATURE_DMA_LOGGING_REPORT: 8 },
 };
 
 const BIND_FLAGS: Names = {
@@ -282,6 +303,42 @@ const IOMMUFD_STRUCTS: readonly Struct[] = [
     tails: [{ name: "data", of: "u8", direction: "inout", role: { is: "value" }, doc: "The feature's data." }],
   },
   {
+    name: "DmaLoggingControl",
+    c: "vfio_device_feature_dma_logging_control",
+    doc: "Data of DMA_LOGGING_START: what a device shall log.",
+    fields: [
+      both("page_size", "u64", { is: "length" }, "Bytes that a bit stands for: a wish, and what the device has taken."),
+      input("num_ranges", "u32", { is: "count" }, "Number of ranges, at most 256."),
+      reserved(),
+      input("ranges", "u64", pointer("in", { of: "DmaLoggingRange", count: "num_ranges" }), "Address of the ranges."),
+    ],
+  },
+  {
+    name: "DmaLoggingRange",
+    c: "vfio_device_feature_dma_logging_range",
+    doc: "A range of I/O addresses that a device shall log its writes to.",
+    fields: [
+      input("iova", "u64", { is: "iova" }, "The first address."),
+      input("length", "u64", { is: "length" }, "Bytes."),
+    ],
+  },
+  {
+    name: "DmaLoggingReport",
+    c: "vfio_device_feature_dma_logging_report",
+    doc: "Data of DMA_LOGGING_REPORT: which pages a device has written to.",
+    fields: [
+      input("iova", "u64", { is: "iova" }, "The first address."),
+      input("length", "u64", { is: "length" }, "Bytes."),
+      input("page_size", "u64", { is: "length" }, "Bytes that a bit stands for: a power of two, at least 4,096."),
+      input(
+        "bitmap",
+        "u64",
+        pointer("inout", { bitmap: { length: "length", page: "page_size" } }),
+        "Address of the bitmap, whose bits are set and never cleared.",
+      ),
+    ],
+  },
+  {
     name: "DeviceBindIommufd",
     c: "vfio_device_bind_iommufd",
     doc: "Makes an iommufd the owner of a device, which makes the device's file usable.",
@@ -332,6 +389,7 @@ export const VFIO: Family = {
     CAPABILITY_IDS,
     HOT_RESET_FLAGS,
     FEATURE_FLAGS,
+    FEATURES,
     BIND_FLAGS,
     ATTACH_FLAGS,
     DETACH_FLAGS,

@@ -74,6 +74,7 @@ export class NvmeController implements DeviceModel {
       classCode: CLASS_NVME,
       bars: [{ index: 0, length: 2 ** Math.ceil(Math.log2(doorbellsEnd + 2 * PAGE * Math.ceil(vectors * 16 / PAGE))), wide: true }],
       interruptPin: 1,
+      dmaLogging: this.#settings.dmaLogging,
       msix: { vectors, bar: 0, table: doorbellsEnd, pending: doorbellsEnd + PAGE * Math.ceil(vectors * 16 / PAGE) },
     };
   }

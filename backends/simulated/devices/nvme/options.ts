@@ -55,6 +55,8 @@ export interface NvmeOptions {
   readonly model?: string;
   /** Firmware revision, ASCII, at most 8 characters. Default: "1.0". */
   readonly firmware?: string;
+  /** Whether it can log what it writes, as controllers made for migration. Default: false. */
+  readonly dmaLogging?: boolean;
   /** How long things take. */
   readonly latency?: Partial<NvmeLatency>;
 }
@@ -106,6 +108,7 @@ const KEYS: OptionKeys<NvmeOptions> = {
   serial: true,
   model: true,
   firmware: true,
+  dmaLogging: true,
   latency: true,
 };
 const LATENCY_KEYS: OptionKeys<NvmeLatency> = {
@@ -147,6 +150,7 @@ export function readOptions(options: NvmeOptions): Settings {
   checkKeys(options);
   const { queues = 16, queueEntries = 1024, mdts = 6, doorbellStride = 0, lg2PageMin = 12 } = options;
   const { vectors = queues + 1, serial = "SIM0001", model = "Simulated NVMe disk", firmware = "1.0" } = options;
+  const { dmaLogging = false } = options;
   check("the number of namespaces", options.namespaces.length, 1, 1024);
   check("queues", queues, 1, 256);
   check("vectors", vectors, 1, 2048);
@@ -167,6 +171,7 @@ export function readOptions(options: NvmeOptions): Settings {
     serial,
     model,
     firmware,
+    dmaLogging,
     latency,
     transferMax: 2 ** (lg2PageMin + mdts),
     doorbellsEnd: Math.ceil(doorbells / 4096) * 4096,

@@ -116,6 +116,7 @@ impl Kernel {
         if let Ok(device) = self.device_mut(device) {
             device.bound = None;
             device.vfio = VfioAttachments::default();
+            device.log = None;
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct DeviceConfig {
     pub page_requests: bool,
     /// Its PASIDs.
     pub pasids: PasidConfig,
+    /// It keeps a log of what it writes (VFIO's DMA_LOGGING).
+    pub logs_dma: bool,
     /// It has no IOMMU: its model reaches memory through an access object. Alone in its group.
     pub emulated: bool,
 }
@@ -67,7 +69,8 @@ impl DeviceConfig {
     /// A device that programs may have, coherent, that can be reset; without PASIDs and page requests.
     pub const fn new(group: u32, requester: u32) -> DeviceConfig {
         let pasids = PasidConfig::NONE;
-        DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests: false, pasids, emulated: false }
+        let (page_requests, logs_dma, emulated) = (false, false, false);
+        DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests, pasids, logs_dma, emulated }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Devices of the machine: what the host says of them at boot, and what programs have done to them.
 
 use crate::config::{DeviceConfig, GroupIoas, IrqConfig, RegionConfig, ReservedKind};
+use crate::dma_log::DmaLog;
 use crate::file::Bound;
 use crate::group::{AttachSet, Group};
 use crate::irq::Irqs;
@@ -52,6 +53,8 @@ pub(crate) struct Device {
     pub(crate) irqs: Irqs,
     /// Page requests of groups that are not complete, oldest first.
     pub(crate) partial: Vec<PageRequest>,
+    /// What it has written to since that was asked last.
+    pub(crate) log: Option<DmaLog>,
     pub(crate) plug: Plug,
     /// The bus that it can be reset with, if it can.
     pub(crate) reset_bus: Option<u32>,
@@ -78,6 +81,7 @@ impl Device {
             mock: None,
             irqs: Irqs::default(),
             partial: Vec::new(),
+            log: None,
             plug: Plug::Present,
             reset_bus: None,
         }

@@ -188,6 +188,9 @@ impl Kernel {
         if length == 0 {
             return Ok(());
         }
+        if write {
+            self.log_write(device, iova, length);
+        }
         let result = self.emulated_parts(device).and_then(|(access, context, hardware)| {
             let range = range_of(iova, length)?;
             context.copy_range(hardware, access, range, buffer, Copying { write, by_pinning: false })

@@ -31,6 +31,7 @@ mod context;
 mod copy;
 mod device;
 mod dirty;
+mod dma_log;
 mod domains;
 mod emulated;
 mod event_queue;

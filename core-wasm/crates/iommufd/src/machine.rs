@@ -52,6 +52,9 @@ impl Kernel {
         length: u64,
     ) -> core::result::Result<(), FaultReason> {
         let source = self.source(device, pasid, iova, length, true)?;
+        if pasid.is_none() {
+            self.log_write(device, iova, length);
+        }
         self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length)
     }
 

@@ -31,7 +31,7 @@ impl Kernel {
             api::DEVICE_RESET => self.reset(device),
             api::DEVICE_GET_PCI_HOT_RESET_INFO => self.hot_reset_info(device, bound, argument),
             api::DEVICE_PCI_HOT_RESET => self.hot_reset(device, bound, argument),
-            api::DEVICE_FEATURE => self.feature(argument),
+            api::DEVICE_FEATURE => self.feature(device, argument),
             _ => Err(Errno::ENOTTY),
         }
     }
@@ -101,17 +101,6 @@ impl Kernel {
         }
         entry.irqs.asserted = false;
         Ok(HOST_RESET | device)
-    }
-
-    /// FEATURE, on a device without any.
-    fn feature(&mut self, argument: u64) -> Result<u32> {
-        const OPERATIONS: u32 = api::DEVICE_FEATURE_GET | api::DEVICE_FEATURE_SET;
-        let mut bytes = [0; api::DeviceFeature::SIZE];
-        self.copy_vfio_struct(argument, &mut bytes, api::DeviceFeature::MIN_SIZE)?;
-        let flags = api::DeviceFeature::read(&bytes).flags;
-        let unknown = flags & !(api::DEVICE_FEATURE_MASK | OPERATIONS | api::DEVICE_FEATURE_PROBE) != 0;
-        let both = flags & OPERATIONS == OPERATIONS && flags & api::DEVICE_FEATURE_PROBE == 0;
-        Err(if unknown || both { Errno::EINVAL } else { Errno::ENOTTY })
     }
 
     /// SIMULATED_DEVICE_SET_LABEL: what fault records of this device carry. Linux does not know it.

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: f3779ea6e3a02eb3
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: dae5056b580b7ae4
 //! Requests of a VFIO device file.
 
 use crate::bytes::{i32_at, put_i32, put_u8, put_u16, put_u32, put_u64, u8_at, u16_at, u32_at, u64_at};
@@ -129,6 +129,12 @@ pub const DEVICE_FEATURE_GET: u32 = 0x10000;
 pub const DEVICE_FEATURE_SET: u32 = 0x20000;
 /// What FEATURE does with the feature whose number is in the low 16 bits.
 pub const DEVICE_FEATURE_PROBE: u32 = 0x40000;
+/// Numbers of features that the library knows.
+pub const DEVICE_FEATURE_DMA_LOGGING_START: u32 = 6;
+/// Numbers of features that the library knows.
+pub const DEVICE_FEATURE_DMA_LOGGING_STOP: u32 = 7;
+/// Numbers of features that the library knows.
+pub const DEVICE_FEATURE_DMA_LOGGING_REPORT: u32 = 8;
 /// Options of BIND_IOMMUFD.
 pub const DEVICE_BIND_FLAG_TOKEN: u32 = 1;
 /// Options of ATTACH_IOMMUFD_PT.
@@ -629,6 +635,105 @@ impl DeviceFeature {
     pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
         put_u32(bytes, 0, self.argsz);
         put_u32(bytes, 4, self.flags);
+    }
+}
+
+/// Data of DMA_LOGGING_START: what a device shall log. (`struct vfio_device_feature_dma_logging_control`)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmaLoggingControl {
+    /// Bytes that a bit stands for: a wish, and what the device has taken.
+    pub page_size: u64,
+    /// Number of ranges, at most 256.
+    pub num_ranges: u32,
+    /// Must be zero.
+    pub reserved: u32,
+    /// Address of the ranges.
+    pub ranges: u64,
+}
+
+impl DmaLoggingControl {
+    /// Bytes of the struct.
+    pub const SIZE: usize = 24;
+    /// Bytes that the caller's struct must have at least.
+    pub const MIN_SIZE: usize = 24;
+
+    /// Reads the struct from its bytes.
+    #[inline]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        Self { page_size: u64_at(bytes, 0), num_ranges: u32_at(bytes, 8), reserved: u32_at(bytes, 12), ranges: u64_at(bytes, 16) }
+    }
+
+    /// Writes the struct as bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
+        put_u64(bytes, 0, self.page_size);
+        put_u32(bytes, 8, self.num_ranges);
+        put_u32(bytes, 12, self.reserved);
+        put_u64(bytes, 16, self.ranges);
+    }
+}
+
+/// A range of I/O addresses that a device shall log its writes to. (`struct vfio_device_feature_dma_logging_range`)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmaLoggingRange {
+    /// The first address.
+    pub iova: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl DmaLoggingRange {
+    /// Bytes of the struct.
+    pub const SIZE: usize = 16;
+    /// Bytes that the caller's struct must have at least.
+    pub const MIN_SIZE: usize = 16;
+
+    /// Reads the struct from its bytes.
+    #[inline]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        Self { iova: u64_at(bytes, 0), length: u64_at(bytes, 8) }
+    }
+
+    /// Writes the struct as bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
+        put_u64(bytes, 0, self.iova);
+        put_u64(bytes, 8, self.length);
+    }
+}
+
+/// Data of DMA_LOGGING_REPORT: which pages a device has written to. (`struct vfio_device_feature_dma_logging_report`)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmaLoggingReport {
+    /// The first address.
+    pub iova: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Bytes that a bit stands for: a power of two, at least 4,096.
+    pub page_size: u64,
+    /// Address of the bitmap, whose bits are set and never cleared.
+    pub bitmap: u64,
+}
+
+impl DmaLoggingReport {
+    /// Bytes of the struct.
+    pub const SIZE: usize = 32;
+    /// Bytes that the caller's struct must have at least.
+    pub const MIN_SIZE: usize = 32;
+
+    /// Reads the struct from its bytes.
+    #[inline]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        Self { iova: u64_at(bytes, 0), length: u64_at(bytes, 8), page_size: u64_at(bytes, 16), bitmap: u64_at(bytes, 24) }
+    }
+
+    /// Writes the struct as bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
+        put_u64(bytes, 0, self.iova);
+        put_u64(bytes, 8, self.length);
+        put_u64(bytes, 16, self.page_size);
+        put_u64(bytes, 24, self.bitmap);
     }
 }
 

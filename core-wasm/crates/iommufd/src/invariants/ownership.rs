@@ -69,6 +69,7 @@ impl Kernel {
                 Plug::Gone => entry.open_files == 0 && entry.bound.is_none(),
             };
             report.expect(right, format_args!("device {device} is {:?} with {} open files", entry.plug, entry.open_files));
+            report.expect(entry.log.is_none() || entry.bound.is_some(), format_args!("device {device} keeps a log and is not bound"));
             // A mock device is held by its test object, and has no file.
             let bound = u32::from(entry.bound.is_some() && entry.mock.is_none());
             report.expect_count(bound, counted(&bound_files, device), format_args!("bound files of device {device}"));

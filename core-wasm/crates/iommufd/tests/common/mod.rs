@@ -171,7 +171,7 @@ impl Machine {
         for (device, (group, requester)) in (0..).zip(TOPOLOGY) {
             let bits = if [EDU, FUNCTION_0].contains(&device) { PASID_BITS } else { 0 };
             let pasids = PasidConfig { bits, execute: true, privileged: device == EDU };
-            let config = DeviceConfig { pasids, ..DeviceConfig::new(group, requester) };
+            let config = DeviceConfig { pasids, logs_dma: device == PICKY, ..DeviceConfig::new(group, requester) };
             assert_eq!(kernel.add_device(config), Ok(device));
             kernel.add_reserved(device, MSI, ReservedKind::Msi).unwrap();
             let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;

@@ -18,7 +18,7 @@ const TYPES: [u32; 8] = [0, 1, 2, 3, 4, 0xdead, 0xdead_beef, 0xfeed_beef];
 
 /// The fields behind the size, by name of the request; other requests are words of any kind.
 ///
-/// Of 4 bytes: `z` 0, `i` an object's id, `f` flags, `s` a small number, `t` a type, `d` a file. Of 8 bytes: `Z` 0, `P` an address of the
+/// Of 4 bytes: `g` a feature and what to do with it, `z` 0, `i` an object's id, `f` flags, `s` a small number, `t` a type, `d` a file. Of 8 bytes: `Z` 0, `P` an address of the
 /// program, `L` a length, `V` an IOVA, `S` a small number.
 const FIELDS: [(&str, &str); 30] = [
     ("DESTROY", "i"),
@@ -47,7 +47,7 @@ const FIELDS: [(&str, &str); 30] = [
     ("DEVICE_BIND_IOMMUFD", "zdzZ"),
     ("DEVICE_ATTACH_IOMMUFD_PT", "fis"),
     ("DEVICE_DETACH_IOMMUFD_PT", "fs"),
-    ("DEVICE_FEATURE", "f"),
+    ("DEVICE_FEATURE", "gLSPP"),
     ("DEVICE_GET_IRQ_INFO", "fsz"),
     ("SIMULATED_DEVICE_SET_LABEL", "fS"),
     ("TEST_CMD", "siVLPSSSS"),
@@ -94,6 +94,7 @@ impl Bytes<'_> {
             b'z' | b'Z' => 0,
             b'i' => u64::from(first % 8),
             b'f' => u64::from(first % 8),
+            b'g' => u64::from(first % 4) << 16 | u64::from(5 + first / 4 % 4),
             b't' => u64::from(TYPES[usize::from(first % 8)]),
             b'd' => 3 + u64::from(first % 12),
             b'P' => DATA + self.small() % DATA_PAGES * PAGE + [0, 0, 0, 8, 2048][usize::from(first % 5)],
