@@ -25,7 +25,8 @@ declare namespace wasm_bindgen {
          */
         access_unpin(device: number, id: number): number;
         /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64; in bits 15:8 how
+         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
+         * DMA 128; in bits 15:8 how
          * many bits a PASID has. Returns its number, which counts from 0, or −errno.
          */
         add_device(group: number, requester: number, flags: number): number;
