@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type BoundDevice, DeviceFd, type Ioas, IommuFd, type Irq, type Kernel, pollUntil } from "../../mod.ts";
+import { type BoundDevice, DeviceFd, type Hwpt, type Ioas, IommuFd, type Irq, type Kernel, pollUntil } from "../../mod.ts";
 import { AdminCommands } from "./admin.ts";
 import { Controller } from "./controller.ts";
 import type { ControllerInfo } from "./identify.ts";
@@ -49,6 +49,8 @@ export interface NvmeCommand extends CommandFields {
 export class NvmeDriver implements AsyncDisposable {
   /** What the device reaches. Buffers made here are moved without a copy. */
   readonly ioas: Ioas;
+  /** The page table that tells which pages the device writes to; undefined unless that was asked for. */
+  hwpt: Hwpt | undefined;
   /** What the controller says of itself. */
   info!: ControllerInfo;
   /** Its namespaces, in the order of their identifiers. */
@@ -97,9 +99,11 @@ export class NvmeDriver implements AsyncDisposable {
     const ioas = stack.use(iommu.createIoas());
     const deviceFd = stack.use(DeviceFd.open(kernel, address));
     const device = stack.use(deviceFd.bind(iommu, settings.label === undefined ? {} : { label: settings.label }));
-    device.attach(ioas);
+    const hwpt = settings.dirtyTracking ? trackingTable(ioas, device) : undefined;
+    device.attach(hwpt ?? ioas);
     device.config.write16(COMMAND, device.config.read16(COMMAND) | COMMAND_MEMORY);
     const driver = new NvmeDriver(stack, device, ioas, kernel, settings);
+    driver.hwpt = hwpt;
     driver.#stack = stack.move();
     try {
       await driver.#start();
@@ -342,6 +346,12 @@ export class NvmeDriver implements AsyncDisposable {
     const command = config.read16(COMMAND);
     config.write16(COMMAND, isMaster ? command | COMMAND_MASTER : command & ~COMMAND_MASTER);
   }
+}
+
+/** A page table with dirty tracking. A large page would be dirty as a whole. */
+function trackingTable(ioas: Ioas, device: BoundDevice): Hwpt {
+  ioas.hugePages = false;
+  return ioas.createHwpt(device, { dirtyTracking: true });
 }
 
 function asError(thrown: unknown): Error {

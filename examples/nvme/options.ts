@@ -16,6 +16,8 @@ export interface NvmeDriverOptions {
   readonly timeout?: number;
   /** What fault records call the device, 0 to 2^64 − 1. Default: none. */
   readonly label?: bigint;
+  /** Whether the page table shall tell which pages the device writes to, with small pages: `NvmeDriver.hwpt`. Default: false. */
+  readonly dirtyTracking?: boolean;
 }
 
 /** Options with their defaults. */
@@ -34,7 +36,7 @@ function check(name: string, value: number, last: number): number {
 
 /** Check options and fill in defaults. @throws {RangeError} naming the option that is wrong. */
 export function readOptions(options: NvmeDriverOptions): DriverSettings {
-  const { queues = 4, depth = 32, completions = "interrupts", timeout = 30_000, label } = options;
+  const { queues = 4, depth = 32, completions = "interrupts", timeout = 30_000, label, dirtyTracking = false } = options;
   if (completions !== "interrupts" && completions !== "polling") {
     throw new RangeError(`Cannot open the controller: completions is "${completions}", wanted "interrupts" or "polling"`);
   }
@@ -44,5 +46,6 @@ export function readOptions(options: NvmeDriverOptions): DriverSettings {
     completions,
     timeout: check("timeout", timeout, TIMEOUT_MAX),
     label,
+    dirtyTracking,
   };
 }
