@@ -18,7 +18,8 @@ if [ "${1:-run}" = kernel ]; then
     dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
   done
 fi
-qemu_version=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+# Where there is no QEMU the version stays empty: that must not end the script.
+qemu_version=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9.]*\).*/\1/p' || true)
 need_qemu=
 if ! printf '%s\n' "$qemu_minimum" "${qemu_version:-0}" | sort -VC; then need_qemu=1; fi
 
