@@ -1,5 +1,5 @@
 /**
- * Makes everything that follows from uapi/schema: the codec, the Rust structs and docs/requests.md.
+ * Makes everything that follows from uapi/schema: the codec, the Rust structs, docs/requests.md and docs/coverage.md.
  *
  * `deno task generate` writes the files; with `--check` it writes nothing, lists the files that are stale and exits with 1. `--into=FOLDER` takes another root for the results.
  *
@@ -7,7 +7,9 @@
  */
 import { dirname, join } from "node:path";
 import { DESCRIBED, FAMILIES } from "../uapi/schema/layout.ts";
+import { coverage } from "./coverage.ts";
 import { codec } from "./generate/codec.ts";
+import { coveragePage } from "./generate/coverage_page.ts";
 import { requestsPage } from "./generate/requests_page.ts";
 import { errnoModule, familyModule, requestsModule } from "./generate/rust.ts";
 
@@ -18,7 +20,8 @@ const CRATE = "core-wasm/crates/uapi/src";
 async function sourceFiles(): Promise<string[]> {
   const found = ["uapi/errno.ts", "tools/generate.ts"];
   for (const folder of ["uapi/schema", "tools/generate"]) {
-    for await (const { name } of Deno.readDir(join(ROOT, folder))) found.push(`${folder}/${name}`);
+    // What the page of coverage says has no part in the other files, which need not change with it.
+    for await (const { name } of Deno.readDir(join(ROOT, folder))) if (name !== "coverage_page.ts") found.push(`${folder}/${name}`);
   }
   return found.sort();
 }
@@ -51,6 +54,7 @@ async function outputs(): Promise<Map<string, string>> {
   const note = `GENERATED from uapi/schema by \`deno task generate\`, do not edit. Source hash: ${await sourceHash()}`;
   const files = new Map<string, string>();
   files.set("uapi/codec.ts", await formatted(`// ${note}\n${codec(DESCRIBED)}`, "ts"));
+  files.set("docs/coverage.md", await formatted(`<!-- ${note} -->\n\n${coveragePage(coverage())}`, "md"));
   files.set("docs/requests.md", await formatted(`<!-- ${note} -->\n\n${requestsPage(DESCRIBED)}`, "md"));
   files.set(`${CRATE}/errno.rs`, `// ${note}\n${errnoModule()}`);
   // An iommufd answers the requests of containers too; their numbers are in no table, as they are also those of devices' requests.

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: dae5056b580b7ae4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *

@@ -4,6 +4,7 @@ import { join } from "node:path";
 const GENERATED = [
   "uapi/codec.ts",
   "docs/requests.md",
+  "docs/coverage.md",
   "core-wasm/crates/uapi/src/errno.rs",
   "core-wasm/crates/uapi/src/iommufd.rs",
   "core-wasm/crates/uapi/src/vfio.rs",

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: dae5056b580b7ae4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
 //! Error numbers of Linux on x86-64.
 
 use crate::Errno;

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: dae5056b580b7ae4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
 //! All requests, in the order of the schema.
 
 use crate::size_rule::{Beyond, RequestRow, SizeField};
