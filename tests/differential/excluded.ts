@@ -4,7 +4,6 @@
  * @module
  */
 
-const DIRTY = "dirty tracking is not built yet";
 const FAULTS = "fault queues are not built yet";
 
 /** Requests that are never drawn, by their names, with the reason. */
@@ -27,10 +26,11 @@ export const PINS_AFTER_FAULTS = "TEST_CMD/TestMdCheckRefs";
  */
 export const PASIDS_FIRST = "TEST_CMD/TestPasidDetach";
 
-/** Flags that are never drawn, by request, with the reason. */
-export const EXCLUDED_FLAGS: Readonly<Record<string, readonly (readonly [bigint, string])[]>> = {
-  HWPT_ALLOC: [[2n, DIRTY]],
-};
+/**
+ * Pages are marked as written in page tables of IOASes without large pages alone: which pages of memory are neighbours, and so are one large page that
+ * is marked as a whole, differs from one kernel to another.
+ */
+export const MARKS = "TEST_CMD/TestDirty";
 
 /*
  * The file of an access object is never given to IOAS_MAP_FILE. Linux keeps any file that is mapped, also one without memory to pin: an access object

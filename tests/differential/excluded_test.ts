@@ -1,10 +1,9 @@
 /**
  * Every request of an iommufd is compared with Linux, or it is written why not.
  */
-import { requestNumber, requestNumbered } from "../../uapi/schema/layout.ts";
 import { DESCRIBED } from "../../uapi/schema/layout.ts";
 import { equal } from "../check.ts";
-import { EXCLUDED_FLAGS, EXCLUDED_REQUESTS } from "./excluded.ts";
+import { EXCLUDED_REQUESTS } from "./excluded.ts";
 import { ALL_KINDS } from "./generate.ts";
 
 /** The requests of an iommufd as sequences name them: its own, and those of containers. */
@@ -18,8 +17,4 @@ function allRequests(): string[] {
 Deno.test("every request of an iommufd is drawn, or excluded with a reason", () => {
   const known = [...Object.keys(ALL_KINDS), ...Object.keys(EXCLUDED_REQUESTS)];
   equal(known.sort(), allRequests().sort());
-});
-
-Deno.test("flags are excluded of requests that are drawn", () => {
-  for (const name of Object.keys(EXCLUDED_FLAGS)) equal(requestNumbered(requestNumber(name)!)?.name, name);
 });

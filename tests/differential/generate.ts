@@ -8,13 +8,14 @@ import { minimumBytes, requestNamed } from "../../uapi/schema/layout.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
-import { EXCLUDED_FLAGS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
+import { MARKS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { DMABUF_GET, type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, type Known, Program } from "./program.ts";
-import { type Drawn, type Kind, KINDS, type Scene } from "./requests.ts";
+import { type Drawn, type Kind, KINDS, type Scene, TRACKING } from "./requests.ts";
 import { ACCESS_KINDS, learnAccess } from "./requests_access.ts";
 import { CONTAINER_KINDS, learnContainer } from "./requests_container.ts";
+import { DIRTY_KINDS, learnTracking, markable } from "./requests_dirty.ts";
 import { MOCK_KINDS } from "./requests_mock.ts";
 import { plus, reference, type RequestStep, type Step, type Value } from "./sequence.ts";
 import { EDGES } from "./values.ts";
@@ -39,7 +40,7 @@ const NEST_PARENT_FLAG = 1n;
 const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
 
 /** The requests that are drawn, by their names. */
-export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS, ...ACCESS_KINDS, ...CONTAINER_KINDS };
+export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS, ...ACCESS_KINDS, ...CONTAINER_KINDS, ...DIRTY_KINDS };
 
 /** As often as its weight says. */
 const WEIGHTED: readonly string[] = Object.entries(ALL_KINDS).flatMap(([name, { weight }]) => new Array<string>(weight).fill(name));
@@ -147,7 +148,7 @@ export class Generator {
 function spoil(scene: Scene, step: RequestStep): RequestStep {
   const { draw } = scene;
   const shape = shapeOf(step.request);
-  if (draw.once(24)) return { ...step, file: drawFile(scene, scene.program.accesses) };
+  if (draw.once(24) && step.request !== MARKS) return { ...step, file: drawFile(scene, scene.program.accesses) };
   if (shape.struct === undefined) return { ...step, at: draw.of(PLAIN_ARGUMENTS) };
   if (draw.once(24)) return { ...step, at: drawPlaceOfArgument(draw, shape.length) };
   const { field } = draw.of([...shape.fields.values()]);
@@ -200,11 +201,8 @@ function drawSize(draw: Draw, step: RequestStep, shape: Shape): Pick<RequestStep
   return { fields: { ...step.fields, [[...shape.fields.keys()][0]!]: BigInt(size) }, ...(draw.once(3) ? { tail } : {}) };
 }
 
-/** A flag that may be drawn, known or not. */
-function drawFlag(draw: Draw, request: string): bigint {
-  const excluded = (EXCLUDED_FLAGS[request] ?? []).reduce((all, [flag]) => all | flag, 0n);
-  return draw.of([1n, 2n, 4n, 6n, 8n, 16n, 2n ** 31n].filter((flag) => (flag & excluded) === 0n));
-}
+/** Flags, known or not. */
+const FLAGS: readonly bigint[] = [1n, 2n, 4n, 6n, 8n, 16n, 2n ** 31n];
 
 function drawWrong(scene: Scene, request: string, value: Value, { role, width }: Field): Value {
   const { draw, iommufd, program } = scene;
@@ -212,12 +210,19 @@ function drawWrong(scene: Scene, request: string, value: Value, { role, width }:
     case "reserved":
       return draw.of([1n, 2n ** 15n]);
     case "flags":
-      return typeof value === "bigint" ? value ^ drawFlag(draw, request) : 0n;
+      return typeof value === "bigint" ? value ^ draw.of(FLAGS) : 0n;
     case "constant":
       return draw.of([0n, 24n, 255n, 2n ** 31n]);
     case "enum":
       return draw.of([0n, 1n, 2n, 3n, 4n, 255n, 65535n]);
     case "id":
+      if (request === MARKS) {
+        return draw.of([
+          0n,
+          2n ** 32n - 1n,
+          ...[...iommufd.of(["ioas"]), ...markable(iommufd)].map((known) => known.value),
+        ]);
+      }
       return draw.of([
         ...[0n, 1n, 2n ** 31n - 1n, 2n ** 32n - 1n],
         ...[...iommufd.gone, ...iommufd.objects].map((known) => known.value),
@@ -261,7 +266,8 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     const known = iommufd.objects.find((object) => object.id === got(field.name));
     const pasid = kind === "hwpt" && ((given("flags") & PASID_FLAG) !== 0n || known?.pasid === true);
     const nesting = step.request === "HWPT_ALLOC" ? nestingOf(iommufd, given) : known?.nesting;
-    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid, nesting });
+    const tracks = step.request === "HWPT_ALLOC" ? nesting !== "nested" && (given("flags") & TRACKING) !== 0n : known?.tracks;
+    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid, nesting, tracks });
   }
   learnArea(iommufd, step, given, got);
   learnAccess(program, iommufd, step, given);
@@ -269,6 +275,7 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     program.dmabufs.push({ file: reference(step.id, "file"), length: (given("length") + PAGE - 1n) / PAGE * PAGE });
   }
   learnPasid(iommufd, step.request, given);
+  learnTracking(iommufd, step.request, given);
 }
 
 /** What part a new page table has in nested translation. */

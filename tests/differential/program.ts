@@ -20,6 +20,12 @@ export interface Known {
   readonly pasid?: boolean;
   /** Of a page table: whether it was made to have others on top of it, or is on top of one. */
   readonly nesting?: "parent" | "nested" | undefined;
+  /** Of a page table: whether it was made for dirty tracking. */
+  readonly tracks?: boolean | undefined;
+  /** Of such a page table: whether tracking is on. */
+  isOn?: boolean;
+  /** Of an IOAS: whether large pages were switched off from the start, or switched on again after that. */
+  pages?: "small" | "mixed" | undefined;
 }
 
 /** A PASID of a mock device that is attached. */

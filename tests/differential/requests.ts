@@ -40,8 +40,8 @@ export interface Kind {
   readonly weight: number;
   /** What the program should have for it: without, it is drawn seldom. */
   readonly needs?: ObjectKind;
-  /** Its fields. */
-  readonly fields: (scene: Scene) => Omit<Drawn, "request">;
+  /** Its fields, or another request, which must come first. */
+  readonly fields: (scene: Scene) => Omit<Drawn, "request"> & { readonly request?: string };
 }
 
 const PAGE = 4096n;
@@ -52,6 +52,8 @@ const BY_NUMBER = 0x1_0000n;
 const MOCK_DATA = 0xdeadn;
 /** The same for what is invalidated. */
 const MOCK_INVALIDATION = 0xdead_beefn;
+/** HWPT_ALLOC's flag for dirty tracking. */
+export const TRACKING = 2n;
 /** What a cache of the mock IOMMU begins with. */
 export const CACHED = 0x5an;
 
@@ -146,9 +148,10 @@ function allowIovas(scene: Scene): Omit<Drawn, "request"> {
 function option(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   const op = BigInt(draw.below(2));
-  const val64 = BigInt(draw.of([0, 1, 1, 1, 2]));
+  const val64 = BigInt(draw.of([0, 0, 0, 1, 1, 2]));
   if (draw.once(4)) return { fields: { option_id: 0n, op, val64 } };
-  return { fields: { option_id: 1n, op, object_id: drawIoas(scene).id, val64 } };
+  const other = draw.once(2) ? draw.any(scene.iommufd.of(["ioas"]).slice(1))?.value : undefined;
+  return { fields: { option_id: 1n, op, object_id: other ?? drawIoas(scene).id, val64 } };
 }
 
 function vfioIoas(scene: Scene): Omit<Drawn, "request"> {
@@ -167,6 +170,10 @@ function hwptAlloc(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   const ids = { dev_id: drawId(scene, ["device"]), pt_id: draw.once(10) ? drawId(scene, ["hwpt"]) : drawIoas(scene).id };
   const flags = (draw.once(3) ? 8n : 0n) | (draw.once(4) ? 1n : 0n);
+  if (draw.once(3)) {
+    const small = draw.any(scene.iommufd.of(["ioas"]).filter(({ pages }) => pages === "small"));
+    return { fields: { ...ids, ...(small === undefined ? {} : { pt_id: small.value }), flags: flags | TRACKING } };
+  }
   if (draw.once(3)) return nestedAlloc(scene);
   if (!draw.once(3)) return { fields: { ...ids, flags } };
   const kind = BigInt(draw.of([0, 1, 1, 1, 2]));
@@ -187,13 +194,6 @@ function nestedAlloc(scene: Scene): Omit<Drawn, "request"> {
 function hwInfo(scene: Scene): Omit<Drawn, "request"> {
   const length = BigInt(scene.draw.of([0, 4, 7, 8, 8, 12, 64]));
   return { fields: { dev_id: drawId(scene, ["device"]), data_len: length, data_uptr: length === 0n ? 0n : DATA.at } };
-}
-
-/** Requests of things that nobody has: of their checks those that come before. */
-function dirtyBitmap(scene: Scene): Omit<Drawn, "request"> {
-  const { draw, iommufd } = scene;
-  const { iova, length } = drawRange(draw, iommufd.areas, drawUnit(draw));
-  return { fields: { hwpt_id: drawId(scene, ["hwpt"]), iova, length, page_size: draw.of([PAGE, PAGE, 2048n, 8192n]), data: DATA.at } };
 }
 
 /** A nested page table; where there is none, any. */
@@ -245,13 +245,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   IOAS_IOVA_RANGES: { weight: 6, fields: iovaRanges },
   IOAS_ALLOW_IOVAS: { weight: 5, fields: allowIovas },
   IOAS_CHANGE_PROCESS: { weight: 1, fields: () => ({ fields: {} }) },
-  OPTION: { weight: 4, fields: option },
+  OPTION: { weight: 6, fields: option },
   VFIO_IOAS: { weight: 3, fields: vfioIoas },
   DESTROY: { weight: 6, fields: destroy },
   HWPT_ALLOC: { weight: 10, needs: "device", fields: hwptAlloc },
   GET_HW_INFO: { weight: 3, needs: "device", fields: hwInfo },
-  HWPT_SET_DIRTY_TRACKING: { weight: 1, fields: (scene) => ({ fields: { hwpt_id: drawId(scene, ["hwpt"]), flags: 1n } }) },
-  HWPT_GET_DIRTY_BITMAP: { weight: 1, fields: dirtyBitmap },
   HWPT_INVALIDATE: { weight: 4, needs: "hwpt", fields: invalidate },
   VIOMMU_ALLOC: { weight: 1, fields: viommuAlloc },
   VDEVICE_ALLOC: {

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Draw } from "../property/syscall_values.ts";
-import { DATA, LARGE, SMALL } from "./memory.ts";
+import { LARGE, SMALL } from "./memory.ts";
 import { CACHED, drawId, drawIoas, type Drawn, drawNested, type Kind, type Scene } from "./requests.ts";
-import { drawIova, drawRange, drawUnit, EDGES } from "./values.ts";
+import { drawIova, drawUnit, EDGES } from "./values.ts";
 
 const PAGE = 4096n;
 /** Most bytes that one look compares: the kernel walks them in steps of 2 KiB. */
@@ -93,12 +93,6 @@ function addReserved(scene: Scene): Omit<Drawn, "request"> {
   return { fields: { id, start: drawIova(draw, areas, unit, length), length } };
 }
 
-function dirty(scene: Scene): Omit<Drawn, "request"> {
-  const { draw, iommufd } = scene;
-  const { iova, length } = drawRange(draw, iommufd.areas, PAGE);
-  return { fields: { id: drawId(scene, ["hwpt"]), iova, length, page_size: draw.of([PAGE, PAGE, 2048n, 0n]), uptr: DATA.at } };
-}
-
 function checkCache(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   return { fields: { id: drawId(scene, ["device"]), cache_id: BigInt(draw.below(5)), cache: draw.of([0xba_ddadn, 0xba_ddadn, 0n]) } };
@@ -136,7 +130,6 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
     fields: ({ draw }) => ({ fields: { length: draw.of([0n, 1n, PAGE, 5000n, 65536n, 2n ** 21n, 2n ** 21n + 1n]) } }),
   },
   "TEST_CMD/TestDmabufRevoke": { weight: 2, fields: revoke },
-  "TEST_CMD/TestDirty": { weight: 1, needs: "hwpt", fields: dirty },
   "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
   "TEST_CMD/TestMdCheckIotlb": { weight: 4, needs: "hwpt", fields: checkIotlb },
   "TEST_CMD/TestTriggerVevent": { weight: 1, needs: "device", fields: (scene) => ({ fields: { dev_id: drawId(scene, ["device"]) } }) },
