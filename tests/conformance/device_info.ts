@@ -39,6 +39,14 @@ const INFO: Suite<Caller>["cases"] = [
     },
   },
   {
+    name: "GET_INFO: an NVMe controller can be reset, and is",
+    run(t) {
+      const device = bound(t, t.devices.messages);
+      equal(t.do(device, "DEVICE_GET_INFO").number("flags") & 0x7f, DEVICE_FLAGS_PCI | DEVICE_FLAGS_RESET);
+      t.do(device, "DEVICE_RESET");
+    },
+  },
+  {
     name: "GET_INFO answers a caller that knows 16 bytes with 16",
     run(t) {
       const device = bound(t);
