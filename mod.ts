@@ -30,7 +30,18 @@ export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";
 export { type HotResetDevice } from "./api/hot_reset.ts";
 export { type HwInfo } from "./api/hw_info.ts";
 export { type DirtyBitmapRequest, Hwpt, type HwptOptions } from "./api/hwpt.ts";
-export { type FirstStage, type Invalidation, NestedHwpt, type NestedOptions } from "./api/nested_hwpt.ts";
+export {
+  type FirstStage,
+  type Invalidation,
+  NestedHwpt,
+  type NestedOptions,
+  type RawFirstStage,
+  type VtdFirstStage,
+} from "./api/nested_hwpt.ts";
+export type { RawInvalidation } from "./api/invalidation.ts";
+export type { DeviceObject } from "./api/device_object.ts";
+export { EventQueue, type EventQueueOptions, type VirtualEvent } from "./api/event_queue.ts";
+export { Vdevice, Viommu, type ViommuOptions } from "./api/viommu.ts";
 export { Ioas } from "./api/ioas.ts";
 export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
 export type { IovaRange, IovaRanges } from "./api/iova_ranges.ts";

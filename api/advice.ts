@@ -77,6 +77,11 @@ export type OperationKey =
   | "faultWait"
   | "hwptNest"
   | "hwptInvalidate"
+  | "viommuAlloc"
+  | "vdeviceAlloc"
+  | "eventQueueAlloc"
+  | "eventRead"
+  | "eventWait"
   | "dirtyTracking"
   | "dirtyBitmap"
   | "dmaLogStart"
@@ -241,13 +246,49 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
   },
   hwptInvalidate: {
     operation: "HWPT_INVALIDATE",
-    action: "invalidate {#count} ranges of page table {#hwpt}",
+    action: "invalidate {#count} ranges of object {#object}",
     advice: {
       EINVAL: "Addresses are multiples of 4,096; all pages are given with address 0. The ranges before the wrong one were invalidated.",
       EOPNOTSUPP: "The page table's IOMMU cannot be told, or not in this way.",
-      ENOENT: "The page table does not exist any more.",
+      ENOENT: "The page table or virtual IOMMU does not exist any more.",
     },
   },
+  viommuAlloc: {
+    operation: "VIOMMU_ALLOC",
+    action: "make a virtual IOMMU of type {type} on page table {#parent} for device {#device}",
+    advice: {
+      EOPNOTSUPP:
+        "The driver of the device's IOMMU knows no virtual IOMMU of this type. Linux has them for SMMUv3; VT-d and AMD nest without.",
+      ENOTTY: "This kernel has no virtual IOMMUs: it needs Linux 6.13 or later.",
+      ENOENT: "The device is not bound any more, or the page table does not exist any more.",
+      EINVAL: "The page table must have been made with nestParent, for the same IOMMU, and the data be of the length that the type has.",
+    },
+  },
+  vdeviceAlloc: {
+    operation: "VDEVICE_ALLOC",
+    action: "make device {#device} known to virtual IOMMU {#viommu} as {virtualId}",
+    advice: {
+      EEXIST: "The device has a virtual device already, or the number is another device's: dispose that virtual device first.",
+      EINVAL: "The device is behind another IOMMU than the virtual one.",
+      ENOENT: "The device is not bound any more, or the virtual IOMMU does not exist any more.",
+    },
+  },
+  eventQueueAlloc: {
+    operation: "VEVENTQ_ALLOC",
+    action: "make a queue of {#depth} events of type {type} for virtual IOMMU {#viommu}",
+    advice: {
+      EEXIST: "The virtual IOMMU has a queue of this type already.",
+      EOPNOTSUPP: "The driver of the IOMMU reports no events of this type.",
+      ENOTTY: "This kernel has no queues of events: it needs Linux 6.15 or later.",
+      ENOENT: "The virtual IOMMU does not exist any more.",
+    },
+  },
+  eventRead: {
+    operation: "read",
+    action: "read events of queue {#queue}",
+    advice: { EINVAL: "The events are longer than was said: eventLength must be that of the type." },
+  },
+  eventWait: { operation: "wait", action: "wait for events of queue {#queue}", advice: {} },
   dirtyTracking: {
     operation: "HWPT_SET_DIRTY_TRACKING",
     action: "set dirty tracking of page table {#hwpt}",

@@ -6,6 +6,8 @@
 
 /** The largest number of 64 bits. */
 export const U64_LAST = 0xffff_ffff_ffff_ffffn;
+/** The last number of 32 bits. */
+export const U32_LAST = 0xffff_ffff;
 /** Bytes of the smallest page, in which memory of a process is given out. */
 export const PAGE = 4096;
 

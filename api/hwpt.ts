@@ -4,7 +4,7 @@
  * @module
  */
 import * as uapi from "../uapi/codec.ts";
-import type { BoundDevice } from "./bound_device.ts";
+import type { DeviceObject } from "./device_object.ts";
 import { bitmapBlock, checkRange, type DirtyBitmap, type DirtyRange } from "./dirty_bitmap.ts";
 import { closed, failed } from "./error.ts";
 import { explainUntracked } from "./explain/hwpt.ts";
@@ -13,6 +13,7 @@ import { type Life, takeAll, track } from "./handle.ts";
 import type { Ioas } from "./ioas.ts";
 import { allocateNested, type FirstStage, NestedHwpt, type NestedOptions } from "./nested_hwpt.ts";
 import { type Session, sessionOf } from "./session.ts";
+import { allocateViommu, Viommu, type ViommuOptions } from "./viommu.ts";
 
 /** What a page table must be able to do: flags of HWPT_ALLOC. */
 export interface HwptOptions {
@@ -46,6 +47,7 @@ export class Hwpt implements Disposable {
   #session: Session;
   #life: Life;
   #nested = new Set<NestedHwpt>();
+  #viommus = new Set<Viommu>();
 
   /** Made by {@linkcode Ioas.createHwpt}. */
   constructor(ioas: Ioas, id: number, options: HwptOptions, gone: () => void) {
@@ -74,12 +76,26 @@ export class Hwpt implements Disposable {
    * @throws {TypeError} @throws {RangeError} for a table that cannot be.
    * @throws {IommuError} EINVAL if this page table was not made with `nestParent`, EOPNOTSUPP if the IOMMU does not nest, ENOMEM.
    */
-  createNested(device: BoundDevice, table: FirstStage, options: NestedOptions = {}): NestedHwpt {
+  createNested(device: DeviceObject, table: FirstStage, options: NestedOptions = {}): NestedHwpt {
     if (!this.#life.isOpen) throw closed("Hwpt", "HWPT_ALLOC");
     const id = allocateNested(this, device, table, options);
     const nested = new NestedHwpt(this, id, options, () => this.#nested.delete(nested));
     this.#nested.add(nested);
     return nested;
+  }
+
+  /**
+   * Make a guest's share of the IOMMU of a device on this page table, which is the guest's memory: VIOMMU_ALLOC, Linux 6.13.
+   *
+   * @throws {RangeError} for a type that is none.
+   * @throws {IommuError} EOPNOTSUPP if the IOMMU's driver knows no such kind (Intel's and AMD's know none), EINVAL if this page table was not made with
+   * `nestParent` or the data is wrong, ENOENT, ENOMEM.
+   */
+  createViommu(device: DeviceObject, options: ViommuOptions): Viommu {
+    if (!this.#life.isOpen) throw closed("Hwpt", "VIOMMU_ALLOC");
+    const viommu = new Viommu(this, allocateViommu(this, device, options), () => this.#viommus.delete(viommu));
+    this.#viommus.add(viommu);
+    return viommu;
   }
 
   /**
@@ -120,11 +136,11 @@ export class Hwpt implements Disposable {
     return memory.read();
   }
 
-  /** Dispose page tables on top of it, detach devices and PASIDs that are attached to it, and destroy it. */
+  /** Dispose virtual IOMMUs and page tables on top of it, detach devices and PASIDs that are attached to it, and destroy it. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
     takeAll([
-      ...[...this.#nested].map((nested) => () => nested[Symbol.dispose]()),
+      ...[...this.#viommus, ...this.#nested].map((user) => () => user[Symbol.dispose]()),
       ...this.#session.detachFrom((target) => target === this),
       () => this.#session.dispose(this.id),
     ]);

@@ -7,8 +7,8 @@ import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_HUGETLB, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../uapi/kernel.ts";
 import { checkCount, checkLength, checkU64, PAGE, roundUp, U64_LAST } from "./arguments.ts";
-import type { BoundDevice } from "./bound_device.ts";
 import { BufferTable } from "./buffer_table.ts";
+import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { DmaBuffer } from "./dma_buffer.ts";
 import { DmaPool, type DmaPoolOptions, layoutOf } from "./dma_pool.ts";
 import { allocateBlock, closed, failed, IommuError, unmapMemory } from "./error.ts";
@@ -260,15 +260,13 @@ export class Ioas implements Disposable {
    *
    * @throws {IommuError} EOPNOTSUPP if the IOMMU lacks an ability, ENOMEM, EFAULT
    */
-  createHwpt(device: BoundDevice, options: HwptOptions = {}): Hwpt {
+  createHwpt(device: DeviceObject, options: HwptOptions = {}): Hwpt {
     const { nestParent, dirtyTracking, pasid, faultQueue } = options;
     const view = this.#begin("HWPT_ALLOC");
     const flags = (nestParent ? uapi.HWPT_ALLOC_NEST_PARENT : 0) | (dirtyTracking ? uapi.HWPT_ALLOC_DIRTY_TRACKING : 0) |
       (pasid ? uapi.HWPT_ALLOC_PASID : 0) | (faultQueue ? uapi.HWPT_FAULT_ID_VALID : 0);
     const values = { ioas: this.id, device: device.id };
-    // The id of a device that is gone may be that of another one by now.
-    if (!device.deviceFd.isOpen) throw closed("BoundDevice", "HWPT_ALLOC");
-    if (device.iommu !== this.iommu) throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The device is bound to another iommu_fd.");
+    checkDevice(device, this.iommu, "HWPT_ALLOC", "hwptAlloc", values);
     if (faultQueue !== undefined && !this.#session.owns(faultQueue.id, faultQueue)) {
       throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
     }

@@ -5,16 +5,18 @@
  */
 import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
-import { checkU64 } from "./arguments.ts";
-import type { BoundDevice } from "./bound_device.ts";
+import { checkCount, checkU64, U32_LAST } from "./arguments.ts";
+import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
+import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
 import type { Ioas } from "./ioas.ts";
 import { type Session, sessionOf } from "./session.ts";
+import type { Viommu } from "./viommu.ts";
 
-/** Tables that the program or its guest writes itself. */
-export interface FirstStage {
+/** x86-64 page tables that the program or its guest writes itself. */
+export interface VtdFirstStage {
   /** VT-d first stage: x86-64 page tables (VT-d specification, 9.7; iommufd's HWPT_DATA_VTD_S1). */
   readonly type: "vtd";
   /** Where the top table is, an I/O address of the IOAS; a multiple of 4,096. */
@@ -28,6 +30,19 @@ export interface FirstStage {
   /** Keep supervisors too from writing what may only be read. Default: false. */
   readonly writeProtect?: boolean;
 }
+
+/** Tables of a kind that the library does not know, as the IOMMU's driver wants them. */
+export interface RawFirstStage {
+  /** Any. */
+  readonly type: "raw";
+  /** The kind: one of iommufd's HWPT_DATA. */
+  readonly dataType: number;
+  /** The struct of that kind. */
+  readonly data: Uint8Array;
+}
+
+/** Tables that the program or its guest writes itself. */
+export type FirstStage = VtdFirstStage | RawFirstStage;
 
 /** What a nested page table must be able to do: flags of HWPT_ALLOC. */
 export interface NestedOptions {
@@ -47,14 +62,16 @@ export interface Invalidation {
 
 /** The largest number of pages: everything. */
 const ALL_PAGES = 2n ** 64n - 1n;
+/** Bytes of the longest struct that a driver could take. */
+const DATA_MAX = 4096;
 const WIDTHS = { 4: 48, 5: 57 } as const;
-/** Most entries of one request. */
-const ENTRIES_MAX = 2 ** 19;
 
-/** A page table on top of another one, for devices to be attached to. Made by {@linkcode Hwpt.createNested}. */
+/** A page table on top of another one, for devices to be attached to. Made by {@linkcode Hwpt.createNested} and {@linkcode Viommu.createNested}. */
 export class NestedHwpt implements Disposable {
   /** The page table below. */
   readonly parent: Hwpt;
+  /** The virtual IOMMU that it was made by; undefined: none. */
+  readonly viommu: Viommu | undefined;
   /** The address space that the tables' addresses are of. */
   readonly ioas: Ioas;
   /** Its id in the iommufd. */
@@ -64,8 +81,10 @@ export class NestedHwpt implements Disposable {
   #session: Session;
   #life: Life;
 
-  /** Made by {@linkcode Hwpt.createNested}. */
-  constructor(parent: Hwpt, id: number, options: NestedOptions, gone: () => void) {
+  /** Made by {@linkcode Hwpt.createNested} and {@linkcode Viommu.createNested}. */
+  constructor(below: Hwpt | Viommu, id: number, options: NestedOptions, gone: () => void) {
+    this.viommu = "parent" in below ? below : undefined;
+    const parent = "parent" in below ? below.parent : below;
     this.parent = parent;
     this.ioas = parent.ioas;
     this.id = id;
@@ -86,33 +105,29 @@ export class NestedHwpt implements Disposable {
    * @throws {IommuError} EINVAL, EOPNOTSUPP: `values.done` says how many were invalidated before the one that is wrong.
    */
   invalidate(changes: readonly Invalidation[]): void {
-    if (!this.#life.isOpen) throw closed("NestedHwpt", "HWPT_INVALIDATE");
-    this.#session.begin("HWPT_INVALIDATE");
-    const entries = changes.map(({ iova, pages, leavesOnly }) => ({
-      addr: checkU64(iova, "the address of an invalidation"),
-      npages: pages === "all" ? ALL_PAGES : checkU64(pages, "a number of pages"),
-      flags: leavesOnly ? uapi.VTD_INV_FLAGS_LEAF : 0,
-    }));
-    for (let at = 0; at < entries.length; at += ENTRIES_MAX) this.#send(entries.slice(at, at + ENTRIES_MAX), at);
+    const entries = new Uint8Array(changes.length * uapi.HwptVtdS1InvalidateSize);
+    const view = new DataView(entries.buffer);
+    changes.forEach(({ iova, pages, leavesOnly }, index) =>
+      uapi.putHwptVtdS1Invalidate(view, index * uapi.HwptVtdS1InvalidateSize, {
+        addr: checkU64(iova, "the address of an invalidation"),
+        npages: pages === "all" ? ALL_PAGES : checkU64(pages, "a number of pages"),
+        flags: leavesOnly ? uapi.VTD_INV_FLAGS_LEAF : 0,
+      })
+    );
+    this.invalidateRaw({ dataType: uapi.HWPT_INVALIDATE_DATA_VTD_S1, entryLength: uapi.HwptVtdS1InvalidateSize, entries });
   }
 
-  #send(entries: readonly uapi.HwptVtdS1Invalidate[], before: number): void {
-    const { kernel, fd } = this.#session;
-    using block = allocateBlock(kernel, uapi.HwptInvalidateSize + entries.length * uapi.HwptVtdS1InvalidateSize);
-    entries.forEach((entry, index) => {
-      uapi.putHwptVtdS1Invalidate(block.view, uapi.HwptInvalidateSize + index * uapi.HwptVtdS1InvalidateSize, entry);
-    });
-    uapi.putHwptInvalidate(block.view, 0, {
-      hwptId: this.id,
-      dataUptr: block.address + BigInt(uapi.HwptInvalidateSize),
-      dataType: uapi.HWPT_INVALIDATE_DATA_VTD_S1,
-      entryLen: uapi.HwptVtdS1InvalidateSize,
-      entryNum: entries.length,
-    });
-    const result = kernel.ioctl(fd, uapi.HWPT_INVALIDATE, block);
-    if (result >= 0) return;
-    const done = before + uapi.getHwptInvalidate(block.view, 0).entryNum;
-    throw failed("hwptInvalidate", result, { hwpt: this.id, done, count: before + entries.length });
+  /**
+   * {@linkcode invalidate} by entries of a kind that the library does not know.
+   *
+   * @throws {RangeError} for what is no whole number of entries.
+   * @throws {IommuError} as {@linkcode invalidate}.
+   */
+  invalidateRaw(entries: RawInvalidation): void {
+    const checked = checkRaw(entries);
+    if (!this.#life.isOpen) throw closed("NestedHwpt", "HWPT_INVALIDATE");
+    this.#session.begin("HWPT_INVALIDATE");
+    invalidate(this.#session, this.id, checked);
   }
 
   /** Detach devices and PASIDs that are attached to it, and destroy it. */
@@ -122,25 +137,23 @@ export class NestedHwpt implements Disposable {
   }
 }
 
-/** HWPT_ALLOC on top of a page table. Returns the id. */
-export function allocateNested(parent: Hwpt, device: BoundDevice, table: FirstStage, { pasid }: NestedOptions): number {
+/** HWPT_ALLOC on top of a page table, or of a virtual IOMMU on top of it. Returns the id. */
+export function allocateNested(below: Hwpt | Viommu, device: DeviceObject, table: FirstStage, { pasid }: NestedOptions): number {
+  const parent = "parent" in below ? below.parent : below;
   const { iommu } = parent.ioas;
   const session = sessionOf(iommu);
   session.begin("HWPT_ALLOC");
-  const values = { parent: parent.id, device: device.id };
-  // The id of a device that is gone may be that of another one by now.
-  if (!device.deviceFd.isOpen) throw closed("BoundDevice", "HWPT_ALLOC");
-  if (device.iommu !== iommu) throw failed("hwptNest", -ERRNO.ENOENT, values, "The device is bound to another iommu_fd.");
-  const { root, levels, extendedAccessed, supervisor, writeProtect } = checkTable(table);
-  using block = allocateBlock(session.kernel, uapi.HwptAllocSize + uapi.HwptVtdS1Size);
-  const flags = (supervisor ? uapi.VTD_S1_SRE : 0n) | (extendedAccessed ? uapi.VTD_S1_EAFE : 0n) | (writeProtect ? uapi.VTD_S1_WPE : 0n);
-  uapi.putHwptVtdS1(block.view, uapi.HwptAllocSize, { flags, pgtblAddr: root, addrWidth: WIDTHS[levels] });
+  const values = { parent: below.id, device: device.id };
+  checkDevice(device, iommu, "HWPT_ALLOC", "hwptNest", values);
+  const { dataType, data } = table.type === "raw" ? checkRawTable(table) : vtdTable(table);
+  using block = allocateBlock(session.kernel, uapi.HwptAllocSize + data.length);
+  block.bytes.set(data, uapi.HwptAllocSize);
   uapi.putHwptAlloc(block.view, 0, {
     flags: pasid ? uapi.HWPT_ALLOC_PASID : 0,
     devId: device.id,
-    ptId: parent.id,
-    dataType: uapi.HWPT_DATA_VTD_S1,
-    dataLen: uapi.HwptVtdS1Size,
+    ptId: below.id,
+    dataType,
+    dataLen: data.length,
     dataUptr: block.address + BigInt(uapi.HwptAllocSize),
     faultId: 0,
   });
@@ -151,8 +164,24 @@ export function allocateNested(parent: Hwpt, device: BoundDevice, table: FirstSt
 }
 
 /** @throws {TypeError} @throws {RangeError} */
-function checkTable(table: FirstStage): FirstStage {
-  if (table.type !== "vtd") throw new RangeError(`Cannot nest tables of type "${String(table.type)}": "vtd" is known`);
+function vtdTable(table: VtdFirstStage): { dataType: number; data: Uint8Array } {
+  const { root, levels, extendedAccessed, supervisor, writeProtect } = checkTable(table);
+  const data = new Uint8Array(uapi.HwptVtdS1Size);
+  const flags = (supervisor ? uapi.VTD_S1_SRE : 0n) | (extendedAccessed ? uapi.VTD_S1_EAFE : 0n) | (writeProtect ? uapi.VTD_S1_WPE : 0n);
+  uapi.putHwptVtdS1(new DataView(data.buffer), 0, { flags, pgtblAddr: root, addrWidth: WIDTHS[levels] });
+  return { dataType: uapi.HWPT_DATA_VTD_S1, data };
+}
+
+/** @throws {RangeError} */
+function checkRawTable({ dataType, data }: RawFirstStage): { dataType: number; data: Uint8Array } {
+  checkCount(dataType, "a type of tables", 1, U32_LAST);
+  checkCount(data.length, "the length of a table's data", 1, DATA_MAX);
+  return { dataType, data };
+}
+
+/** @throws {TypeError} @throws {RangeError} */
+function checkTable(table: VtdFirstStage): VtdFirstStage {
+  if (table.type !== "vtd") throw new RangeError(`Cannot nest tables of type "${String(table.type)}": it is "vtd" or "raw"`);
   if (!Object.hasOwn(WIDTHS, table.levels)) throw new RangeError(`Cannot nest tables of ${table.levels} levels: it is 4 or 5`);
   if (checkU64(table.root, "the address of a table") % 4096n !== 0n) {
     throw new RangeError(`Cannot use 0x${table.root.toString(16)} as the address of a table: a multiple of 4096 is needed`);

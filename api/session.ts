@@ -79,11 +79,11 @@ export class Session {
     return this.#objects.get(id)?.handle === handle;
   }
 
-  /** The ids of the page tables of an IOAS, or on top of a page table, that have handles. */
-  tablesOf(id: number): number[] {
+  /** Objects with handles that hold an object, in words: page tables of an IOAS, what is on top of a page table or was made of a virtual IOMMU. */
+  usersOf(id: number): string[] {
     const handle = this.#objects.get(id)?.handle;
-    const below = (table: object) => "parent" in table ? table.parent : "ioas" in table ? table.ioas : undefined;
-    return [...this.#objects].filter(([, owned]) => handle !== undefined && below(owned.handle) === handle).map(([table]) => table);
+    if (handle === undefined) return [];
+    return [...this.#objects].filter(([, user]) => heldBy(user.handle) === handle).map(([user, { handle }]) => `${kindOf(handle)} ${user}`);
   }
 
   /** Destroy an object, whoever made it. @throws {IommuError} ENOENT, EBUSY: nothing is changed then. */
@@ -126,6 +126,21 @@ export class Session {
     this.#objects.delete(id);
     object?.forget();
   }
+}
+
+/** What the object of a handle holds. */
+function heldBy(user: object): unknown {
+  for (const name of ["viommu", "parent", "ioas"]) {
+    const held: unknown = name in user ? user[name as keyof typeof user] : undefined;
+    if (held !== undefined) return held;
+  }
+  return undefined;
+}
+
+function kindOf(handle: object): string {
+  if ("virtualId" in handle) return "virtual device";
+  if ("data" in handle) return "virtual IOMMU";
+  return "fd" in handle ? "event queue" : "page table";
 }
 
 /** Sessions by handle: other handles of the library reach them, programs do not. */

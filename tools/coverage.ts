@@ -39,7 +39,8 @@ type Cells = Omit<Row, "name">;
 const BOTH = "VT-d, mock";
 const QUICKSTART = "examples/quickstart.ts";
 const MEMORY = "docs/memory.md";
-const NESTING = "api/nested_hwpt.ts";
+const NESTING = "docs/nesting.md";
+const TABLES = "api/nested_hwpt.ts";
 
 function cells(typed: string, example: string, linux: string = BOTH, simulated = "yes"): Cells {
   return { typed, example, linux, simulated };
@@ -61,8 +62,7 @@ const NO_DEVICE = nothing("no device of either machine has it; the typed API han
 const DIRTY_TEST = "tests/api/dirty_test.ts";
 const DIRTY = "docs/dirty_tracking.md";
 const NO_LOG = "– refused: vfio-pci has no such log, only drivers of devices that migrate have";
-const VIRTUAL = "– the raw requests are there; the typed ones are in work";
-const VIRTUAL_EXAMPLE = "– comes with the typed API";
+const NO_QUEUES = "– no IOMMU of either machine has such queues; the request is raw alone";
 
 const REQUESTS: Readonly<Record<string, Cells>> = {
   DESTROY: cells("`IommuFd.destroy`", `${QUICKSTART}#using`),
@@ -74,18 +74,18 @@ const REQUESTS: Readonly<Record<string, Cells>> = {
   IOAS_UNMAP: cells("`Ioas.unmap`, `Ioas.unmapAll`", `${MEMORY}#ioas.unmap`),
   OPTION: cells("`Ioas.hugePages`, `IommuFd.rlimitMode`", `${MEMORY}#hugePages`, "VT-d"),
   VFIO_IOAS: cells("– for programs written for VFIO's containers; this library speaks to those by itself", "– not typed"),
-  HWPT_ALLOC: cells("`Ioas.createHwpt`, `Hwpt.createNested`", `${MEMORY}#createHwpt`),
+  HWPT_ALLOC: cells("`Ioas.createHwpt`, `Hwpt.createNested`, `Viommu.createNested`", `${MEMORY}#createHwpt`),
   GET_HW_INFO: cells("`BoundDevice.hwInfo`", `${MEMORY}#hwInfo`),
   HWPT_SET_DIRTY_TRACKING: cells("`Hwpt.setDirtyTracking`", `${DIRTY}#setDirtyTracking`, "mock"),
   HWPT_GET_DIRTY_BITMAP: cells("`Hwpt.dirtyBitmap`", `${DIRTY}#dirtyBitmap`, "mock"),
-  HWPT_INVALIDATE: cells("`NestedHwpt.invalidate`", `${NESTING}#invalidate`, "mock"),
+  HWPT_INVALIDATE: cells("`NestedHwpt.invalidate`, `NestedHwpt.invalidateRaw`, `Viommu.invalidate`", `${NESTING}#invalidate`, "mock"),
   FAULT_QUEUE_ALLOC: cells("`IommuFd.createFaultQueue`", "examples/demand_paging/main.ts#createFaultQueue"),
   IOAS_MAP_FILE: cells("`Ioas.mapFile`", `${MEMORY}#mapFile`),
-  VIOMMU_ALLOC: cells(VIRTUAL, VIRTUAL_EXAMPLE, "mock"),
-  VDEVICE_ALLOC: cells(VIRTUAL, VIRTUAL_EXAMPLE, "mock"),
+  VIOMMU_ALLOC: cells("`Hwpt.createViommu`", `${NESTING}#createViommu`, "mock"),
+  VDEVICE_ALLOC: cells("`Viommu.createDevice`", `${NESTING}#createDevice`, "mock"),
   IOAS_CHANGE_PROCESS: cells("– nothing in one process has another one's memory to take over", "– not typed", "VT-d"),
-  VEVENTQ_ALLOC: cells(VIRTUAL, VIRTUAL_EXAMPLE, "mock"),
-  HW_QUEUE_ALLOC: cells(VIRTUAL, VIRTUAL_EXAMPLE, "refused", "refused"),
+  VEVENTQ_ALLOC: cells("`Viommu.createEventQueue`", `${NESTING}#createEventQueue`, "mock"),
+  HW_QUEUE_ALLOC: cells(NO_QUEUES, NO_QUEUES, "refused", "refused"),
   IOAS_NOIOMMU_GET_PA: refused("for devices without an IOMMU, which kernels without CONFIG_IOMMUFD_NOIOMMU do not hand out"),
   DEVICE_GET_INFO: cells("`BoundDevice.info`", "api/bound_device.ts#DeviceInfo", "VT-d"),
   DEVICE_GET_REGION_INFO: cells("`BoundDevice.region`, `BoundDevice.bar`", `${QUICKSTART}#device.bar`, "VT-d"),
@@ -119,22 +119,22 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
   HWPT_DATA_NONE: cells("`Ioas.createHwpt`", `${MEMORY}#createHwpt`),
   HWPT_DATA_VTD_S1: cells(
     "`Hwpt.createNested`",
-    `${NESTING}#FirstStage`,
+    `${TABLES}#FirstStage`,
     "– QEMU's VT-d walks first-stage tables but takes none on top of a second stage",
     "tests/api/nested_test.ts",
   ),
   HWPT_DATA_ARM_SMMUV3: OTHER_IOMMU,
   HWPT_DATA_AMD_GUEST: OTHER_IOMMU,
-  VTD_S1_SRE: cells("`supervisor`", `${NESTING}#supervisor`, "– as HWPT_DATA_VTD_S1", "tests/api/nested_test.ts"),
+  VTD_S1_SRE: cells("`supervisor`", `${TABLES}#supervisor`, "– as HWPT_DATA_VTD_S1", "tests/api/nested_test.ts"),
   VTD_S1_EAFE: cells(
     "`extendedAccessed`",
-    `${NESTING}#extendedAccessed`,
+    `${TABLES}#extendedAccessed`,
     "– as HWPT_DATA_VTD_S1",
     "core-wasm/crates/iommufd/tests/nested.rs",
   ),
   VTD_S1_WPE: cells(
     "`writeProtect`",
-    `${NESTING}#writeProtect`,
+    `${TABLES}#writeProtect`,
     "– as HWPT_DATA_VTD_S1",
     "– taken, without effect: no device of the machine makes requests as a supervisor",
   ),
@@ -201,7 +201,7 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
   VIOMMU_TYPE_DEFAULT: refused("the number that stands for no type"),
   VIOMMU_TYPE_ARM_SMMUV3: OTHER_IOMMU,
   VIOMMU_TYPE_TEGRA241_CMDQV: OTHER_IOMMU,
-  VEVENTQ_FLAG_LOST_EVENTS: cells(VIRTUAL, VIRTUAL_EXAMPLE, "mock"),
+  VEVENTQ_FLAG_LOST_EVENTS: cells("`VirtualEvent.lost`", `${NESTING}#lost`, "mock"),
   VEVENTQ_TYPE_DEFAULT: refused("the number that stands for no type"),
   VEVENTQ_TYPE_ARM_SMMUV3: cells("– the mock IOMMU takes any kind, and reports none of this one", "– as typed", "mock"),
   VEVENTQ_TYPE_TEGRA241_CMDQV: OTHER_IOMMU,

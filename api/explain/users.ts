@@ -15,7 +15,7 @@ export function explainDestroy(result: number, session: Session, id: number): st
     if (bound !== undefined) return `It is the bound device ${bound.name}: dispose its DeviceFd, which is what holds it.`;
     const users = [
       ...session.attachedTo((target) => session.owns(id, target)).map(({ name }) => `the attached device ${name}`),
-      ...session.tablesOf(id).map((table) => `page table ${table}`),
+      ...session.usersOf(id),
     ];
     return users.length === 0 ? undefined : `It is used by ${users.join(", ")}: detach or destroy that first.`;
   });

@@ -36,8 +36,22 @@ interface Trial {
   readonly beginning?: string;
 }
 
-/** Operations that no answer of a kernel leads to, or that make of it another: tests of faults, pools, polling, devices and files of others have them. */
-type Elsewhere = "faultRespond" | "pool" | "poll" | "findDevice" | "adoptIommu" | "adoptDevice";
+/**
+ * Operations that no answer of a kernel leads to, or that make of it another: tests of faults, pools, polling, devices and files of others have them.
+ * Those of virtual IOMMUs need another machine.
+ */
+type Elsewhere =
+  | "viommuAlloc"
+  | "vdeviceAlloc"
+  | "eventQueueAlloc"
+  | "eventRead"
+  | "eventWait"
+  | "faultRespond"
+  | "pool"
+  | "poll"
+  | "findDevice"
+  | "adoptIommu"
+  | "adoptDevice";
 
 /** How a program comes to each operation. */
 const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
