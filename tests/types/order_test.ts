@@ -61,7 +61,7 @@ const WRONG: Record<string, readonly [code: string, error: RegExp]> = {
   "a device is not attached to an id": ["device.attach(3);", /'number' is not assignable to parameter/],
   "a page table is made for a bound device": [
     "ioas.createHwpt(unbound);",
-    /'DeviceFd' is not assignable to parameter of type 'BoundDevice'/,
+    /'DeviceFd' is not assignable to parameter of type 'DeviceObject'/,
   ],
   "a page table maps nothing": ["hwpt.map(buffer);", /'map' does not exist on type 'Hwpt'/],
   "an iommufd maps nothing": ["iommu.createDmaBuffer(1);", /'createDmaBuffer' does not exist on type 'IommuFd'/],
