@@ -61,6 +61,14 @@ export function stepText(player: Player, step: Step): string {
   }
 }
 
+/** A call that was just made on both kernels, with both answers. */
+export function callText(first: Player, second: Player, step: Step, answers: readonly [Outcome, Outcome]): string {
+  const [one, other] = answers;
+  return `${stepText(first, step)} → ${first.kernel.name}: ${outcomeText(first, step, one)}, ${second.kernel.name}: ${
+    outcomeText(second, step, other)
+  }`;
+}
+
 /** A sequence in which two kernels differ, with the answers of both, one line a call. */
 export function differenceText(first: Player, second: Player, steps: readonly Step[]): string {
   const lines: string[] = [];

@@ -5,7 +5,7 @@
  */
 import type { Kernel } from "../../uapi/kernel.ts";
 import { Pair } from "./compare.ts";
-import { differenceText } from "./describe.ts";
+import { callText, differenceText } from "./describe.ts";
 import { Player } from "./play.ts";
 import { record, type Recording, recordingLines } from "./recording.ts";
 import { type Step, valueText } from "./sequence.ts";
@@ -19,8 +19,10 @@ export interface RunOptions {
   readonly seed: number;
   /** Calls of one sequence. Default: 500. */
   readonly length?: number;
-  /** Told of the calls done, after each sequence. */
+  /** Told of the calls done, after each sequence, and again and again while a difference is made short. */
   readonly onProgress?: (calls: number) => void;
+  /** Told of a difference at once: making it short takes minutes. */
+  readonly onDifference?: (seed: number, calls: number, text: string) => void;
 }
 
 /** Two kernels answered differently. */
@@ -46,9 +48,9 @@ export interface RunResult {
 const SEQUENCE_CALLS = 500;
 
 /** Compare until as many calls were equal as asked for, or a difference is found. The first kernel is the one that is right. */
-export function compare(first: Kernel, second: Kernel, options: RunOptions): RunResult {
-  using one = new Player(first);
-  using other = new Player(second);
+export function compare(right: Kernel, compared: Kernel, options: RunOptions): RunResult {
+  using one = new Player(right);
+  using other = new Player(compared);
   const pair = new Pair(one, other);
   const { calls, seed, length = SEQUENCE_CALLS, onProgress } = options;
   let done = 0;
@@ -56,7 +58,12 @@ export function compare(first: Kernel, second: Kernel, options: RunOptions): Run
   while (done < calls) {
     const { calls: equal, difference } = pair.generated(seed + sequences, Math.min(length, calls - done));
     done += equal;
-    if (difference !== undefined) return { calls: done, sequences, finding: finding(pair, seed + sequences, difference.steps) };
+    if (difference !== undefined) {
+      const { steps, first, second } = difference;
+      options.onDifference?.(seed + sequences, steps.length, callText(one, other, steps.at(-1)!, [first, second]));
+      const alive = () => onProgress?.(done);
+      return { calls: done, sequences, finding: finding(pair, seed + sequences, steps, alive) };
+    }
     sequences++;
     onProgress?.(done);
   }
@@ -75,8 +82,12 @@ function literalsOf(player: Player, steps: readonly Step[]): Literals {
   return literals;
 }
 
-function finding(pair: Pair, seed: number, steps: readonly Step[]): Finding {
-  const short = shrink(steps, (candidate) => pair.difference(candidate)?.steps.length, literalsOf(pair.first, steps));
+function finding(pair: Pair, seed: number, steps: readonly Step[], alive: () => void): Finding {
+  const fails = (candidate: readonly Step[]) => {
+    alive();
+    return pair.difference(candidate)?.steps.length;
+  };
+  const short = shrink(steps, fails, literalsOf(pair.first, steps));
   const text = differenceText(pair.first, pair.second, short);
   return { seed, text, recording: record(pair.first, short, `a difference found with seed ${seed}`) };
 }
