@@ -34,6 +34,8 @@ pub(crate) enum User {
     Test,
     /// The model of this device: the host tells it, and it lets go or not.
     Device(u32),
+    /// A queue that hardware works on: what it has pinned cannot be unmapped, so that it is never told.
+    HwQueue,
 }
 
 /// IOVAs whose pages an access has pinned.
@@ -199,6 +201,7 @@ impl Context {
             let Some(access) = self.accesses.get_mut(index) else { continue };
             match access.user {
                 User::Test => self.unpin_all(hardware, index, range),
+                User::HwQueue => {}
                 User::Device(device) => {
                     hardware.waiting.push(device, range)?;
                     access.pins.iter_mut().filter(|pinned| pinned.range.overlaps(range)).for_each(|pinned| pinned.told = true);
@@ -227,9 +230,19 @@ impl Context {
 
     /// Whether an access has pinned something in a range of an IOAS.
     pub(crate) fn has_pins(&self, ioas: u32, range: Range) -> bool {
+        self.pinning(ioas, range).next().is_some()
+    }
+
+    /// Whether hardware works on something in a range of an IOAS, which must stay mapped then.
+    pub(crate) fn is_locked(&self, ioas: u32, range: Range) -> bool {
+        self.pinning(ioas, range).any(|access| access.user == User::HwQueue)
+    }
+
+    /// The accesses that have pinned something in a range of an IOAS.
+    fn pinning(&self, ioas: u32, range: Range) -> impl Iterator<Item = &Access> {
         let accesses = self.ioases.get(ioas).map_or(&[][..], |ioas| &ioas.accesses);
-        let mut pins = accesses.iter().filter_map(|attached| self.accesses.get(attached.access)).flat_map(|access| &access.pins);
-        pins.any(|pinned| pinned.range.overlaps(range))
+        let found = accesses.iter().filter_map(|attached| self.accesses.get(attached.access));
+        found.filter(move |access| access.pins.iter().any(|pinned| pinned.range.overlaps(range)))
     }
 
     /// Copies between memory of the kernel and an IOAS, part by part; what lies before an error is copied.

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::event_queue::EventQueue;
 use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
+use crate::hw_queue::HwQueue;
 use crate::hwpt::Hwpt;
 use crate::ioas::Ioas;
 use crate::nested::Nested;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) viommus: Slab<Viommu>,
     pub(crate) vdevices: Slab<Vdevice>,
     pub(crate) event_queues: Slab<EventQueue>,
+    pub(crate) hw_queues: Slab<HwQueue>,
 }
 
 impl Context {
@@ -50,6 +52,7 @@ impl Context {
             viommus: Slab::new(),
             vdevices: Slab::new(),
             event_queues: Slab::new(),
+            hw_queues: Slab::new(),
         }
     }
 
@@ -90,9 +93,10 @@ impl Context {
             ObjectKind::Viommu => self.destroy_viommu(hardware, object.index),
             ObjectKind::Vdevice => self.destroy_vdevice(object.index),
             ObjectKind::EventQueue => self.destroy_event_queue(object.index),
+            ObjectKind::HwQueue => self.destroy_hw_queue(hardware, object.index),
             // Its device_fd holds it for as long as it exists.
             ObjectKind::Device => return Err(Errno::EBUSY),
-            // What it has is the kernel's, which destroys both.
+            // What it has is the kernel's, which destroys both, or a queue's that lives.
             ObjectKind::Selftest | ObjectKind::Access | ObjectKind::Reserved => return Err(Errno::EBUSY),
         }
         self.objects.remove(id);

@@ -15,7 +15,7 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: hardware queues of virtual IOMMUs (`absent.rs` lists the requests and how they answer); locks (one thread).
+//! What is not here: physical addresses of devices without an IOMMU (`absent.rs`); locks (one thread).
 #![no_std]
 
 extern crate alloc;
@@ -42,6 +42,7 @@ mod group;
 mod hardware;
 mod hot_reset;
 mod hw_info;
+mod hw_queue;
 mod hwpt;
 mod invalidate;
 mod invariants;

@@ -22,6 +22,8 @@ pub(crate) enum ObjectKind {
     Vdevice,
     /// A queue of events of a virtual IOMMU.
     EventQueue,
+    /// A queue of a virtual IOMMU that hardware works on.
+    HwQueue,
     /// A test object: it has a mock device.
     Selftest,
     /// A user of an IOAS without an IOMMU.
@@ -31,7 +33,7 @@ pub(crate) enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub(crate) const ALL: [ObjectKind; 11] = [
+    pub(crate) const ALL: [ObjectKind; 12] = [
         ObjectKind::Ioas,
         ObjectKind::Hwpt,
         ObjectKind::Nested,
@@ -40,6 +42,7 @@ impl ObjectKind {
         ObjectKind::Viommu,
         ObjectKind::Vdevice,
         ObjectKind::EventQueue,
+        ObjectKind::HwQueue,
         ObjectKind::Selftest,
         ObjectKind::Access,
         ObjectKind::Reserved,

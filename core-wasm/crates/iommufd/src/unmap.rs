@@ -41,7 +41,7 @@ fn wanted(iova: u64, length: u64) -> Result<Range> {
 
 impl Context {
     /// Removes all areas in `range`; users of accesses are told before, one area after the other. Adds the bytes removed to `unmapped`, also when
-    /// it fails: ENOENT at the first area that reaches out of the range; those before it are gone.
+    /// it fails: at the first area that reaches out of the range with ENOENT, or that hardware works on with EBUSY; those before it are gone.
     #[inline]
     pub(crate) fn unmap_range(&mut self, hardware: &mut Hardware, ioas: u32, range: Range, unmapped: &mut u64) -> Result<()> {
         let entry = self.ioases.get_mut(ioas).ok_or(Errno::EIO)?;
@@ -57,6 +57,9 @@ impl Context {
         loop {
             let entry = self.ioases.get(ioas).ok_or(Errno::EIO)?;
             let Some((area, _)) = entry.space.first_from(range.start).filter(|(area, _)| area.start <= range.last) else { return Ok(()) };
+            if self.is_locked(ioas, area) {
+                return Err(Errno::EBUSY);
+            }
             if area.start < range.start || range.last < area.last {
                 return Err(Errno::ENOENT);
             }

@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use super::{count, counted, counters};
+use crate::access::User;
 use crate::context::Context;
 use crate::domains::{Reserver, outside};
 use crate::file::File;
@@ -39,6 +40,7 @@ impl Kernel {
             context.viommus.len(),
             context.vdevices.len(),
             context.event_queues.len(),
+            context.hw_queues.len(),
             mocks,
             context.accesses.len(),
             context.objects.buried() as usize,
@@ -50,6 +52,7 @@ impl Kernel {
         report.expect(compatible, format_args!("iommufd {number} has the VFIO IOAS {:?}, which is none", context.vfio_ioas));
         check_hwpts(report, number, context, &self.hardware)?;
         check_accesses(report, number, context)?;
+        check_hw_queues(report, number, context)?;
         let reserved = self.reserved_of(number, context)?;
         let mut rest = reserved.as_slice();
         for (index, ioas) in context.ioases.iter() {
@@ -82,11 +85,16 @@ impl Kernel {
                 count(&mut users, parent.id);
             }
         }
-        let parts = context.vdevices.iter().map(|(_, vdevice)| vdevice.viommu);
-        for viommu in parts.chain(context.event_queues.iter().map(|(_, queue)| queue.viommu)) {
+        let vdevices = context.vdevices.iter().map(|(_, vdevice)| vdevice.viommu);
+        let event_queues = context.event_queues.iter().map(|(_, queue)| queue.viommu);
+        let hw_queues = context.hw_queues.iter().map(|(_, queue)| queue.viommu);
+        for viommu in vdevices.chain(event_queues).chain(hw_queues) {
             if let Some(viommu) = context.viommus.get(viommu) {
                 count(&mut users, viommu.id);
             }
+        }
+        for id in context.hw_queues.iter().filter_map(|(_, queue)| queue.needs) {
+            count(&mut users, id);
         }
         for (_, file) in self.files.iter() {
             if let File::EventQueue(file) = *file
@@ -149,6 +157,7 @@ impl Kernel {
             ObjectKind::Viommu => context.viommus.get(object.index).is_some_and(|viommu| viommu.id == id),
             ObjectKind::Vdevice => context.vdevices.get(object.index).is_some_and(|vdevice| vdevice.id == id),
             ObjectKind::EventQueue => context.event_queues.get(object.index).is_some_and(|queue| queue.id == id),
+            ObjectKind::HwQueue => context.hw_queues.get(object.index).is_some_and(|queue| queue.id == id),
             // An object that is gone, and whose id stays taken.
             ObjectKind::Reserved => true,
         }
@@ -232,6 +241,24 @@ fn check_accesses(report: &mut Report, number: u32, context: &Context) -> Result
         let entries = u32::from(access.ioas.is_some());
         report.expect_count(entries, counted(&listed, index), format_args!("entries of access {} in its IOAS", access.id));
         report.expect(access.ioas.is_some() || access.pins.is_empty(), format_args!("access {} has pins without an IOAS", access.id));
+    }
+    Ok(())
+}
+
+/// Each queue has an access of its own that pins one range of its parent's IOAS; no other access is one of a queue.
+fn check_hw_queues(report: &mut Report, number: u32, context: &Context) -> Result<()> {
+    let mut queues = counters(context.accesses.span())?;
+    for (_, queue) in context.hw_queues.iter() {
+        count(&mut queues, queue.access);
+        let parent = context.viommus.get(queue.viommu).and_then(|viommu| context.hwpts.get(viommu.parent));
+        let pinned = context.accesses.get(queue.access).is_some_and(|access| {
+            access.pins.len() == 1 && access.ioas.is_some() && access.ioas == parent.map(|parent| parent.ioas)
+        });
+        report.expect(pinned, format_args!("the memory of hardware queue {} of iommufd {number} is not pinned", queue.id));
+    }
+    for (index, access) in context.accesses.iter() {
+        let wanted = u32::from(access.user == User::HwQueue);
+        report.expect_count(wanted, counted(&queues, index), format_args!("hardware queues of access {}", access.id));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The virtual IOMMUs of the mock IOMMU: memory to map, a cache of each device, events.
+//! The virtual IOMMUs of the mock IOMMU: memory to map, a cache of each device, events, queues for hardware.
 
 use crate::attach::Port;
 use crate::context::Context;
@@ -40,6 +40,22 @@ pub(crate) fn give_memory(context: &mut Context, hardware: &mut Hardware, id: u3
     context.viommus.get_mut(index).ok_or(Errno::EIO)?.memory = Some((file, data.out_mmap_offset));
     data.write(&mut bytes);
     hardware.copy_out(request.data_uptr, bytes.get(..request.data_len as usize).ok_or(Errno::EIO)?)
+}
+
+/// HW_QUEUE_ALLOC: a virtual IOMMU has two queues at most, and each needs the one with the number before. Returns the object id of that.
+///
+/// EINVAL for a number that it does not have, EEXIST if it is another's; EIO without the queue that is needed. Linux also compares the physical address
+/// with the page table's, which here has no other memory than what is pinned.
+pub(crate) fn check_hw_queue(context: &Context, viommu: u32, number: u32) -> Result<Option<u32>> {
+    if number >= api::TEST_HW_QUEUE_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let find = |number| context.hw_queues.iter().find(|(_, queue)| (queue.viommu, queue.number) == (viommu, number));
+    if find(number).is_some() {
+        return Err(Errno::EEXIST);
+    }
+    let Some(before) = number.checked_sub(1) else { return Ok(None) };
+    Ok(Some(find(before).ok_or(Errno::EIO)?.1.id))
 }
 
 impl Context {

@@ -290,7 +290,9 @@ impl Program {
             Step::Poke(at, ref bytes) => self.m.kernel.poke(DATA + at, bytes).map(|_| 0),
             Step::Dma(device, iova, length, is_write) => Ok(self.transfer(device, iova, length, is_write)),
         };
-        assert_ne!(result, Err(Errno::EIO), "an error that means a bug: {step:?}");
+        // Linux's mock IOMMU says this of a queue without the one before it.
+        let is_bug = result == Err(Errno::EIO) && !matches!(step, Step::Ioctl(_, api::HW_QUEUE_ALLOC, _));
+        assert!(!is_bug, "an error that means a bug: {step:?}");
         self.m.check();
         result
     }
