@@ -1,14 +1,14 @@
 /**
- * Virtual IOMMUs of the mock IOMMU: what holds what, virtual devices, their caches, queues of events, memory to map.
+ * Virtual IOMMUs of the mock IOMMU: what holds what, virtual devices, their caches, queues of events and for hardware, memory to map.
  *
  * @module
  */
-import { HWPT_ALLOC_NEST_PARENT } from "../../uapi/codec.ts";
+import { HWPT_ALLOC_NEST_PARENT, IOAS_MAP_WRITEABLE } from "../../uapi/codec.ts";
 import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
 import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
-import { iommuWithIoas, newIoas, NO_ID } from "./steps.ts";
+import { iommuWithIoas, mapAt, MAX64, newIoas, NO_ID, PAGE, PAGE64, unmap } from "./steps.ts";
 
 /** What everything of the mock IOMMU's virtual ones is called, but for events. */
 const SELFTEST = 0xdead_beef;
@@ -309,5 +309,85 @@ const EVENT_QUEUES: Suite<Caller>["cases"] = [
   },
 ];
 
+/** Where the memory of queues for hardware is mapped: in the mock IOMMU's aperture. */
+const QUEUES = 0x200_0000n;
+
+/** A guest with 4 pages mapped at {@linkcode QUEUES}, and at most one page of them in each queue: others may lie anywhere in a real machine. */
+function guestWithMemory(
+  t: Caller,
+): Guest & { readonly memory: bigint; queue(fields?: Readonly<Record<string, number | bigint>>): string | number } {
+  const all = guest(t);
+  const memory = t.memory(4 * PAGE);
+  mapAt(t, all.iommu, all.ioas, QUEUES, memory, 4 * PAGE);
+  const request = { viommu_id: all.viommu, type: SELFTEST, nesting_parent_iova: QUEUES, length: PAGE };
+  const queue = (fields = {}) => {
+    const answer = t.ask(all.iommu, "HW_QUEUE_ALLOC", { ...request, ...fields });
+    return answer.code === "OK" ? answer.number("out_hw_queue_id") : answer.code;
+  };
+  return { ...all, memory, queue };
+}
+
+const HW_QUEUES: Suite<Caller>["cases"] = [
+  {
+    name: "HW_QUEUE_ALLOC: each check in its order, and the numbers of the mock IOMMU",
+    run(t) {
+      const { iommu, viommu, parent, queue } = guestWithMemory(t);
+      equal([queue({ viommu_id: parent, type: 1 }), queue({ type: 1, length: MAX64, nesting_parent_iova: 0n })], ["ENOENT", "EOPNOTSUPP"]);
+      equal(queue({ index: 9, length: MAX64, nesting_parent_iova: 0n }), "ERANGE");
+      equal(queue({ index: 9, length: MAX64 - PAGE64, nesting_parent_iova: PAGE64 }), "ENOMEM");
+      equal([queue({ index: 9, nesting_parent_iova: QUEUES - 1n }), queue({ index: 2 }), queue({ index: 1 })], ["ENOENT", "EINVAL", "EIO"]);
+      equal([queue(), queue(), queue({ index: 1 }), queue({ index: 1 })], [viommu + 1, "EEXIST", viommu + 3, "EEXIST"]);
+      equal([viommu + 1, viommu + 2, viommu].map((id) => destroy(t, iommu, id)), ["EBUSY", "EBUSY", "EBUSY"]);
+      equal([viommu + 3, viommu + 1, viommu].map((id) => destroy(t, iommu, id)), ["OK", "OK", "OK"]);
+    },
+  },
+  {
+    name: "what hardware works on stays mapped until its queue is gone",
+    run(t) {
+      const { iommu, ioas, memory, queue } = guestWithMemory(t);
+      mapAt(t, iommu, ioas, 0x100_0000n, memory, PAGE);
+      const id = queue({ nesting_parent_iova: QUEUES + PAGE64 + 8n, length: 64 });
+      const code = (iova: bigint, length: number | bigint) => t.ask(iommu, "IOAS_UNMAP", { ioas_id: ioas, iova, length }).code;
+      equal([code(QUEUES, 4 * PAGE), code(QUEUES, PAGE), code(QUEUES + PAGE64, 8 * PAGE)], ["EBUSY", "EBUSY", "EBUSY"]);
+      equal([code(0n, MAX64), code(0x100_0000n, PAGE), destroy(t, iommu, ioas)], ["EBUSY", "ENOENT", "EBUSY"]);
+      equal(destroy(t, iommu, Number(id)), "OK");
+      equal(unmap(t, iommu, ioas, QUEUES, 4 * PAGE), 4n * PAGE64);
+    },
+  },
+  {
+    name: "the memory of a queue lies in one piece, in whole pages, and can be read",
+    run(t) {
+      const { iommu, ioas, memory, queue } = guestWithMemory(t);
+      const at = QUEUES + 16n * PAGE64;
+      for (const page of [0n, 1n]) mapAt(t, iommu, ioas, at + page * PAGE64, memory, PAGE);
+      equal([queue({ nesting_parent_iova: at, length: 2 * PAGE }), queue({ nesting_parent_iova: at + PAGE64 - 1n, length: 2 })], [
+        "EFAULT",
+        "EFAULT",
+      ]);
+      mapAt(t, iommu, ioas, at + 2n * PAGE64, memory, PAGE, IOAS_MAP_WRITEABLE);
+      equal(queue({ nesting_parent_iova: at + 2n * PAGE64 }), "EPERM");
+      mapAt(t, iommu, ioas, 0x100_0800n, memory, 2048);
+      equal(queue(), "EADDRINUSE");
+      unmap(t, iommu, ioas, 0x100_0800n, 2048);
+      const id = queue();
+      const half = { ioas_id: ioas, flags: 7, user_va: memory, length: 2048, iova: 0x100_0800n };
+      t.refused("EINVAL", iommu, "IOAS_MAP", half);
+      equal(destroy(t, iommu, Number(id)), "OK");
+      t.do(iommu, "IOAS_MAP", half);
+    },
+  },
+  {
+    name: "closing the file takes queues for hardware along",
+    run(t) {
+      const { iommu, queue, viommu } = guestWithMemory(t);
+      equal([queue(), queue({ index: 1, nesting_parent_iova: QUEUES + PAGE64 })], [viommu + 1, viommu + 3]);
+      t.close(iommu);
+    },
+  },
+];
+
 /** Virtual IOMMUs of the mock IOMMU. */
-export const SELFTEST_VIOMMU: Suite<Caller> = { name: "mock virtual IOMMUs", cases: [...OBJECTS, ...DEVICES, ...CACHES, ...EVENT_QUEUES] };
+export const SELFTEST_VIOMMU: Suite<Caller> = {
+  name: "mock virtual IOMMUs",
+  cases: [...OBJECTS, ...DEVICES, ...CACHES, ...EVENT_QUEUES, ...HW_QUEUES],
+};

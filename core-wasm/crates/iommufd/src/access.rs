@@ -5,6 +5,7 @@
 
 use crate::context::Context;
 use crate::hardware::Hardware;
+use crate::hw_queue::HwQueue;
 use crate::ioas::{Area, Ioas};
 use crate::object::ObjectKind;
 use crate::pages::{Backing, PAGE, Pages};
@@ -35,7 +36,7 @@ pub(crate) enum User {
     /// The model of this device: the host tells it, and it lets go or not.
     Device(u32),
     /// A queue that hardware works on: what it has pinned cannot be unmapped, so that it is never told.
-    HwQueue,
+    HwQueue(HwQueue),
 }
 
 /// IOVAs whose pages an access has pinned.
@@ -201,7 +202,7 @@ impl Context {
             let Some(access) = self.accesses.get_mut(index) else { continue };
             match access.user {
                 User::Test => self.unpin_all(hardware, index, range),
-                User::HwQueue => {}
+                User::HwQueue(_) => {}
                 User::Device(device) => {
                     hardware.waiting.push(device, range)?;
                     access.pins.iter_mut().filter(|pinned| pinned.range.overlaps(range)).for_each(|pinned| pinned.told = true);
@@ -230,19 +231,19 @@ impl Context {
 
     /// Whether an access has pinned something in a range of an IOAS.
     pub(crate) fn has_pins(&self, ioas: u32, range: Range) -> bool {
-        self.pinning(ioas, range).next().is_some()
+        self.has_pins_of(ioas, range, false)
     }
 
     /// Whether hardware works on something in a range of an IOAS, which must stay mapped then.
     pub(crate) fn is_locked(&self, ioas: u32, range: Range) -> bool {
-        self.pinning(ioas, range).any(|access| access.user == User::HwQueue)
+        self.has_pins_of(ioas, range, true)
     }
 
-    /// The accesses that have pinned something in a range of an IOAS.
-    fn pinning(&self, ioas: u32, range: Range) -> impl Iterator<Item = &Access> {
+    fn has_pins_of(&self, ioas: u32, range: Range, of_queues: bool) -> bool {
         let accesses = self.ioases.get(ioas).map_or(&[][..], |ioas| &ioas.accesses);
-        let found = accesses.iter().filter_map(|attached| self.accesses.get(attached.access));
-        found.filter(move |access| access.pins.iter().any(|pinned| pinned.range.overlaps(range)))
+        let mut found = accesses.iter().filter_map(|attached| self.accesses.get(attached.access));
+        let counts = |access: &Access| !of_queues || matches!(access.user, User::HwQueue(_));
+        found.any(|access| counts(access) && access.pins.iter().any(|pinned| pinned.range.overlaps(range)))
     }
 
     /// Copies between memory of the kernel and an IOAS, part by part; what lies before an error is copied.

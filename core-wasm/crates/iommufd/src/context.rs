@@ -4,7 +4,6 @@ use crate::access::Access;
 use crate::event_queue::EventQueue;
 use crate::fault_queue::FaultQueue;
 use crate::hardware::Hardware;
-use crate::hw_queue::HwQueue;
 use crate::hwpt::Hwpt;
 use crate::ioas::Ioas;
 use crate::nested::Nested;
@@ -33,7 +32,6 @@ pub(crate) struct Context {
     pub(crate) viommus: Slab<Viommu>,
     pub(crate) vdevices: Slab<Vdevice>,
     pub(crate) event_queues: Slab<EventQueue>,
-    pub(crate) hw_queues: Slab<HwQueue>,
 }
 
 impl Context {
@@ -52,7 +50,6 @@ impl Context {
             viommus: Slab::new(),
             vdevices: Slab::new(),
             event_queues: Slab::new(),
-            hw_queues: Slab::new(),
         }
     }
 

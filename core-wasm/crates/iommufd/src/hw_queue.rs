@@ -21,17 +21,15 @@ const PAGE_ENTRY: u64 = 8;
 /// Bytes of the longest such list.
 const LIST_MAX: u64 = i32::MAX as u64;
 
-/// A queue. It holds its virtual IOMMU, and the queue that it comes after.
+/// A queue. It is its access, which has the memory pinned; the access's index is that of its object. It holds its virtual IOMMU, and the queue with the
+/// number before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct HwQueue {
     /// Its object id.
     pub(crate) id: u32,
     pub(crate) viommu: u32,
-    /// The access that has its memory pinned. The queue made it.
-    pub(crate) access: u32,
     /// Its number among those of its virtual IOMMU.
     pub(crate) number: u32,
-    /// The object of the queue that this one needs.
-    pub(crate) needs: Option<u32>,
 }
 
 /// HW_QUEUE_ALLOC. All or nothing. In this order:
@@ -71,46 +69,61 @@ impl Context {
     /// Makes a queue and returns its object id. As in Linux that is taken before the one of its access.
     fn new_hw_queue(&mut self, hardware: &mut Hardware, viommu: u32, range: Range, number: u32) -> Result<u32> {
         let id = self.objects.add(ObjectKind::Reserved, 0)?;
-        self.fill_hw_queue(hardware, HwQueue { id, viommu, access: 0, number, needs: None }, range).inspect_err(|_| self.objects.remove(id))?;
-        Ok(id)
+        let made = pages_of(range).and_then(|pages| {
+            let queue = HwQueue { id, viommu, number };
+            let access = self.new_access(User::HwQueue(queue), PAGE)?;
+            self.fill_hw_queue(hardware, queue, access, pages).inspect_err(|_| self.destroy_access(hardware, access))
+        });
+        made.map(|()| id).inspect_err(|_| self.objects.remove(id))
     }
 
-    /// Pins the memory of a queue, and makes the object what it is.
-    fn fill_hw_queue(&mut self, hardware: &mut Hardware, queue: HwQueue, range: Range) -> Result<()> {
-        let pages = pages_of(range)?;
-        let access = self.new_access(User::HwQueue, PAGE)?;
-        self.pin_hw_queue(hardware, HwQueue { access, ..queue }, pages).inspect_err(|_| self.destroy_access(hardware, access))
-    }
-
-    fn pin_hw_queue(&mut self, hardware: &mut Hardware, mut queue: HwQueue, pages: Range) -> Result<()> {
-        let viommu = self.viommus.get(queue.viommu).ok_or(Errno::EIO)?;
-        let (viommu_id, ioas) = (viommu.id, self.hwpts.get(viommu.parent).ok_or(Errno::EIO)?.ioas);
-        self.move_access(hardware, queue.access, Some(ioas))?;
-        self.pin_range(hardware, queue.access, pages, false, 0)?;
-        if !self.is_in_one_piece(queue.access) {
+    /// Pins the memory of a queue, and makes its object what it is.
+    fn fill_hw_queue(&mut self, hardware: &mut Hardware, queue: HwQueue, access: u32, pages: Range) -> Result<()> {
+        let parent = self.viommus.get(queue.viommu).ok_or(Errno::EIO)?.parent;
+        let ioas = self.hwpts.get(parent).ok_or(Errno::EIO)?.ioas;
+        self.move_access(hardware, access, Some(ioas))?;
+        self.pin_range(hardware, access, pages, false, 0)?;
+        if !self.is_in_one_piece(access) {
             return Err(Errno::EFAULT);
         }
-        queue.needs = selftest::check_hw_queue(self, queue.viommu, queue.number)?;
-        let (id, needs) = (queue.id, queue.needs);
-        let index = self.hw_queues.insert(queue)?;
-        self.objects.finish(id, ObjectKind::HwQueue, index);
-        [Some(viommu_id), needs].into_iter().flatten().for_each(|held| self.objects.hold(held, 1));
+        selftest::check_hw_queue(self, queue)?;
+        self.objects.finish(queue.id, ObjectKind::HwQueue, access);
+        self.hold_for_hw_queue(queue, 1);
         Ok(())
     }
 
     /// Whether what a queue has pinned lies side by side in RAM.
     fn is_in_one_piece(&self, access: u32) -> bool {
         let mut next = None;
-        self.pinned_runs(access, 0).is_some_and(|mut runs| {
-            runs.all(|run| next.replace(run.pa.0 + run.length).is_none_or(|expected| expected == run.pa.0))
-        })
+        self.pinned_runs(access, 0)
+            .is_some_and(|mut runs| runs.all(|run| next.replace(run.pa.0 + run.length).is_none_or(|expected| expected == run.pa.0)))
+    }
+
+    fn hold_for_hw_queue(&mut self, queue: HwQueue, by: i32) {
+        let viommu = self.viommus.get(queue.viommu).map(|viommu| viommu.id);
+        let before = queue.number.checked_sub(1).and_then(|number| self.hw_queue(queue.viommu, number));
+        for held in [viommu, before].into_iter().flatten() {
+            self.objects.hold(held, by);
+        }
+    }
+
+    /// The queues, those that are being made among them.
+    pub(crate) fn hw_queues(&self) -> impl Iterator<Item = HwQueue> {
+        self.accesses.iter().filter_map(|(_, access)| if let User::HwQueue(queue) = access.user { Some(queue) } else { None })
+    }
+
+    /// The object id of the queue with a number.
+    pub(crate) fn hw_queue(&self, viommu: u32, number: u32) -> Option<u32> {
+        let is_it =
+            |queue: &HwQueue| (queue.viommu, queue.number) == (viommu, number) && self.objects.index(queue.id, ObjectKind::HwQueue).is_ok();
+        self.hw_queues().find(is_it).map(|queue| queue.id)
     }
 
     /// What goes with the object of a queue that nothing holds.
-    pub(crate) fn destroy_hw_queue(&mut self, hardware: &mut Hardware, index: u32) {
-        let Some(queue) = self.hw_queues.remove(index) else { return };
-        self.destroy_access(hardware, queue.access);
-        let viommu = self.viommus.get(queue.viommu).map(|viommu| viommu.id);
-        [viommu, queue.needs].into_iter().flatten().for_each(|held| self.objects.hold(held, -1));
+    pub(crate) fn destroy_hw_queue(&mut self, hardware: &mut Hardware, access: u32) {
+        if let Some(User::HwQueue(queue)) = self.accesses.get(access).map(|access| access.user) {
+            self.hold_for_hw_queue(queue, -1);
+            self.destroy_access(hardware, access);
+        }
     }
 }

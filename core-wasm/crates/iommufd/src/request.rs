@@ -5,8 +5,8 @@ use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::{
-    absent, copy, dirty, event_queue, fault_queue, hw_info, hw_queue, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest, unmap, vdevice,
-    viommu,
+    absent, copy, dirty, event_queue, fault_queue, hw_info, hw_queue, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest,
+    unmap, vdevice, viommu,
 };
 use iommu::Kind;
 use uapi::iommufd as api;

@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use super::{count, counted, counters};
-use crate::access::User;
+use crate::access::{Access, User};
 use crate::context::Context;
 use crate::domains::{Reserver, outside};
 use crate::file::File;
@@ -40,7 +40,7 @@ impl Kernel {
             context.viommus.len(),
             context.vdevices.len(),
             context.event_queues.len(),
-            context.hw_queues.len(),
+            context.hw_queues().count(),
             mocks,
             context.accesses.len(),
             context.objects.buried() as usize,
@@ -52,7 +52,6 @@ impl Kernel {
         report.expect(compatible, format_args!("iommufd {number} has the VFIO IOAS {:?}, which is none", context.vfio_ioas));
         check_hwpts(report, number, context, &self.hardware)?;
         check_accesses(report, number, context)?;
-        check_hw_queues(report, number, context)?;
         let reserved = self.reserved_of(number, context)?;
         let mut rest = reserved.as_slice();
         for (index, ioas) in context.ioases.iter() {
@@ -87,14 +86,14 @@ impl Kernel {
         }
         let vdevices = context.vdevices.iter().map(|(_, vdevice)| vdevice.viommu);
         let event_queues = context.event_queues.iter().map(|(_, queue)| queue.viommu);
-        let hw_queues = context.hw_queues.iter().map(|(_, queue)| queue.viommu);
+        let hw_queues = context.hw_queues().map(|queue| queue.viommu);
         for viommu in vdevices.chain(event_queues).chain(hw_queues) {
             if let Some(viommu) = context.viommus.get(viommu) {
                 count(&mut users, viommu.id);
             }
         }
-        for id in context.hw_queues.iter().filter_map(|(_, queue)| queue.needs) {
-            count(&mut users, id);
+        for queue in context.hw_queues().filter(|queue| queue.number != 0) {
+            count(&mut users, context.hw_queue(queue.viommu, queue.number - 1).unwrap_or(u32::MAX));
         }
         for (_, file) in self.files.iter() {
             if let File::EventQueue(file) = *file
@@ -157,7 +156,7 @@ impl Kernel {
             ObjectKind::Viommu => context.viommus.get(object.index).is_some_and(|viommu| viommu.id == id),
             ObjectKind::Vdevice => context.vdevices.get(object.index).is_some_and(|vdevice| vdevice.id == id),
             ObjectKind::EventQueue => context.event_queues.get(object.index).is_some_and(|queue| queue.id == id),
-            ObjectKind::HwQueue => context.hw_queues.get(object.index).is_some_and(|queue| queue.id == id),
+            ObjectKind::HwQueue => context.accesses.get(object.index).is_some_and(|access| is_hw_queue(context, access, id)),
             // An object that is gone, and whose id stays taken.
             ObjectKind::Reserved => true,
         }
@@ -245,22 +244,11 @@ fn check_accesses(report: &mut Report, number: u32, context: &Context) -> Result
     Ok(())
 }
 
-/// Each queue has an access of its own that pins one range of its parent's IOAS; no other access is one of a queue.
-fn check_hw_queues(report: &mut Report, number: u32, context: &Context) -> Result<()> {
-    let mut queues = counters(context.accesses.span())?;
-    for (_, queue) in context.hw_queues.iter() {
-        count(&mut queues, queue.access);
-        let parent = context.viommus.get(queue.viommu).and_then(|viommu| context.hwpts.get(viommu.parent));
-        let pinned = context.accesses.get(queue.access).is_some_and(|access| {
-            access.pins.len() == 1 && access.ioas.is_some() && access.ioas == parent.map(|parent| parent.ioas)
-        });
-        report.expect(pinned, format_args!("the memory of hardware queue {} of iommufd {number} is not pinned", queue.id));
-    }
-    for (index, access) in context.accesses.iter() {
-        let wanted = u32::from(access.user == User::HwQueue);
-        report.expect_count(wanted, counted(&queues, index), format_args!("hardware queues of access {}", access.id));
-    }
-    Ok(())
+/// Whether an access is a queue for hardware with this object id, and has memory pinned in the IOAS of its parent.
+fn is_hw_queue(context: &Context, access: &Access, id: u32) -> bool {
+    let User::HwQueue(queue) = access.user else { return false };
+    let parent = context.viommus.get(queue.viommu).and_then(|viommu| context.hwpts.get(viommu.parent));
+    queue.id == id && access.pins.len() == 1 && parent.is_some_and(|parent| access.ioas == Some(parent.ioas))
 }
 
 fn check_alignment(report: &mut Report, context: &Context, ioas: &Ioas) {

@@ -3,6 +3,7 @@
 use crate::attach::Port;
 use crate::context::Context;
 use crate::hardware::Hardware;
+use crate::hw_queue::HwQueue;
 use crate::invalidate::Entries;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
@@ -42,20 +43,18 @@ pub(crate) fn give_memory(context: &mut Context, hardware: &mut Hardware, id: u3
     hardware.copy_out(request.data_uptr, bytes.get(..request.data_len as usize).ok_or(Errno::EIO)?)
 }
 
-/// HW_QUEUE_ALLOC: a virtual IOMMU has two queues at most, and each needs the one with the number before. Returns the object id of that.
+/// HW_QUEUE_ALLOC: a virtual IOMMU has two queues at most, and each needs the one with the number before.
 ///
 /// EINVAL for a number that it does not have, EEXIST if it is another's; EIO without the queue that is needed. Linux also compares the physical address
 /// with the page table's, which here has no other memory than what is pinned.
-pub(crate) fn check_hw_queue(context: &Context, viommu: u32, number: u32) -> Result<Option<u32>> {
-    if number >= api::TEST_HW_QUEUE_MAX {
-        return Err(Errno::EINVAL);
+pub(crate) fn check_hw_queue(context: &Context, queue: HwQueue) -> Result<()> {
+    let exists = |number| context.hw_queue(queue.viommu, number).is_some();
+    match queue.number {
+        api::TEST_HW_QUEUE_MAX.. => Err(Errno::EINVAL),
+        number if exists(number) => Err(Errno::EEXIST),
+        number if number != 0 && !exists(number - 1) => Err(Errno::EIO),
+        _ => Ok(()),
     }
-    let find = |number| context.hw_queues.iter().find(|(_, queue)| (queue.viommu, queue.number) == (viommu, number));
-    if find(number).is_some() {
-        return Err(Errno::EEXIST);
-    }
-    let Some(before) = number.checked_sub(1) else { return Ok(None) };
-    Ok(Some(find(before).ok_or(Errno::EIO)?.1.id))
 }
 
 impl Context {
