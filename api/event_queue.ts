@@ -4,13 +4,12 @@
  * @module
  */
 import * as uapi from "../uapi/codec.ts";
-import { ERRNO } from "../uapi/errno.ts";
 import type { Block } from "../uapi/kernel.ts";
 import { checkCount, U32_LAST } from "./arguments.ts";
 import { allocateBlock, closed, closeFile, failed } from "./error.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { type Session, sessionOf } from "./session.ts";
-import { steps } from "./steps.ts";
+import { steps, untilTaken } from "./steps.ts";
 import type { Viommu } from "./viommu.ts";
 
 /** Which events, and how many wait. */
@@ -102,15 +101,14 @@ export class EventQueue implements AsyncIterable<VirtualEvent>, Disposable {
   }
 
   /** Wait for an event. Resolves with undefined once the queue is disposed. Rejects with the signal's reason when it aborts. */
-  async wait(signal?: AbortSignal): Promise<VirtualEvent | undefined> {
-    while (this.#life.isOpen) {
-      signal?.throwIfAborted();
-      const event = this.take();
-      if (event !== undefined) return event;
-      const result = await this.#session.kernel.wait(this.fd, signal);
-      if (result < 0 && result !== -ERRNO.EINTR && this.#life.isOpen) throw failed("eventWait", result, { queue: this.id });
-    }
-    return undefined;
+  wait(signal?: AbortSignal): Promise<VirtualEvent | undefined> {
+    return untilTaken({
+      kernel: this.#session.kernel,
+      fd: this.fd,
+      isOpen: () => this.#life.isOpen,
+      take: () => this.take(),
+      failed: (result) => failed("eventWait", result, { queue: this.id }),
+    }, signal);
   }
 
   /** Each step waits for an event. The iteration ends when the queue is disposed; leaving it early leaves the queue open. */

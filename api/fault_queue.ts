@@ -13,7 +13,7 @@ import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import { type Session, sessionOf } from "./session.ts";
-import { steps } from "./steps.ts";
+import { steps, untilTaken } from "./steps.ts";
 
 /** What a device tried, and did not find: a record of a fault queue. */
 export interface PageFault {
@@ -122,15 +122,14 @@ export class FaultQueue implements AsyncIterable<FaultGroup>, Disposable {
   }
 
   /** Wait for a group. Resolves with undefined once the queue is disposed. Rejects with the signal's reason when it aborts. */
-  async wait(signal?: AbortSignal): Promise<FaultGroup | undefined> {
-    while (this.#life.isOpen) {
-      signal?.throwIfAborted();
-      const group = this.take();
-      if (group !== undefined) return group;
-      const result = await this.#session.kernel.wait(this.fd, signal);
-      if (result < 0 && result !== -ERRNO.EINTR && this.#life.isOpen) throw failed("faultWait", result, { queue: this.id });
-    }
-    return undefined;
+  wait(signal?: AbortSignal): Promise<FaultGroup | undefined> {
+    return untilTaken({
+      kernel: this.#session.kernel,
+      fd: this.fd,
+      isOpen: () => this.#life.isOpen,
+      take: () => this.take(),
+      failed: (result) => failed("faultWait", result, { queue: this.id }),
+    }, signal);
   }
 
   /** Each step waits for a group. The iteration ends when the queue is disposed; leaving it early leaves the queue open. */

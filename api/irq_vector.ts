@@ -6,7 +6,7 @@
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block, Kernel } from "../uapi/kernel.ts";
 import { allocateBlock, closeFile, failed } from "./error.ts";
-import { steps } from "./steps.ts";
+import { steps, untilTaken } from "./steps.ts";
 
 /** Bytes of an eventfd's count. */
 const COUNT_LENGTH = 8;
@@ -48,15 +48,14 @@ export class IrqVector implements AsyncIterable<bigint> {
    *
    * Rejects with the signal's reason when it aborts.
    */
-  async wait(signal?: AbortSignal): Promise<bigint | undefined> {
-    while (this.#isOpen) {
-      signal?.throwIfAborted();
-      const count = this.take();
-      if (count > 0n) return count;
-      const result = await this.#kernel.wait(this.fd, signal);
-      if (result < 0 && result !== -ERRNO.EINTR && this.#isOpen) throw failed("wait", result, { vector: this.index });
-    }
-    return undefined;
+  wait(signal?: AbortSignal): Promise<bigint | undefined> {
+    return untilTaken({
+      kernel: this.#kernel,
+      fd: this.fd,
+      isOpen: () => this.#isOpen,
+      take: () => this.take() || undefined,
+      failed: (result) => failed("wait", result, { vector: this.index }),
+    }, signal);
   }
 
   /** Each step waits for an interrupt. The iteration ends when the vector is disabled; leaving it early leaves the vector enabled. */
