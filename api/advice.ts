@@ -302,7 +302,7 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     action: "read which pages of {length} bytes at IOVA {iova} were written to through page table {#hwpt}",
     advice: {
       EOPNOTSUPP: "The page table's IOMMU cannot track what is written to.",
-      EINVAL: "The range must be of whole pages of the IOAS: usableRanges() tells their size.",
+      EINVAL: "The range must be of whole pages of the IOAS: its ranges tell their size.",
       EOVERFLOW: "The range ends beyond 2^64.",
       ENOENT: "The page table does not exist any more.",
     },

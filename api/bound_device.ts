@@ -5,7 +5,7 @@
  */
 import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
-import { checkCount } from "./arguments.ts";
+import { checkCount, U32_LAST } from "./arguments.ts";
 import type { DeviceFd } from "./device_fd.ts";
 import type { DeviceState } from "./device_state.ts";
 import { canLogDma, DmaLog, type DmaLogOptions } from "./dma_log.ts";
@@ -174,7 +174,7 @@ export class BoundDevice implements Disposable {
 
   /** A region of its registers: a handle of its own each time. @param index as VFIO counts: BARs 0 to 5, 6 expansion ROM, 7 configuration space. @throws {IommuError} EINVAL */
   region(index: number): Region {
-    checkCount(index, "a region", 0, 0xffff_ffff);
+    checkCount(index, "a region", 0, U32_LAST);
     this.#state.begin("DEVICE_GET_REGION_INFO");
     return new Region(this.#state, index);
   }

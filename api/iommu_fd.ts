@@ -7,7 +7,7 @@ import * as uapi from "../uapi/codec.ts";
 import { type Kernel, O_CLOEXEC, O_RDWR } from "../uapi/kernel.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import { checkFd, iommuFds, probeIommu, takeOver } from "./adopt.ts";
-import { checkCount } from "./arguments.ts";
+import { checkCount, U32_LAST } from "./arguments.ts";
 import { closeFile, failed } from "./error.ts";
 import { explainAdopt, explainOpenIommu } from "./explain/open.ts";
 import { explainNoType1, explainType1 } from "./explain/type1.ts";
@@ -17,8 +17,6 @@ import { Ioas } from "./ioas.ts";
 import { Session, setSession } from "./session.ts";
 
 const PATH = "/dev/iommu";
-/** Largest id of an object. */
-export const ID_LAST = 0xffff_ffff;
 
 /**
  * An open /dev/iommu.
@@ -116,7 +114,7 @@ export class IommuFd implements Disposable {
    * @throws {IommuError} ENOENT if there is none, EBUSY if something uses it.
    */
   destroy(id: number): void {
-    this.#session.destroy(checkCount(id, "an object id", 0, ID_LAST));
+    this.#session.destroy(checkCount(id, "an object id", 0, U32_LAST));
   }
 
   /**

@@ -4,10 +4,10 @@
  * @module
  */
 import * as uapi from "../uapi/codec.ts";
-import { ERRNO } from "../uapi/errno.ts";
 import { checkCount, checkU64, U32_LAST } from "./arguments.ts";
 import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
+import { explainParent } from "./explain/hwpt.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
@@ -159,8 +159,7 @@ export function allocateNested(below: Hwpt | Viommu, device: DeviceObject, table
   });
   const result = session.kernel.ioctl(session.fd, uapi.HWPT_ALLOC, block);
   if (result >= 0) return uapi.getHwptAllocOutHwptId(block.view, 0);
-  const isParent = result !== -ERRNO.EINVAL || parent.options.nestParent;
-  throw failed("hwptNest", result, values, isParent ? undefined : "The page table was made without { nestParent: true }.");
+  throw failed("hwptNest", result, values, explainParent(result, parent.options));
 }
 
 /** @throws {TypeError} @throws {RangeError} */

@@ -4,11 +4,11 @@
  * @module
  */
 import * as uapi from "../uapi/codec.ts";
-import { ERRNO } from "../uapi/errno.ts";
 import { checkCount, checkU64, U32_LAST } from "./arguments.ts";
 import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
 import { createEventQueue, type EventQueue, type EventQueueOptions } from "./event_queue.ts";
+import { explainParent } from "./explain/hwpt.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
@@ -180,10 +180,7 @@ export function allocateViommu(
   const dataUptr = length === 0 ? 0n : block.address + BigInt(uapi.ViommuAllocSize);
   uapi.putViommuAlloc(block.view, 0, { flags: 0, type, devId: device.id, hwptId: parent.id, dataLen: length, dataUptr });
   const result = session.kernel.ioctl(session.fd, uapi.VIOMMU_ALLOC, block);
-  if (result < 0) {
-    const isParent = result !== -ERRNO.EINVAL || parent.options.nestParent;
-    throw failed("viommuAlloc", result, values, isParent ? undefined : "The page table was made without { nestParent: true }.");
-  }
+  if (result < 0) throw failed("viommuAlloc", result, values, explainParent(result, parent.options));
   const answer = block.bytes.slice(uapi.ViommuAllocSize, uapi.ViommuAllocSize + length);
   return { id: uapi.getViommuAlloc(block.view, 0).outViommuId, type, data: answer };
 }

@@ -17,6 +17,12 @@ export function explainUntracked(result: number, options: HwptOptions): string |
   return "The page table was made without { dirtyTracking: true }: make another one, and move the devices there.";
 }
 
+/** What to say of something on top of a page table that the kernel does not make. */
+export function explainParent(result: number, parent: HwptOptions): string | undefined {
+  if (result !== -ERRNO.EINVAL || parent.nestParent) return undefined;
+  return "The page table was made without { nestParent: true }.";
+}
+
 /** What to say of a page table that the IOMMU cannot have. `read` asks the IOMMU what it is; it may throw. */
 export function explainUnsupported(result: number, read: () => HwInfo, options: HwptOptions): string | undefined {
   if (result !== -ERRNO.EOPNOTSUPP) return undefined;
