@@ -7,7 +7,20 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_NONE, 
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
-import { iommuWithIoas, mapAnywhere, mapAt, newHwpt, newIoas, NO_ID, PAGE, unmap, usableRanges, USER_BASE } from "./steps.ts";
+import {
+  iommuWithIoas,
+  mapAnywhere,
+  mapAt,
+  type Mock,
+  newHwpt,
+  newIoas,
+  newMock,
+  NO_ID,
+  PAGE,
+  unmap,
+  usableRanges,
+  USER_BASE,
+} from "./steps.ts";
 
 /** First IOVA that a mock page table translates. */
 const FIRST = 1n << 24n;
@@ -18,20 +31,6 @@ const HALF = 2048n;
 const READABLE_WRITABLE = PROT_READ | PROT_WRITE;
 /** What data of the mock IOMMU is called. */
 const DATA_SELFTEST = 0xdead;
-
-interface Mock {
-  /** The test object. */
-  readonly stdev: number;
-  /** The device as bound. */
-  readonly idev: number;
-  /** The page table that it is attached to. */
-  readonly hwpt: number;
-}
-
-function newMock(t: Caller, iommu: number, target: number): Mock {
-  const answer = t.do(iommu, "TEST_CMD/TestMockDomain", { id: target });
-  return { stdev: answer.number("out_stdev_id"), idev: answer.number("out_idev_id"), hwpt: answer.number("out_hwpt_id") };
-}
 
 /** An iommufd, an IOAS, and a mock device attached to it. */
 function mocked(t: Caller): Mock & { iommu: number; ioas: number } {

@@ -14,7 +14,7 @@ import { MAP_FIXED, PROT_READ } from "../../uapi/kernel.ts";
 import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
-import { iommuWithIoas, mapAt, NO_ID, PAGE, PAGE64, unmap, USER_BASE } from "./steps.ts";
+import { iommuWithIoas, mapAt, newMock, NO_ID, PAGE, PAGE64, unmap, USER_BASE } from "./steps.ts";
 import type { Fields } from "./struct.ts";
 
 /** The first address that the mock IOMMU translates, and its smallest page. */
@@ -40,10 +40,7 @@ class World {
   /** `count` pieces of `size` bytes. */
   constructor(readonly t: Caller, count = 16, size = PAGE) {
     ({ iommu: this.iommu, ioas: this.ioas } = iommuWithIoas(t));
-    const mock = t.do(this.iommu, "TEST_CMD/TestMockDomain", { id: this.ioas });
-    this.stdev = mock.number("out_stdev_id");
-    this.idev = mock.number("out_idev_id");
-    this.automatic = mock.number("out_hwpt_id");
+    ({ stdev: this.stdev, idev: this.idev, hwpt: this.automatic } = newMock(t, this.iommu, this.ioas));
     this.hwpt = this.table(HWPT_ALLOC_DIRTY_TRACKING);
     this.set(1);
     t.memory(2 * PAGE, this.at, undefined, MAP_FIXED);

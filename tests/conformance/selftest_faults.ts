@@ -8,7 +8,7 @@ import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
 import { newFaultingHwpt, newFaultQueue } from "./fault_queues.ts";
-import { iommuWithIoas, NO_ID, PAGE } from "./steps.ts";
+import { iommuWithIoas, newMock, NO_ID, PAGE } from "./steps.ts";
 
 const RECORD = 40;
 const RESPONSE = 8;
@@ -34,11 +34,6 @@ interface Faulting {
   readonly queue: number;
   readonly fd: number;
   readonly hwpt: number;
-}
-
-function newMock(t: Caller, iommu: number, target: number): { readonly stdev: number; readonly idev: number } {
-  const answer = t.do(iommu, "TEST_CMD/TestMockDomain", { id: target });
-  return { stdev: answer.number("out_stdev_id"), idev: answer.number("out_idev_id") };
 }
 
 function replace(t: Caller, iommu: number, stdev: number, target: number): void {

@@ -14,7 +14,7 @@ import {
 import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
-import { iommuWithIoas, NO_ID } from "./steps.ts";
+import { iommuWithIoas, newMock, NO_ID } from "./steps.ts";
 import type { Answer } from "./struct.ts";
 
 const CACHED = 0xbadbeef;
@@ -31,10 +31,7 @@ class World {
 
   constructor(readonly t: Caller) {
     ({ iommu: this.iommu, ioas: this.ioas } = iommuWithIoas(t));
-    const mock = t.do(this.iommu, "TEST_CMD/TestMockDomain", { id: this.ioas });
-    this.stdev = mock.number("out_stdev_id");
-    this.idev = mock.number("out_idev_id");
-    this.automatic = mock.number("out_hwpt_id");
+    ({ stdev: this.stdev, idev: this.idev, hwpt: this.automatic } = newMock(t, this.iommu, this.ioas));
     this.parent = this.table(HWPT_ALLOC_NEST_PARENT).number("out_hwpt_id");
   }
 
@@ -100,9 +97,9 @@ const CASES: Suite<Caller>["cases"] = [
       equal(w.destroy(w.automatic), "ENOENT");
       equal([w.move(w.parent), w.destroy(nested), w.destroy(w.parent)], ["OK", "OK", "EBUSY"]);
       const other = w.made();
-      const mock = t.do(w.iommu, "TEST_CMD/TestMockDomain", { id: other });
-      equal(mock.number("out_hwpt_id"), other);
-      equal([w.destroy(mock.number("out_stdev_id")), w.destroy(other)], ["OK", "OK"]);
+      const mock = newMock(t, w.iommu, other);
+      equal(mock.hwpt, other);
+      equal([w.destroy(mock.stdev), w.destroy(other)], ["OK", "OK"]);
     },
   },
   {

@@ -8,7 +8,7 @@ import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../uapi/kerne
 import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
-import { iommuWithIoas, mapAt, MAX64, newIoas, NO_ID, PAGE, PAGE64, unmap } from "./steps.ts";
+import { iommuWithIoas, mapAt, MAX64, newIoas, newMock, NO_ID, PAGE, PAGE64, unmap } from "./steps.ts";
 
 /** What everything of the mock IOMMU's virtual ones is called, but for events. */
 const SELFTEST = 0xdead_beef;
@@ -29,11 +29,6 @@ interface Guest {
 
 function newParent(t: Caller, iommu: number, dev_id: number, pt_id: number): number {
   return t.do(iommu, "HWPT_ALLOC", { flags: HWPT_ALLOC_NEST_PARENT, dev_id, pt_id }).number("out_hwpt_id");
-}
-
-function newMock(t: Caller, iommu: number, id: number): { readonly stdev: number; readonly idev: number } {
-  const answer = t.do(iommu, "TEST_CMD/TestMockDomain", { id });
-  return { stdev: answer.number("out_stdev_id"), idev: answer.number("out_idev_id") };
 }
 
 function newViommu(t: Caller, iommu: number, dev_id: number, hwpt_id: number): number {

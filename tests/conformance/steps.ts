@@ -104,6 +104,22 @@ export function attached(t: Caller, address: string = t.devices.alone): Bound & 
   return { iommu, ioas, ...bound, hwpt: attach(t, bound.device, ioas) };
 }
 
+/** A device of the mock IOMMU. */
+export interface Mock {
+  /** The test object. */
+  readonly stdev: number;
+  /** The device as bound. */
+  readonly idev: number;
+  /** The page table that it is attached to. */
+  readonly hwpt: number;
+}
+
+/** Make a mock device that is attached to `target`. */
+export function newMock(t: Caller, iommu: number, target: number): Mock {
+  const answer = t.do(iommu, "TEST_CMD/TestMockDomain", { id: target });
+  return { stdev: answer.number("out_stdev_id"), idev: answer.number("out_idev_id"), hwpt: answer.number("out_hwpt_id") };
+}
+
 /** Make a page table of an IOAS for a device. Returns its id. */
 export function newHwpt(t: Caller, iommu: number, deviceId: number, ioas: number): number {
   return t.do(iommu, "HWPT_ALLOC", { dev_id: deviceId, pt_id: ioas }).number("out_hwpt_id");
