@@ -23,8 +23,8 @@ and the places with the files.
 `;
 
 function link(place: string): string {
-  const [path, word] = place.split("#");
-  return word === undefined ? `[${path}](../${path})` : `[${path}](../${path})`;
+  const [path] = place.split("#");
+  return `[${path}](../${path})`;
 }
 
 function cell(text: string): string {
