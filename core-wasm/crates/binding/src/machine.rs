@@ -143,7 +143,7 @@ impl Core {
     }
 
     /// Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
-    pub fn probe(&self, device: u32, pasid: i32, iova: u64, write: bool) -> i32 {
+    pub fn probe(&mut self, device: u32, pasid: i32, iova: u64, write: bool) -> i32 {
         refusal(self.kernel.probe(device, pasid_of(pasid), iova, write))
     }
 

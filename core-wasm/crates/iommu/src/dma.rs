@@ -128,10 +128,14 @@ impl Iommu {
         Ok(())
     }
 
-    /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is cached, counted or logged.
-    pub fn probe(&self, ram: &Ram, source: &Source, iova: u64, write: bool) -> Result<(), FaultReason> {
-        let domain = self.domain_of(source).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
+    /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. Tables of the
+    /// program's own are looked up as for the transfer itself: what is cached of them answers, and the entries on the way are marked.
+    pub fn probe(&mut self, ram: &mut Ram, source: &Source, iova: u64, write: bool) -> Result<(), FaultReason> {
+        let id = self.domain_of(source).ok_or(FaultReason::Blocked)?;
         let direction = if write { Direction::Write } else { Direction::Read };
+        let Some(domain) = self.domains.get(id) else {
+            return self.look_up_nested(ram, id, iova, direction.prot(), &mut DeviceStatistics::default()).map(drop);
+        };
         if domain.translate(ram, iova)?.prot.contains(direction.prot()) { Ok(()) } else { Err(direction.denied()) }
     }
 

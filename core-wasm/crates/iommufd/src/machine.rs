@@ -59,9 +59,9 @@ impl Kernel {
     }
 
     /// Whether a device may read or write at `iova`. See [`iommu::Iommu::probe`].
-    pub fn probe(&self, device: u32, pasid: Option<u32>, iova: u64, write: bool) -> core::result::Result<(), FaultReason> {
+    pub fn probe(&mut self, device: u32, pasid: Option<u32>, iova: u64, write: bool) -> core::result::Result<(), FaultReason> {
         let entry = self.devices.get(device as usize).ok_or(FaultReason::BadBuffer)?;
-        let Hardware { ram, iommu, .. } = &self.hardware;
+        let Hardware { ram, iommu, .. } = &mut self.hardware;
         if pasid.is_some() && entry.max_pasids(iommu.config()) == 0 {
             return Err(FaultReason::Blocked);
         }

@@ -109,6 +109,27 @@ impl Guest {
 }
 
 #[test]
+fn a_device_that_asks_first_is_answered_by_both_stages_and_what_is_cached_of_them() {
+    let mut g = Guest::new();
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA, false), Err(FaultReason::Blocked));
+    let nested = g.attached();
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA + PAGE, false), Err(FaultReason::NotPresent));
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA, true), Ok(()));
+    assert_eq!(g.entry(PT, IOVA >> 12) & (ACCESSED | DIRTY), ACCESSED | DIRTY);
+    g.set(PT, IOVA >> 12, page(DATA) | PRESENT | USER);
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA, true), Ok(()), "the cache answers");
+    g.flush(nested, IOVA, 1, api::VTD_INV_FLAGS_LEAF);
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA, true), Err(FaultReason::NoWrite));
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA, false), Ok(()));
+    g.set(PT, (IOVA >> 12) + 1, page(GUEST_PAGES) | FULL);
+    assert_eq!(g.m.kernel.probe(EDU, None, IOVA + PAGE, false), Err(FaultReason::SecondStage));
+    let counts = g.m.kernel.device_statistics(EDU);
+    assert_eq!((counts.tlb_hits, counts.tlb_misses, counts.faults), (0, 0, 0), "it is no transfer");
+    g.m.detach(g.fd);
+    g.m.finish();
+}
+
+#[test]
 fn a_transfer_goes_through_both_stages_and_leaves_its_marks() {
     let mut g = Guest::new();
     let nested = g.attached();
