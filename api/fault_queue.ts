@@ -12,6 +12,7 @@ import { explainType1 } from "./explain/type1.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import type { IommuFd } from "./iommu_fd.ts";
+import type { NestedHwpt } from "./nested_hwpt.ts";
 import { type Session, sessionOf } from "./session.ts";
 import { steps, untilTaken } from "./steps.ts";
 
@@ -87,7 +88,7 @@ export class FaultQueue implements AsyncIterable<FaultGroup>, Disposable {
   readonly fd: number;
   #session: Session;
   #life: Life;
-  #tables = new Set<Hwpt>();
+  #tables = new Set<Hwpt | NestedHwpt>();
   #room: Block;
   #answer: Block;
   /** Groups that were read with an earlier one. */
@@ -137,8 +138,8 @@ export class FaultQueue implements AsyncIterable<FaultGroup>, Disposable {
     return steps((signal) => this.wait(signal));
   }
 
-  /** A page table reports here: it goes with the queue. For {@linkcode Ioas.createHwpt}. */
-  reportedBy(hwpt: Hwpt): () => void {
+  /** A page table reports here: it goes with the queue. For {@linkcode Ioas.createHwpt} and {@linkcode NestedHwpt}. */
+  reportedBy(hwpt: Hwpt | NestedHwpt): () => void {
     this.#tables.add(hwpt);
     return () => void this.#tables.delete(hwpt);
   }

@@ -8,6 +8,7 @@ import { checkCount, checkU64, U32_LAST } from "./arguments.ts";
 import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
 import { explainParent } from "./explain/hwpt.ts";
+import type { FaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
@@ -48,6 +49,11 @@ export type FirstStage = VtdFirstStage | RawFirstStage;
 export interface NestedOptions {
   /** To be attached to PASIDs, as {@linkcode HwptOptions.pasid}. Default: false. */
   readonly pasid?: boolean;
+  /**
+   * Where page faults go, as {@linkcode HwptOptions.faultQueue}: addresses that the tables do not map. Those that the page table below does not map
+   * are none of these, but end the transfer. Default: faults end the transfer that met them.
+   */
+  readonly faultQueue?: FaultQueue;
 }
 
 /** Pages whose entries have changed. */
@@ -91,9 +97,11 @@ export class NestedHwpt implements Disposable {
     this.options = { ...options };
     this.#session = sessionOf(parent.ioas.iommu);
     this.#life = track(this, this.#session.kernel, "NestedHwpt");
+    const leaveQueue = options.faultQueue?.reportedBy(this);
     this.#session.add(id, this, () => {
       this.#life.end();
       gone();
+      leaveQueue?.();
     });
   }
 
@@ -138,24 +146,28 @@ export class NestedHwpt implements Disposable {
 }
 
 /** HWPT_ALLOC on top of a page table, or of a virtual IOMMU on top of it. Returns the id. */
-export function allocateNested(below: Hwpt | Viommu, device: DeviceObject, table: FirstStage, { pasid }: NestedOptions): number {
+export function allocateNested(below: Hwpt | Viommu, device: DeviceObject, table: FirstStage, options: NestedOptions): number {
+  const { pasid, faultQueue } = options;
   const parent = "parent" in below ? below.parent : below;
   const { iommu } = parent.ioas;
   const session = sessionOf(iommu);
   session.begin("HWPT_ALLOC");
   const values = { parent: below.id, device: device.id };
   checkDevice(device, iommu, "HWPT_ALLOC", "hwptNest", values);
+  if (faultQueue !== undefined && !session.owns(faultQueue.id, faultQueue)) {
+    throw failed("hwptNest", -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
+  }
   const { dataType, data } = table.type === "raw" ? checkRawTable(table) : vtdTable(table);
   using block = allocateBlock(session.kernel, uapi.HwptAllocSize + data.length);
   block.bytes.set(data, uapi.HwptAllocSize);
   uapi.putHwptAlloc(block.view, 0, {
-    flags: pasid ? uapi.HWPT_ALLOC_PASID : 0,
+    flags: (pasid ? uapi.HWPT_ALLOC_PASID : 0) | (faultQueue ? uapi.HWPT_FAULT_ID_VALID : 0),
     devId: device.id,
     ptId: below.id,
     dataType,
     dataLen: data.length,
     dataUptr: block.address + BigInt(uapi.HwptAllocSize),
-    faultId: 0,
+    faultId: faultQueue?.id ?? 0,
   });
   const result = session.kernel.ioctl(session.fd, uapi.HWPT_ALLOC, block);
   if (result >= 0) return uapi.getHwptAllocOutHwptId(block.view, 0);
