@@ -43,7 +43,7 @@ export type { DeviceObject } from "./api/device_object.ts";
 export { EventQueue, type EventQueueOptions, type VirtualEvent } from "./api/event_queue.ts";
 export { Vdevice, Viommu, type ViommuOptions } from "./api/viommu.ts";
 export { Ioas } from "./api/ioas.ts";
-export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, UserMemory } from "./api/ioas.ts";
+export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, PhysicalRange, UserMemory } from "./api/ioas.ts";
 export type { IovaRange, IovaRanges } from "./api/iova_ranges.ts";
 export { IommuFd } from "./api/iommu_fd.ts";
 export { Irq, type IrqFlags, type IrqKind } from "./api/irq.ts";

@@ -64,6 +64,9 @@ export type OperationKey =
   | "destroy"
   | "ioasAlloc"
   | "option"
+  | "vfioIoas"
+  | "changeProcess"
+  | "ioasPhysical"
   | "ioasMap"
   | "ioasMapFile"
   | "ioasUnmap"
@@ -166,6 +169,34 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EBUSY: "It can be set only before the iommufd has any object.",
       EINVAL: "Large pages can be switched off only while no device is attached or nothing is mapped.",
       EADDRINUSE: "A mapping is not aligned to 4,096 bytes: unmap it first.",
+    },
+  },
+  vfioIoas: {
+    operation: "VFIO_IOAS",
+    action: "{verb} the IOAS of VFIO's container requests",
+    advice: { ENOENT: "The IOAS was disposed, or belongs to another iommu_fd." },
+  },
+  changeProcess: {
+    operation: "IOAS_CHANGE_PROCESS",
+    action: "have this process pay for pinned memory",
+    advice: {
+      EINVAL: "Only memory files can go to another process: unmap memory that map() or createDmaBuffer() has mapped.",
+      EBUSY: "Another thread is mapping something: try again.",
+      ENOMEM: MEMLOCK,
+      ENOTTY: "This kernel cannot: it needs Linux 6.14 or later.",
+    },
+  },
+  ioasPhysical: {
+    operation: "IOAS_NOIOMMU_GET_PA",
+    action: "look up where {length} bytes at IOVA {iova} of IOAS {#ioas} are",
+    advice: {
+      EOPNOTSUPP:
+        "Only memory of a device without an IOMMU has physical addresses to give: attach one, on a kernel with CONFIG_IOMMUFD_NOIOMMU.",
+      EPERM: "Physical addresses need CAP_SYS_RAWIO.",
+      ENOENT: "Nothing is mapped at the first address.",
+      EINVAL: "The length is 0, or the memory was taken away by its owner.",
+      EOVERFLOW: "The address is the last one there is.",
+      ENOTTY: "This kernel cannot: it needs Linux 7.3 or later.",
     },
   },
   // Address spaces.

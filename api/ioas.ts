@@ -62,6 +62,14 @@ export interface MapFileOptions extends MapOptions {
   readonly length?: number | bigint;
 }
 
+/** Where memory is for a device that no IOMMU translates for. */
+export interface PhysicalRange {
+  /** The first physical address. */
+  readonly address: bigint;
+  /** Bytes that follow each other there, as many as were asked for at most. */
+  readonly length: bigint;
+}
+
 /** What {@linkcode Ioas.copy} copies. */
 export interface CopyOptions extends MapOptions {
   /** First I/O address in the source. */
@@ -239,6 +247,24 @@ export class Ioas implements Disposable {
       throw failed("ioasAllow", result, { count: ranges.length, ioas: this.id }, explainAllow(result, this.#facts, ranges));
     }
     this.#allowed = ranges.map(({ start, last }) => ({ start, last }));
+  }
+
+  /**
+   * Where mapped memory is for a device without an IOMMU, which works by physical addresses: IOAS_NOIOMMU_GET_PA, Linux 7.3. Ask again behind the
+   * answer for the rest.
+   *
+   * @param length bytes to look at, at least 1.
+   * @throws {IommuError} EOPNOTSUPP unless a device without an IOMMU is attached, which a kernel without CONFIG_IOMMUFD_NOIOMMU does not hand out;
+   * EPERM without CAP_SYS_RAWIO, ENOENT if nothing is mapped at `iova`, EOVERFLOW.
+   */
+  physicalRange(iova: bigint, length: number | bigint): PhysicalRange {
+    checkU64(iova, "an I/O address");
+    const bytes = checkLength(length, "a length");
+    const view = this.#begin("IOAS_NOIOMMU_GET_PA");
+    uapi.putIoasNoiommuGetPa(view, 0, { flags: 0, ioasId: this.id, iova, length: bytes });
+    const result = this.#session.send(uapi.IOAS_NOIOMMU_GET_PA);
+    if (result < 0) throw failed("ioasPhysical", result, { length: bytes, iova, ioas: this.id });
+    return { address: uapi.getIoasNoiommuGetPaOutPhys(view, 0), length: uapi.getIoasNoiommuGetPaLength(view, 0) };
   }
 
   /**

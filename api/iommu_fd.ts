@@ -131,6 +131,46 @@ export class IommuFd implements Disposable {
     this.#option(uapi.OPTION_OP_SET, mode === "process" ? 1n : 0n);
   }
 
+  /**
+   * The address space that VFIO's container requests work with, of programs that use this file as a container: VFIO_IOAS. It is an id where the
+   * program has no handle of the space; undefined: none, as at first.
+   *
+   * @throws {IommuError} ENOENT for a space that is gone or another iommufd's.
+   */
+  get vfioIoas(): Ioas | number | undefined {
+    const { result, id } = this.#vfioIoas(uapi.VFIO_IOAS_GET, 0);
+    if (result === -ERRNO.ENODEV) return undefined;
+    if (result < 0) throw failed("vfioIoas", result, { verb: "read" });
+    return [...this.#spaces].find((ioas) => ioas.id === id) ?? id;
+  }
+
+  set vfioIoas(ioas: Ioas | undefined) {
+    const isGone = ioas !== undefined && !this.#session.owns(ioas.id, ioas);
+    const op = ioas === undefined ? uapi.VFIO_IOAS_CLEAR : uapi.VFIO_IOAS_SET;
+    // Another iommufd may have a space of the same id.
+    const result = isGone ? -ERRNO.ENOENT : this.#vfioIoas(op, ioas?.id ?? 0).result;
+    if (result < 0) throw failed("vfioIoas", result, { verb: "set" });
+  }
+
+  #vfioIoas(op: number, ioasId: number): { result: number; id: number } {
+    const view = this.#session.begin("VFIO_IOAS");
+    uapi.putVfioIoas(view, 0, { ioasId, op });
+    const result = this.#session.send(uapi.VFIO_IOAS);
+    return { result, id: uapi.getVfioIoasIoasId(view, 0) };
+  }
+
+  /**
+   * Have this process pay for the memory that is pinned, in place of the one that mapped it: IOAS_CHANGE_PROCESS, Linux 6.14. For a program that has
+   * taken the file over ({@linkcode IommuFd.adopt}) before the one that passed it on ends.
+   *
+   * @throws {IommuError} EINVAL if anything but files is mapped, EBUSY for mappings in the making, ENOMEM beyond what this process may pin: the one that paid goes on paying.
+   */
+  changeProcess(): void {
+    uapi.putIoasChangeProcess(this.#session.begin("IOAS_CHANGE_PROCESS"), 0);
+    const result = this.#session.send(uapi.IOAS_CHANGE_PROCESS);
+    if (result < 0) throw failed("changeProcess", result);
+  }
+
   #option(op: number, value: bigint): bigint {
     const view = this.#session.begin("OPTION");
     uapi.putOption(view, 0, { optionId: uapi.OPTION_RLIMIT_MODE, op, objectId: 0, val64: value });

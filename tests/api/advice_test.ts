@@ -60,6 +60,9 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
   destroy: { call: "ioctl", request: "DESTROY", run: ({ iommu }) => iommu.destroy(77) },
   ioasAlloc: { call: "ioctl", request: "IOAS_ALLOC", run: ({ iommu }) => iommu.createIoas() },
   option: { call: "ioctl", request: "OPTION", run: ({ ioas }) => void (ioas.hugePages = false) },
+  vfioIoas: { call: "ioctl", request: "VFIO_IOAS", run: ({ iommu, ioas }) => void (iommu.vfioIoas = ioas) },
+  changeProcess: { call: "ioctl", request: "IOAS_CHANGE_PROCESS", run: ({ iommu }) => iommu.changeProcess() },
+  ioasPhysical: { call: "ioctl", request: "IOAS_NOIOMMU_GET_PA", run: ({ ioas }) => ioas.physicalRange(0n, 1) },
   ioasMap: { call: "ioctl", request: "IOAS_MAP", run: ({ ioas }) => ioas.map(USER) },
   ioasMapFile: {
     call: "ioctl",
