@@ -1,7 +1,7 @@
 /**
  * The conformance suite and the security rules on the simulated kernel, with each setting that changes an answer.
  */
-import { CONFORMANCE, hostOf, LIMITED, MOCK, PLUGGABLE } from "./conformance/mod.ts";
+import { CONFORMANCE, hostOf, LIMITED, MOCK, NESTING, PLUGGABLE } from "./conformance/mod.ts";
 import { openMock, openSimulated } from "./conformance/simulated.ts";
 import { register } from "./harness.ts";
 import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
@@ -9,6 +9,8 @@ import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
 register(CONFORMANCE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi" })), Deno.test, "simulated, AMD-Vi: ");
+register(CONFORMANCE, hostOf(() => openSimulated({ scalable: true })), Deno.test, "simulated, scalable mode: ");
+register(NESTING, hostOf(() => openSimulated({ scalable: true })), Deno.test, "simulated: ");
 register(PLUGGABLE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(PLUGGABLE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(LIMITED, hostOf(() => openSimulated({ memlock: 65_536 })), Deno.test, "simulated: ");

@@ -3,49 +3,15 @@
  */
 import { ADVICE, type OperationKey } from "../../api/advice.ts";
 import { type ErrnoName, faults } from "../../backends/wrap/mod.ts";
-import { type DeviceObject, type Hwpt, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
+import { type Hwpt, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
+import { type MockDevice, mockDevice, MockError } from "../conformance/mock_device.ts";
 import { CALLS } from "./faulty.ts";
 import { boot, type Booted, finish } from "./machine.ts";
 
 const TABLE = { type: "raw", dataType: raw.HWPT_DATA_SELFTEST, data: new Uint8Array([77, 0, 0, 0]) } as const;
 const EVENTS = raw.VEVENTQ_TYPE_SELFTEST;
-
-class MockError extends Error {}
-
-/** A device of the mock IOMMU, which raw requests make and drive. */
-interface MockDevice extends DeviceObject, Disposable {
-  replace(target: { readonly id: number }): number;
-  trigger(): number;
-}
-
-function mockDevice(iommu: IommuFd, ioas: Ioas): MockDevice {
-  const { kernel, fd } = iommu;
-  const test = (write: (view: DataView) => void, read: (view: DataView) => number = () => 0) => {
-    using block = kernel.block(raw.TestMockDomainSize);
-    write(block.view);
-    const result = kernel.ioctl(fd, raw.TEST_CMD, block);
-    return result < 0 ? result : read(block.view);
-  };
-  let id = 0;
-  /** The raw requests of the test itself may be made to fail too. */
-  const must = (result: number) => {
-    if (result < 0) throw new MockError(`TEST_CMD answers ${result}`);
-    return result;
-  };
-  const stdev = must(test((view) => raw.putTestMockDomain(view, 0, { id: ioas.id }), (view) => {
-    id = raw.getTestMockDomain(view, 0).outIdevId;
-    return raw.getTestMockDomain(view, 0).outStdevId;
-  }));
-  return {
-    iommu,
-    id,
-    replace: (target) => test((view) => raw.putTestMockDomainReplace(view, 0, { id: stdev, ptId: target.id })),
-    trigger: () => test((view) => raw.putTestTriggerVevent(view, 0, { devId: id })),
-    [Symbol.dispose]: () => iommu.destroy(stdev),
-  };
-}
 
 interface World extends Disposable {
   readonly iommu: IommuFd;

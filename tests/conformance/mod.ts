@@ -30,6 +30,7 @@ import { IOVA_RANGES } from "./iova_ranges.ts";
 import { IRQS } from "./irqs.ts";
 import { MEMLOCK } from "./memlock.ts";
 import { MEMORY } from "./memory.ts";
+import { NESTED } from "./nested.ts";
 import { OBJECTS } from "./objects.ts";
 import { OPTIONS } from "./option.ts";
 import { PASIDS } from "./pasid.ts";
@@ -40,9 +41,11 @@ import { SELFTEST_DIRTY } from "./selftest_dirty.ts";
 import { SELFTEST_FAULTS } from "./selftest_faults.ts";
 import { SELFTEST_NESTED } from "./selftest_nested.ts";
 import { SELFTEST_PASIDS } from "./selftest_pasid.ts";
+import { SELFTEST_TYPED } from "./selftest_typed.ts";
 import { SELFTEST_VIOMMU } from "./selftest_viommu.ts";
 import type { Setup } from "./setup.ts";
 import { SIZE_RULE } from "./size_rule.ts";
+import { TYPED } from "./typed.ts";
 import { UNPLUG } from "./unplug.ts";
 
 export type { Depends, Feature, Setup, TestDevices } from "./setup.ts";
@@ -74,6 +77,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
   ABSENT,
   EVENTFD,
   IRQS,
+  TYPED,
 ];
 
 /** The suites for a process that may pin only so much memory. */
@@ -82,6 +86,9 @@ export const LIMITED: readonly Suite<Caller>[] = [MEMLOCK];
 /** The suites for a machine whose devices can be taken away and put back. */
 export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
+/** The suites for a VT-d with the feature "nesting". */
+export const NESTING: readonly Suite<Caller>[] = [NESTED];
+
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
 export const MOCK: readonly Suite<Caller>[] = [
   SELFTEST,
@@ -89,6 +96,7 @@ export const MOCK: readonly Suite<Caller>[] = [
   SELFTEST_PASIDS,
   SELFTEST_NESTED,
   SELFTEST_VIOMMU,
+  SELFTEST_TYPED,
   SELFTEST_DIRTY,
   ACCESSES,
   CONTAINER,

@@ -13,6 +13,8 @@ export interface SimulatedOptions {
   readonly rules?: "ours" | "linux";
   /** Default: VT-d. */
   readonly iommu?: "vtd" | "amdvi";
+  /** VT-d's scalable mode, which can nest page tables and track writes. Default: false. */
+  readonly scalable?: boolean;
   /** Bytes that may be pinned. Default: no limit. */
   readonly memlock?: number;
 }
@@ -20,10 +22,10 @@ export interface SimulatedOptions {
 const OPEN_FILES = 64;
 const MEBIBYTE = 2 ** 20;
 
-function machine({ rules, iommu = "vtd", memlock }: SimulatedOptions): Machine {
+function machine({ rules, iommu = "vtd", scalable = false, memlock }: SimulatedOptions): Machine {
   const edu = () => new EduDevice();
   return {
-    iommu: { kind: iommu },
+    iommu: iommu === "vtd" && scalable ? { kind: iommu, scalable, dirtyTracking: true } : { kind: iommu },
     memory: 8 * MEBIBYTE,
     kernelMemory: 2 * MEBIBYTE,
     rules: rules === "linux" ? { singleOpen: false, groupIoas: "linux" } : {},
@@ -73,10 +75,11 @@ export async function openMock(): Promise<Setup & { kernel: SimulatedKernel }> {
 
 /** A fresh machine for one case. */
 export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
-  const { rules = "ours", iommu = "vtd", memlock } = options;
+  const { rules = "ours", iommu = "vtd", scalable, memlock } = options;
   const kernel = await simulated(machine(options), { onModelError: () => {} });
   const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
+  if (scalable) features.push("nesting");
   if (iommu === "vtd") features.push("pasid-tables", "nested-tables", "page-request-check");
   return {
     kernel,

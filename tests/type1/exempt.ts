@@ -54,6 +54,10 @@ export const EXEMPT: Readonly<Record<string, Readonly<Record<string, string>>>> 
     "a conventional device has no PASIDs": HARDWARE,
   },
   "fault queues": { "": FAULTS },
+  "typed API": {
+    "a nesting parent can be made": HARDWARE,
+    "memory files can be paid for": "all memory is the process's, files included",
+  },
   "hot reset": {
     "the list names both functions": GROUPS,
     "a second device that is bound has its id": GROUPS,
