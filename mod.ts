@@ -41,6 +41,7 @@ export {
 export type { RawInvalidation } from "./api/invalidation.ts";
 export type { DeviceObject } from "./api/device_object.ts";
 export { EventQueue, type EventQueueOptions, type VirtualEvent } from "./api/event_queue.ts";
+export { HwQueue, type HwQueueOptions } from "./api/hw_queue.ts";
 export { Vdevice, Viommu, type ViommuOptions } from "./api/viommu.ts";
 export { Ioas } from "./api/ioas.ts";
 export type { BufferOptions, CopyOptions, MapFileOptions, MapOptions, PhysicalRange, UserMemory } from "./api/ioas.ts";

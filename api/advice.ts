@@ -83,6 +83,7 @@ export type OperationKey =
   | "viommuAlloc"
   | "vdeviceAlloc"
   | "eventQueueAlloc"
+  | "hwQueueAlloc"
   | "eventRead"
   | "eventWait"
   | "dirtyTracking"
@@ -312,6 +313,22 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EOPNOTSUPP: "The driver of the IOMMU reports no events of this type.",
       ENOTTY: "This kernel has no queues of events: it needs Linux 6.15 or later.",
       ENOENT: "The virtual IOMMU does not exist any more.",
+    },
+  },
+  hwQueueAlloc: {
+    operation: "HW_QUEUE_ALLOC",
+    action: "make {length} bytes at IOVA {iova} queue {#index} of type {type} of virtual IOMMU {#viommu}",
+    advice: {
+      EOPNOTSUPP: "The driver of the IOMMU has no queues of this type. Linux has them for Tegra's extension of SMMUv3.",
+      ENOENT: "The memory is not mapped in the nesting parent's IOAS, or the virtual IOMMU does not exist any more.",
+      EFAULT: "The memory does not follow each other in RAM: use a huge page, as createDmaBuffer does with pageSize.",
+      EEXIST: "The virtual IOMMU has a queue of this index already.",
+      EIO: "Queues are made in the order of their indices: the one before is missing.",
+      EINVAL: "There are not so many queues, or the length is 0.",
+      EADDRINUSE: "The IOAS has mappings that are no whole pages.",
+      EPERM: "The memory is mapped for reading alone.",
+      ENOTTY: "This kernel has no such queues: it needs Linux 6.17 or later.",
+      ENOMEM: MEMLOCK,
     },
   },
   eventRead: {

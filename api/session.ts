@@ -140,6 +140,7 @@ function heldBy(user: object): unknown {
 function kindOf(handle: object): string {
   if ("virtualId" in handle) return "virtual device";
   if ("data" in handle) return "virtual IOMMU";
+  if ("index" in handle) return "hardware queue";
   return "fd" in handle ? "event queue" : "page table";
 }
 

@@ -10,6 +10,7 @@ import { allocateBlock, closed, failed } from "./error.ts";
 import { createEventQueue, type EventQueue, type EventQueueOptions } from "./event_queue.ts";
 import { explainParent } from "./explain/hwpt.ts";
 import { type Life, takeAll, track } from "./handle.ts";
+import { allocateHwQueue, HwQueue, type HwQueueOptions } from "./hw_queue.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
 import { allocateNested, type FirstStage, NestedHwpt, type NestedOptions } from "./nested_hwpt.ts";
@@ -78,6 +79,7 @@ export class Viommu implements Disposable {
   #devices = new Set<Vdevice>();
   #nested = new Set<NestedHwpt>();
   #queues = new Set<EventQueue>();
+  #hwQueues = new Set<HwQueue>();
 
   /** Made by {@linkcode Hwpt.createViommu}. */
   constructor(parent: Hwpt, { id, type, data }: { id: number; type: number; data: Uint8Array }, gone: () => void) {
@@ -154,10 +156,27 @@ export class Viommu implements Disposable {
     return queue;
   }
 
+  /**
+   * Let the hardware work on a queue in the guest's memory: HW_QUEUE_ALLOC, Linux 6.17. Of Linux's drivers, Tegra's extension of SMMUv3 has such queues.
+   *
+   * @throws {TypeError} @throws {RangeError} for what is no number, address or length.
+   * @throws {IommuError} EOPNOTSUPP for a kind that the driver does not know, ENOENT for memory that is not mapped, EFAULT for memory that is in pieces,
+   * EEXIST for an index that is taken, EIO for one whose predecessor is missing, EINVAL for one beyond the last; EOVERFLOW, ENOMEM.
+   */
+  createHwQueue(options: HwQueueOptions): HwQueue {
+    if (!this.#life.isOpen) throw closed("Viommu", "HW_QUEUE_ALLOC");
+    const id = allocateHwQueue(this, options);
+    const behind = () => [...this.#hwQueues].filter(({ index }) => index > options.index);
+    const queue = new HwQueue(this, id, options, () => this.#hwQueues.delete(queue), behind);
+    this.#hwQueues.add(queue);
+    return queue;
+  }
+
   /** Dispose its page tables, virtual devices and queues, and destroy it. */
   [Symbol.dispose](): void {
     if (!this.#life.isOpen) return;
-    const parts: readonly Disposable[] = [...this.#nested, ...this.#devices, ...this.#queues];
+    // One behind another holds that one: the first to go takes the rest along.
+    const parts: readonly Disposable[] = [...this.#nested, ...this.#devices, ...this.#queues, ...this.#hwQueues];
     takeAll([...parts.map((part) => () => part[Symbol.dispose]()), () => this.#session.dispose(this.id)]);
   }
 }

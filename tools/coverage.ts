@@ -62,7 +62,6 @@ const NO_DEVICE = nothing("no device of either machine has it; the typed API han
 const DIRTY_TEST = "tests/api/dirty_test.ts";
 const DIRTY = "docs/dirty_tracking.md";
 const NO_LOG = "– refused: vfio-pci has no such log, only drivers of devices that migrate have";
-const NO_QUEUES = "– the raw request is there; it has no typed one";
 
 const REQUESTS: Readonly<Record<string, Cells>> = {
   DESTROY: cells("`IommuFd.destroy`", `${QUICKSTART}#using`),
@@ -85,7 +84,7 @@ const REQUESTS: Readonly<Record<string, Cells>> = {
   VDEVICE_ALLOC: cells("`Viommu.createDevice`", `${NESTING}#createDevice`, "mock"),
   IOAS_CHANGE_PROCESS: cells("`IommuFd.changeProcess`", "api/iommu_fd.ts#changeProcess", "VT-d"),
   VEVENTQ_ALLOC: cells("`Viommu.createEventQueue`", `${NESTING}#createEventQueue`, "mock"),
-  HW_QUEUE_ALLOC: cells(NO_QUEUES, NO_QUEUES, "mock"),
+  HW_QUEUE_ALLOC: cells("`Viommu.createHwQueue`", "docs/nesting.md#createHwQueue", "mock"),
   IOAS_NOIOMMU_GET_PA: cells("`Ioas.physicalRange`", "api/ioas.ts#physicalRange", "refused", "refused"),
   DEVICE_GET_INFO: cells("`BoundDevice.info`", "api/bound_device.ts#DeviceInfo", "VT-d"),
   DEVICE_GET_REGION_INFO: cells("`BoundDevice.region`, `BoundDevice.bar`", `${QUICKSTART}#device.bar`, "VT-d"),

@@ -44,6 +44,7 @@ type Elsewhere =
   | "viommuAlloc"
   | "vdeviceAlloc"
   | "eventQueueAlloc"
+  | "hwQueueAlloc"
   | "eventRead"
   | "eventWait"
   | "faultRespond"

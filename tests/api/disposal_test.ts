@@ -7,6 +7,7 @@ import {
   DeviceFd,
   type DmaBuffer,
   type DmaPool,
+  type FaultQueue,
   type Hwpt,
   type Ioas,
   IommuError,
@@ -14,14 +15,18 @@ import {
   type Irq,
   type Kernel,
   MemFd,
+  type NestedHwpt,
 } from "../../mod.ts";
 import { check, equal } from "../check.ts";
+import { Puppet } from "../rules/puppet.ts";
 import { ADDRESSES, boot, finish } from "./machine.ts";
 
 const ACTIONS = [
   "iommu",
   "ioas",
   "hwpt",
+  "faultQueue",
+  "nested",
   "buffer",
   "pool",
   "slice",
@@ -39,12 +44,20 @@ const ACTIONS = [
 ] as const;
 type Step = readonly [action: typeof ACTIONS[number], first: number, second: number];
 
+/** A machine that nests page tables, whose devices ask for pages. */
+function nestingMachine() {
+  const puppet = () => new Puppet({ pageRequests: true });
+  return boot({ iommu: { kind: "vtd", scalable: true }, pci: [{ slot: "03.0", model: puppet }, { slot: "04.0", model: puppet }] });
+}
+
 /** Everything that was made, disposed or not. */
 class Hands {
   readonly kernel: Kernel;
   readonly iommus: IommuFd[] = [];
   readonly spaces: Ioas[] = [];
   readonly tables: Hwpt[] = [];
+  readonly faultQueues: FaultQueue[] = [];
+  readonly nested: NestedHwpt[] = [];
   readonly buffers: DmaBuffer[] = [];
   readonly pools: DmaPool[] = [];
   readonly devices: DeviceFd[] = [];
@@ -74,11 +87,18 @@ function act(hands: Hands, [action, first, second]: Step): unknown {
   const iommu = pick(hands.iommus, first);
   const ioas = pick(hands.spaces, first);
   const bound = pick(hands.bound, second);
-  const target = pick([...hands.spaces, ...hands.tables], first);
+  const target = pick([...hands.spaces, ...hands.tables, ...hands.nested], first);
+  const faultQueue = pick(hands.faultQueues, second);
   const actions: Record<typeof action, () => unknown> = {
     iommu: () => hands.keep(hands.iommus, IommuFd.open(kernel)),
     ioas: () => hands.keep(hands.spaces, iommu?.createIoas()),
-    hwpt: () => bound && hands.keep(hands.tables, ioas?.createHwpt(bound)),
+    hwpt: () => bound && hands.keep(hands.tables, ioas?.createHwpt(bound, { nestParent: first % 2 === 0 })),
+    faultQueue: () => hands.keep(hands.faultQueues, iommu?.createFaultQueue()),
+    nested: () => {
+      const table = { type: "vtd", root: 0n, levels: 4 } as const;
+      const options = faultQueue === undefined || first % 4 === 0 ? {} : { faultQueue };
+      return bound && hands.keep(hands.nested, pick(hands.tables, first)?.createNested(bound, table, options));
+    },
     buffer: () => hands.keep(hands.buffers, ioas?.createDmaBuffer(1 + (second * 1000) % 9000)),
     pool: () => hands.keep(hands.pools, ioas?.createDmaPool({ size: 64, count: 3, alignment: 2 ** (second % 14) })),
     slice: () => {
@@ -104,7 +124,7 @@ function act(hands: Hands, [action, first, second]: Step): unknown {
 }
 
 /** What the kernel may answer to something that is not there, not allowed or used elsewhere. */
-const REFUSALS = ["EBADF", "ENOENT", "EBUSY", "EINVAL", "ENOMEM", "EPERM"];
+const REFUSALS = ["EBADF", "ENOENT", "EBUSY", "EINVAL", "ENOMEM", "EPERM", "ENODEV"];
 
 function tryStep(hands: Hands, step: Step): void {
   try {
@@ -124,7 +144,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(step, { minLength: 10, maxLength: 8
 const order = fc.array(fc.nat(1000), { maxLength: 100, size: "max" });
 
 Deno.test("handles can be made, used and disposed in any order, and nothing is left", async () => {
-  const { kernel } = await boot();
+  const { kernel } = await nestingMachine();
   fc.assert(
     fc.property(steps, order, (steps, order) => {
       const hands = new Hands(kernel);
@@ -140,7 +160,7 @@ Deno.test("handles can be made, used and disposed in any order, and nothing is l
 });
 
 Deno.test("the iommufd alone, disposed, takes along everything that was made from it", async () => {
-  const { kernel } = await boot();
+  const { kernel } = await nestingMachine();
   fc.assert(
     fc.property(steps, (steps) => {
       const hands = new Hands(kernel);

@@ -1,10 +1,13 @@
 /**
  * Nested translation by the typed API: tables of the program's own, what caches keep of them, and what errors say.
  */
-import { DeviceFd, IommuFd } from "../../mod.ts";
+import type { DmaFault } from "../../backends/simulated/mod.ts";
+import { type ErrnoName, faults } from "../../backends/wrap/mod.ts";
+import { DeviceFd, IommuError, IommuFd, type Kernel } from "../../mod.ts";
 import { check, equal, thrown } from "../check.ts";
 import { Puppet } from "../rules/puppet.ts";
-import { ADDRESSES, boot } from "./machine.ts";
+import { CALLS, errnoFor } from "./faulty.ts";
+import { ADDRESSES, boot, finish } from "./machine.ts";
 
 const PAGE = 4096;
 /** Where the tables and pages are in the IOAS. */
@@ -16,14 +19,14 @@ const IOVA = 0x7f12_3456_7000n;
 
 /** A machine that nests, a device, and memory of 8 pages: four tables that lead to page 4, and data. */
 async function ready(scalable = true) {
-  const puppet = new Puppet({ pasid: { bits: 16 } });
+  const puppet = new Puppet({ pasid: { bits: 16 }, pageRequests: scalable });
   const machine = await boot({
     iommu: { kind: "vtd", scalable },
     pci: [{ slot: "03.0", model: puppet }, { slot: "04.0", model: new Puppet() }],
   });
   const iommu = IommuFd.open(machine.kernel);
   const fd = DeviceFd.open(machine.kernel, ADDRESSES[0]);
-  const device = fd.bind(iommu);
+  const device = fd.bind(iommu, { label: 7n });
   device.config.write16(4, 6);
   const ioas = iommu.createIoas();
   const { bytes } = ioas.createDmaBuffer(8 * PAGE, { iova: BASE });
@@ -39,12 +42,17 @@ async function ready(scalable = true) {
     const into = new Uint8Array(1);
     return puppet.bus.dma.read(IOVA, into, pasid) ?? into[0]!;
   };
+  /** What the device finds, once it has waited for pages. */
+  const wait = () => {
+    const into = new Uint8Array(1);
+    return new Promise<DmaFault | number>((resolve) => puppet.bus.dma.onDemand("read", IOVA, into, (fault) => resolve(fault ?? into[0]!)));
+  };
   const end = () => {
     fd[Symbol.dispose]();
     iommu[Symbol.dispose]();
     machine[Symbol.dispose]();
   };
-  return { machine, device, ioas, at, set, look, end };
+  return { machine, device, ioas, at, set, look, wait, end };
 }
 
 const TABLE = { type: "vtd", root: BASE, levels: 4 } as const;
@@ -131,3 +139,79 @@ Deno.test("without scalable mode nothing nests", async () => {
   check(message.includes("does not nest page tables"), message);
   end();
 });
+
+/** Let time pass until something has come. */
+async function passed<T>(kernel: Kernel, coming: Promise<T>): Promise<T> {
+  let isOver = false;
+  coming.then(() => isOver = true);
+  for (let turn = 0; turn < 100 && !isOver; turn++) {
+    kernel.relax();
+    for (let microtask = 0; microtask < 4; microtask++) await undefined;
+  }
+  check(isOver, "it has come");
+  return await coming;
+}
+
+Deno.test("a device waits for an entry that is missing in the guest's tables, and a queue takes its page tables with it", async () => {
+  const { machine, device, ioas, at, set, wait, end } = await ready();
+  const queue = ioas.iommu.createFaultQueue();
+  const parent = ioas.createHwpt(device, { nestParent: true });
+  const nested = parent.createNested(device, TABLE, { faultQueue: queue });
+  device.attach(nested);
+  set(3, 0, 0n);
+  const first = wait();
+  const group = await queue.wait();
+  equal(group!.faults.map(({ label, address, read, write }) => [label, address, read, write]), [[7n, IOVA, true, false]]);
+  set(3, 0, at(4) | FULL);
+  check(group!.respond("success"), "the device waits");
+  equal(await passed(machine.kernel, first), 4);
+  set(3, 0, 0n);
+  nested.invalidate([{ iova: IOVA, pages: 1n }]);
+  const second = wait();
+  check((await queue.wait())!.respond("invalid"), "the device waits");
+  equal(await passed(machine.kernel, second), "not-present");
+  // An address that the guest does not have is nothing that it could bring.
+  set(3, 0, at(9) | FULL);
+  equal([await passed(machine.kernel, wait()), queue.take()], ["second-stage", undefined]);
+  set(3, 0, 0n);
+  nested.invalidate([{ iova: IOVA, pages: 1n }]);
+  const third = wait();
+  queue[Symbol.dispose]();
+  equal(await passed(machine.kernel, third), "not-present");
+  equal([parent.nested.size, device.attachedTo], [0, undefined]);
+  const { message } = thrown(() => parent.createNested(device, TABLE, { faultQueue: queue })) as Error;
+  check(message.includes("The fault queue was disposed"), message);
+  end();
+});
+
+for (const call of CALLS) {
+  Deno.test(`whichever ${call} fails, nested page tables with a fault queue leave nothing behind`, async () => {
+    const { kernel } = await boot({
+      iommu: { kind: "vtd", scalable: true },
+      pci: [{ slot: "03.0", model: new Puppet({ pageRequests: true }) }, { slot: "04.0", model: new Puppet() }],
+    });
+    const errno: ErrnoName = errnoFor(call);
+    for (let nth = 1;; nth++) {
+      const faulty = faults(kernel, [{ call, nth, errno }]);
+      let error: unknown;
+      try {
+        using iommu = IommuFd.open(faulty);
+        using fd = DeviceFd.open(faulty, ADDRESSES[0]);
+        const device = fd.bind(iommu);
+        using queue = iommu.createFaultQueue();
+        using parent = iommu.createIoas().createHwpt(device, { nestParent: true });
+        using nested = parent.createNested(device, TABLE, { faultQueue: queue });
+        device.attach(nested);
+        nested.invalidate([{ iova: 0n, pages: "all" }]);
+      } catch (caught) {
+        error = caught;
+      }
+      if (faulty.fired === 0) break;
+      const isKnown = [IommuError, SuppressedError, AggregateError].some((kind) => error instanceof kind);
+      // The name of a device is looked up for explanations alone, which do without.
+      check(isKnown || error === undefined && ["list", "readlink", "readFile"].includes(call), `${call} ${nth}: ${error}`);
+      for (let fd = 3; call === "close" && fd < 64; fd++) kernel.close(fd);
+    }
+    finish(kernel);
+  });
+}

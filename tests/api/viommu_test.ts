@@ -1,6 +1,7 @@
 /**
  * Virtual IOMMUs by the typed API, on the mock IOMMU: what the guest's names, tables, invalidations and events are, who holds whom, and what errors say.
  */
+import fc from "fast-check";
 import { ADVICE, type OperationKey } from "../../api/advice.ts";
 import { type ErrnoName, faults } from "../../backends/wrap/mod.ts";
 import { type Hwpt, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
@@ -217,10 +218,41 @@ for (const call of CALLS) {
   });
 }
 
+const order = fc.shuffledSubarray(["iommu", "ioas", "parent", "viommu", "vdevice", "nested", "queue"] as const);
+
+Deno.test("virtual IOMMUs and what was made of them go in any order, twice, and nothing is left", async () => {
+  const { kernel } = await mockMachine();
+  fc.assert(
+    fc.property(order, order, fc.boolean(), (first, second, isAttached) => {
+      using iommu = IommuFd.open(kernel);
+      const ioas = iommu.createIoas();
+      const device = mockDevice(iommu, ioas);
+      const parent = ioas.createHwpt(device, { nestParent: true });
+      const viommu = viommuOf({ iommu, ioas, device, parent } as World);
+      const vdevice = viommu.createDevice(device, 7n);
+      const nested = viommu.createNested(device, TABLE);
+      const queue = viommu.createEventQueue({ type: EVENTS, depth: 4 });
+      if (isAttached) {
+        equal([device.replace(nested), device.trigger(), device.replace(ioas)], [0, 0, 0]);
+      }
+      // The library does not know of what raw requests have attached.
+      device[Symbol.dispose]();
+      const handles = { iommu, ioas, parent, viommu, vdevice, nested, queue };
+      for (const name of [...first, ...second]) handles[name][Symbol.dispose]();
+      iommu[Symbol.dispose]();
+      equal(kernel.inspect.usage.objects, 0);
+      equal(kernel.inspect.usage.files, 0);
+    }),
+    { numRuns: 300 },
+  );
+  finish(kernel);
+});
+
 const REFUSALS: readonly (readonly [OperationKey, string, (w: World) => unknown])[] = [
   ["viommuAlloc", "VIOMMU_ALLOC", (w) => viommuOf(w)],
   ["vdeviceAlloc", "VDEVICE_ALLOC", (w) => viommuOf(w).createDevice(w.device, 1n)],
   ["eventQueueAlloc", "VEVENTQ_ALLOC", (w) => viommuOf(w).createEventQueue({ type: EVENTS, depth: 1 })],
+  ["hwQueueAlloc", "HW_QUEUE_ALLOC", (w) => viommuOf(w).createHwQueue({ type: 1, index: 0, iova: 0n, length: 4096 })],
 ];
 
 for (const [key, request, run] of REFUSALS) {

@@ -25,6 +25,7 @@ import * as lib from "../../mod.ts";
 import { DeviceFd, IommuFd, MemFd } from "../../mod.ts";
 declare const kernel: lib.Kernel;
 declare const iommu: lib.IommuFd, ioas: lib.Ioas, hwpt: lib.Hwpt, buffer: lib.DmaBuffer, pool: lib.DmaPool;
+declare const nested: lib.NestedHwpt, viommu: lib.Viommu, events: lib.EventQueue, hwQueue: lib.HwQueue, vdevice: lib.Vdevice;
 declare const unbound: lib.DeviceFd, device: lib.BoundDevice, irq: lib.Irq, region: lib.Region, file: lib.MemFd;
 `;
 
@@ -38,6 +39,14 @@ const RIGHT: Record<string, string> = {
     using memory = space.createDmaBuffer(4096);
     const iova: bigint = memory.iova;`,
   "a page table is a target as an address space is": "device.attach(ioas.createHwpt(device, { dirtyTracking: true }));",
+  "a page table on top of another is a target too": `
+    device.attach(hwpt.createNested(device, { type: "vtd", root: 0n, levels: 4 }, { faultQueue: iommu.createFaultQueue() }));`,
+  "a guest's table is made by its virtual IOMMU, which names devices": `
+    const table = hwpt.createViommu(device, { type: 1 }).createNested(device, { type: "raw", dataType: 2, data: new Uint8Array(16) });
+    viommu.createDevice(device, 0x10n);
+    device.attach(table);
+    using queue: lib.HwQueue = viommu.createHwQueue({ type: 1, index: 0, iova: 0n, length: 4096 });
+    for await (const { data, lost } of events) { const n: number = lost; data?.length; }`,
   "a buffer is memory of the process": "const at: bigint = ioas.map(buffer, { iova: 0n, write: false });",
   "interrupts are iterated": "for await (const count of irq) { const n: bigint = count; } for await (const count of irq.vector(1)) count;",
   "a slice is given back": "using slice = pool.take(); slice.view.setUint32(0, 1, true); const i: bigint = slice.iova;",
@@ -63,6 +72,23 @@ const WRONG: Record<string, readonly [code: string, error: RegExp]> = {
     "ioas.createHwpt(unbound);",
     /'DeviceFd' is not assignable to parameter of type 'DeviceObject'/,
   ],
+  "a virtual IOMMU is made on a page table, not on an address space": [
+    "ioas.createViommu(device, { type: 1 });",
+    /'createViommu' does not exist on type 'Ioas'/,
+  ],
+  "nothing is built on a nested page table": ["nested.createNested(device);", /'createNested' does not exist on type 'NestedHwpt'/],
+  "nor a virtual IOMMU": ["nested.createViommu(device, { type: 1 });", /'createViommu' does not exist on type 'NestedHwpt'/],
+  "a device is not attached to a virtual IOMMU": ["device.attach(viommu);", /'Viommu' is not assignable to parameter/],
+  "an unbound device has no virtual one": ["viommu.createDevice(unbound, 1n);", /'DeviceFd' is not assignable to parameter/],
+  "a guest's number is a bigint": ["viommu.createDevice(device, 1);", /'number' is not assignable to parameter of type 'bigint'/],
+  "a virtual device is no device to attach": ["vdevice.attach(nested);", /'attach' does not exist on type 'Vdevice'/],
+  "events have no answer": ["events.take()?.respond;", /'respond' does not exist on type 'VirtualEvent'/],
+  "a queue for hardware is not read": ["hwQueue.take();", /'take' does not exist on type 'HwQueue'/],
+  "a queue for hardware has an address": [
+    "viommu.createHwQueue({ type: 1, index: 0, length: 4096 });",
+    /'iova' is missing/,
+  ],
+  "invalidations have pages": ["nested.invalidate([{ iova: 0n }]);", /'pages' is missing/],
   "a page table maps nothing": ["hwpt.map(buffer);", /'map' does not exist on type 'Hwpt'/],
   "an iommufd maps nothing": ["iommu.createDmaBuffer(1);", /'createDmaBuffer' does not exist on type 'IommuFd'/],
   "a path is no file": [`ioas.mapFile("/dev/zero");`, /'string' is not assignable to parameter of type 'MemFd'/],
