@@ -128,15 +128,12 @@ impl Iommu {
         Ok(())
     }
 
-    /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. Tables of the
-    /// program's own are looked up as for the transfer itself: what is cached of them answers, and the entries on the way are marked.
+    /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. It is looked up as for
+    /// the transfer itself: what is cached answers, and the entries on the way are marked.
     pub fn probe(&mut self, ram: &mut Ram, source: &Source, iova: u64, write: bool) -> Result<(), FaultReason> {
         let id = self.domain_of(source).ok_or(FaultReason::Blocked)?;
         let direction = if write { Direction::Write } else { Direction::Read };
-        let Some(domain) = self.domains.get(id) else {
-            return self.look_up_nested(ram, id, iova, direction.prot(), &mut DeviceStatistics::default()).map(drop);
-        };
-        if domain.translate(ram, iova)?.prot.contains(direction.prot()) { Ok(()) } else { Err(direction.denied()) }
+        self.look_up(ram, id, iova, direction, &mut DeviceStatistics::default()).map(drop)
     }
 
     /// The domain that decides about transfers of `source`.
