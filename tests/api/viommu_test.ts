@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { ADVICE, type OperationKey } from "../../api/advice.ts";
 import { type ErrnoName, faults } from "../../backends/wrap/mod.ts";
-import { type Hwpt, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
+import { type Hwpt, type HwQueue, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
 import { type MockDevice, mockDevice, MockError } from "../conformance/mock_device.ts";
@@ -176,12 +176,14 @@ Deno.test("what the kernel refuses says why", async () => {
   says(() => viommu.createEventQueue({ type: EVENTS, depth: 1 }), "EEXIST", "has a queue of this type already");
 });
 
-/** All that can be done with a virtual IOMMU. */
-async function everything(w: World): Promise<void> {
+/** All that can be done with a virtual IOMMU. `address`: a page of memory. */
+async function everything(w: World, address: bigint): Promise<void> {
   using viommu = viommuOf(w, new Uint8Array(24));
   using _device = viommu.createDevice(w.device, 7n);
   using nested = viommu.createNested(w.device, TABLE);
   using queue = viommu.createEventQueue({ type: EVENTS, depth: 4 });
+  w.ioas.map({ address, length: 4096 }, { iova: 0x100_0000n });
+  using _hwQueue = viommu.createHwQueue({ type: raw.HW_QUEUE_TYPE_SELFTEST, index: 0, iova: 0x100_0000n, length: 4096 });
   if (w.device.replace(nested) < 0) return;
   try {
     if (w.device.trigger() === 0) await queue.wait();
@@ -197,12 +199,13 @@ async function everything(w: World): Promise<void> {
 for (const call of CALLS) {
   Deno.test(`whichever ${call} fails, a virtual IOMMU leaves nothing behind`, async () => {
     const machine = await mockMachine();
+    const address = machine.kernel.mmap(0n, 4096, 3, 0x22, -1, 0);
     for (let nth = 1;; nth++) {
       const faulty = faults(machine.kernel, [{ call, nth, errno: "ENOMEM" }]);
       let error: unknown;
       try {
         using w = world(faulty);
-        await everything(w);
+        await everything(w, address);
       } catch (caught) {
         error = caught;
       }
@@ -214,11 +217,12 @@ for (const call of CALLS) {
       // What a close has refused to close is open.
       for (let fd = 3; call === "close" && fd < 64; fd++) machine.kernel.close(fd);
     }
+    machine.kernel.munmap(address, 4096);
     finish(machine.kernel);
   });
 }
 
-const order = fc.shuffledSubarray(["iommu", "ioas", "parent", "viommu", "vdevice", "nested", "queue"] as const);
+const order = fc.shuffledSubarray(["iommu", "ioas", "parent", "viommu", "vdevice", "nested", "queue", "hwQueue", "lastQueue"] as const);
 
 Deno.test("virtual IOMMUs and what was made of them go in any order, twice, and nothing is left", async () => {
   const { kernel } = await mockMachine();
@@ -232,12 +236,16 @@ Deno.test("virtual IOMMUs and what was made of them go in any order, twice, and 
       const vdevice = viommu.createDevice(device, 7n);
       const nested = viommu.createNested(device, TABLE);
       const queue = viommu.createEventQueue({ type: EVENTS, depth: 4 });
+      ioas.createDmaBuffer(4096, { iova: 0x100_0000n });
+      const [hwQueue, lastQueue] = [0, 1].map((index) =>
+        viommu.createHwQueue({ type: raw.HW_QUEUE_TYPE_SELFTEST, index, iova: 0x100_0000n, length: 4096 })
+      ) as [HwQueue, HwQueue];
       if (isAttached) {
         equal([device.replace(nested), device.trigger(), device.replace(ioas)], [0, 0, 0]);
       }
       // The library does not know of what raw requests have attached.
       device[Symbol.dispose]();
-      const handles = { iommu, ioas, parent, viommu, vdevice, nested, queue };
+      const handles = { iommu, ioas, parent, viommu, vdevice, nested, queue, hwQueue, lastQueue };
       for (const name of [...first, ...second]) handles[name][Symbol.dispose]();
       iommu[Symbol.dispose]();
       equal(kernel.inspect.usage.objects, 0);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Hwpt, IommuError, IommuFd, type Kernel } from "../../mod.ts";
+import { type Hwpt, type HwQueueOptions, IommuError, IommuFd, type Kernel } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
 import type { Suite } from "../harness.ts";
@@ -14,6 +14,10 @@ import { errorOf } from "./typed.ts";
 const TABLE = { type: "raw", dataType: raw.HWPT_DATA_SELFTEST, data: new Uint8Array([77, 0, 0, 0]) } as const;
 const VIOMMU = { type: raw.VIOMMU_TYPE_SELFTEST } as const;
 const EVENTS = { type: raw.VEVENTQ_TYPE_SELFTEST, depth: 2 } as const;
+const PAGE = 4096;
+const QUEUE = { type: raw.HW_QUEUE_TYPE_SELFTEST, length: PAGE } as const;
+/** Where the guest has memory. */
+const MEMORY = 0x100_0000n;
 /** A virtual id that needs all of its 64 bits. */
 const LARGE = 0xffff_ffff_ffff_fff0n;
 
@@ -115,5 +119,56 @@ const CASES: Suite<Caller>["cases"] = [
   },
 ];
 
+const QUEUES: Suite<Caller>["cases"] = [
+  {
+    name: "the memory of a queue for hardware stays mapped as long as the queue lives",
+    run(t) {
+      using w = world(t.kernel);
+      const { ioas } = w.parent;
+      const buffer = ioas.createDmaBuffer(PAGE, { iova: MEMORY });
+      const viommu = w.parent.createViommu(w.device, VIOMMU);
+      const queue = viommu.createHwQueue({ ...QUEUE, index: 0, iova: MEMORY });
+      equal([queue.viommu, queue.index, queue.type], [viommu, 0, QUEUE.type]);
+      equal([errorOf(() => ioas.unmap(MEMORY, PAGE)), buffer.isLive], ["EBUSY", true]);
+      equal(errorOf(() => w.iommu.destroy(viommu.id)), "EBUSY");
+      queue[Symbol.dispose]();
+      queue[Symbol.dispose]();
+      equal(ioas.unmap(MEMORY, PAGE), BigInt(PAGE));
+    },
+  },
+  {
+    name: "queues for hardware are made in their order, and each takes those behind it along",
+    run(t) {
+      using w = world(t.kernel);
+      w.parent.ioas.createDmaBuffer(2 * PAGE, { iova: MEMORY });
+      const viommu = w.parent.createViommu(w.device, VIOMMU);
+      const make = (index: number, iova = MEMORY) => viommu.createHwQueue({ ...QUEUE, index, iova });
+      equal([errorOf(() => make(1)), errorOf(() => make(2))], ["EIO", "EINVAL"]);
+      const [first, second] = [make(0), make(1, MEMORY + BigInt(PAGE))];
+      equal([errorOf(() => make(1)), errorOf(() => w.iommu.destroy(first.id))], ["EEXIST", "EBUSY"]);
+      first[Symbol.dispose]();
+      equal(errorOf(() => w.iommu.destroy(second.id)), "ENOENT");
+      [make(0), make(1)].forEach((queue) => queue.index);
+      viommu[Symbol.dispose]();
+      equal(errorOf(() => make(0)), "EBADF");
+    },
+  },
+  {
+    name: "a queue for hardware is refused without memory, without length, and of another kind",
+    run(t) {
+      using w = world(t.kernel);
+      const viommu = w.parent.createViommu(w.device, VIOMMU);
+      const code = (options: Partial<HwQueueOptions>) =>
+        errorOf(() => viommu.createHwQueue({ ...QUEUE, index: 0, iova: MEMORY, ...options }));
+      equal([code({}), code({ length: 0 }), code({ type: 5 }), code({ iova: 2n ** 64n - 1n })], [
+        "ENOENT",
+        "EINVAL",
+        "EOPNOTSUPP",
+        "EOVERFLOW",
+      ]);
+    },
+  },
+];
+
 /** Virtual IOMMUs through the typed API. */
-export const SELFTEST_TYPED: Suite<Caller> = { name: "virtual IOMMUs, typed", cases: CASES };
+export const SELFTEST_TYPED: Suite<Caller> = { name: "virtual IOMMUs, typed", cases: [...CASES, ...QUEUES] };
