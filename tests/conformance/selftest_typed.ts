@@ -141,16 +141,17 @@ const QUEUES: Suite<Caller>["cases"] = [
     run(t) {
       using w = world(t.kernel);
       w.parent.ioas.createDmaBuffer(2 * PAGE, { iova: MEMORY });
-      const viommu = w.parent.createViommu(w.device, VIOMMU);
-      const make = (index: number, iova = MEMORY) => viommu.createHwQueue({ ...QUEUE, index, iova });
+      // The mock IOMMU gives the second number once.
+      const [viommu, other] = [w.parent.createViommu(w.device, VIOMMU), w.parent.createViommu(w.device, VIOMMU)];
+      const make = (index: number, iova = MEMORY, of = viommu) => of.createHwQueue({ ...QUEUE, index, iova });
       equal([errorOf(() => make(1)), errorOf(() => make(2))], ["EIO", "EINVAL"]);
       const [first, second] = [make(0), make(1, MEMORY + BigInt(PAGE))];
       equal([errorOf(() => make(1)), errorOf(() => w.iommu.destroy(first.id))], ["EEXIST", "EBUSY"]);
       first[Symbol.dispose]();
       equal(errorOf(() => w.iommu.destroy(second.id)), "ENOENT");
-      [make(0), make(1)].forEach((queue) => queue.index);
-      viommu[Symbol.dispose]();
-      equal(errorOf(() => make(0)), "EBADF");
+      for (const index of [0, 1]) make(index, MEMORY, other);
+      other[Symbol.dispose]();
+      equal(errorOf(() => make(0, MEMORY, other)), "EBADF");
     },
   },
   {

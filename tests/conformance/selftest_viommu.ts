@@ -337,6 +337,18 @@ const HW_QUEUES: Suite<Caller>["cases"] = [
     },
   },
   {
+    name: "the mock IOMMU takes a queue that goes for its first: that number can be had again, the other cannot",
+    run(t) {
+      const { iommu, viommu, queue } = guestWithMemory(t);
+      const [first, second] = [Number(queue()), Number(queue({ index: 1 }))];
+      equal([destroy(t, iommu, second), queue({ index: 1 })], ["OK", "EEXIST"]);
+      const third = Number(queue());
+      equal([destroy(t, iommu, first), queue({ index: 1 })], ["OK", "EEXIST"]);
+      const fourth = Number(queue());
+      equal([third, fourth, viommu].map((id) => destroy(t, iommu, id)), ["OK", "OK", "OK"]);
+    },
+  },
+  {
     name: "what hardware works on stays mapped until its queue is gone",
     run(t) {
       const { iommu, ioas, memory, queue } = guestWithMemory(t);

@@ -28,15 +28,15 @@ pub(crate) struct HwQueue {
     /// Its object id.
     pub(crate) id: u32,
     pub(crate) viommu: u32,
-    /// Its number among those of its virtual IOMMU.
-    pub(crate) number: u32,
+    /// The object id of the queue that it was made behind.
+    pub(crate) before: Option<u32>,
 }
 
 /// HW_QUEUE_ALLOC. All or nothing. In this order:
 ///
 /// EOPNOTSUPP for flags or no type; EINVAL for no bytes, EOVERFLOW; ENOENT for no such virtual IOMMU; EOPNOTSUPP for another type than its own;
 /// ERANGE for all of the space, ENOMEM for a list that Linux has no room for; EADDRINUSE where the IOAS has areas that are no whole pages; what pinning
-/// refuses; EFAULT for memory in pieces; what [`selftest::check_hw_queue`] refuses.
+/// refuses; EFAULT for memory in pieces; what [`selftest::add_hw_queue`] refuses.
 pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let mut request = api::HwQueueAlloc::read(call.bytes()?);
     if request.flags != 0 || request.r#type == api::HW_QUEUE_TYPE_DEFAULT {
@@ -70,15 +70,15 @@ impl Context {
     fn new_hw_queue(&mut self, hardware: &mut Hardware, viommu: u32, range: Range, number: u32) -> Result<u32> {
         let id = self.objects.add(ObjectKind::Reserved, 0)?;
         let made = pages_of(range).and_then(|pages| {
-            let queue = HwQueue { id, viommu, number };
+            let queue = HwQueue { id, viommu, before: None };
             let access = self.new_access(User::HwQueue(queue), PAGE)?;
-            self.fill_hw_queue(hardware, queue, access, pages).inspect_err(|_| self.destroy_access(hardware, access))
+            self.fill_hw_queue(hardware, queue, access, pages, number).inspect_err(|_| self.destroy_access(hardware, access))
         });
         made.map(|()| id).inspect_err(|_| self.objects.remove(id))
     }
 
     /// Pins the memory of a queue, and makes its object what it is.
-    fn fill_hw_queue(&mut self, hardware: &mut Hardware, queue: HwQueue, access: u32, pages: Range) -> Result<()> {
+    fn fill_hw_queue(&mut self, hardware: &mut Hardware, mut queue: HwQueue, access: u32, pages: Range, number: u32) -> Result<()> {
         let parent = self.viommus.get(queue.viommu).ok_or(Errno::EIO)?.parent;
         let ioas = self.hwpts.get(parent).ok_or(Errno::EIO)?.ioas;
         self.move_access(hardware, access, Some(ioas))?;
@@ -86,7 +86,11 @@ impl Context {
         if !self.is_in_one_piece(access) {
             return Err(Errno::EFAULT);
         }
-        selftest::check_hw_queue(self, queue)?;
+        let numbers = &mut self.viommus.get_mut(queue.viommu).ok_or(Errno::EIO)?.hw_queues;
+        queue.before = selftest::add_hw_queue(numbers, number, queue.id)?;
+        if let Some(access) = self.accesses.get_mut(access) {
+            access.user = User::HwQueue(queue);
+        }
         self.objects.finish(queue.id, ObjectKind::HwQueue, access);
         self.hold_for_hw_queue(queue, 1);
         Ok(())
@@ -101,8 +105,7 @@ impl Context {
 
     fn hold_for_hw_queue(&mut self, queue: HwQueue, by: i32) {
         let viommu = self.viommus.get(queue.viommu).map(|viommu| viommu.id);
-        let before = queue.number.checked_sub(1).and_then(|number| self.hw_queue(queue.viommu, number));
-        for held in [viommu, before].into_iter().flatten() {
+        for held in [viommu, queue.before].into_iter().flatten() {
             self.objects.hold(held, by);
         }
     }
@@ -112,16 +115,12 @@ impl Context {
         self.accesses.iter().filter_map(|(_, access)| if let User::HwQueue(queue) = access.user { Some(queue) } else { None })
     }
 
-    /// The object id of the queue with a number.
-    pub(crate) fn hw_queue(&self, viommu: u32, number: u32) -> Option<u32> {
-        let is_it =
-            |queue: &HwQueue| (queue.viommu, queue.number) == (viommu, number) && self.objects.index(queue.id, ObjectKind::HwQueue).is_ok();
-        self.hw_queues().find(is_it).map(|queue| queue.id)
-    }
-
     /// What goes with the object of a queue that nothing holds.
     pub(crate) fn destroy_hw_queue(&mut self, hardware: &mut Hardware, access: u32) {
         if let Some(User::HwQueue(queue)) = self.accesses.get(access).map(|access| access.user) {
+            if let Some(viommu) = self.viommus.get_mut(queue.viommu) {
+                selftest::remove_hw_queue(&mut viommu.hw_queues);
+            }
             self.hold_for_hw_queue(queue, -1);
             self.destroy_access(hardware, access);
         }

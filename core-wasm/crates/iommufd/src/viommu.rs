@@ -21,6 +21,8 @@ pub(crate) struct Viommu {
     pub(crate) parent: u32,
     /// Memory that the program can map, with the offset in the iommufd.
     pub(crate) memory: Option<(MemFile, u64)>,
+    /// What the mock IOMMU has noted of queues for hardware.
+    pub(crate) hw_queues: selftest::HwQueues,
 }
 
 /// VIOMMU_ALLOC. All or nothing.
@@ -58,7 +60,7 @@ impl Context {
 
     fn new_viommu(&mut self, parent: u32) -> Result<u32> {
         let parent_id = self.hwpts.get(parent).ok_or(Errno::EIO)?.id;
-        let index = self.viommus.insert(Viommu { id: self.objects.next(), parent, memory: None })?;
+        let index = self.viommus.insert(Viommu { id: self.objects.next(), parent, memory: None, hw_queues: [None; _] })?;
         let id = self.objects.add(ObjectKind::Viommu, index).inspect_err(|_| {
             self.viommus.remove(index);
         })?;

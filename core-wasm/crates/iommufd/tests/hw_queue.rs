@@ -129,8 +129,13 @@ fn it_holds_its_virtual_iommu_and_the_queue_before_it() {
         assert_eq!(g.destroy(id), Err(Errno::EBUSY));
     }
     g.destroy(second).unwrap();
-    g.destroy(first).unwrap();
-    assert_eq!(g.queue(1, AT, PAGE), Err(Errno::EIO));
+    // The mock IOMMU takes the one that went for the first.
+    assert_eq!(g.queue(1, AT, PAGE), Err(Errno::EEXIST));
+    let another = g.queue(0, AT, PAGE).unwrap();
+    for id in [first, another] {
+        g.destroy(id).unwrap();
+    }
+    assert_eq!(g.queue(1, AT, PAGE), Err(Errno::EEXIST));
     // Another virtual IOMMU has numbers of its own, on the same memory too.
     let request = api::ViommuAlloc { r#type: VIOMMU_TYPE_SELFTEST, dev_id: g.mock.idev, hwpt_id: g.parent, ..Default::default() };
     let other = g.m.call(g.iommu, request).unwrap().out_viommu_id;

@@ -92,8 +92,8 @@ impl Kernel {
                 count(&mut users, viommu.id);
             }
         }
-        for queue in context.hw_queues().filter(|queue| queue.number != 0) {
-            count(&mut users, context.hw_queue(queue.viommu, queue.number - 1).unwrap_or(u32::MAX));
+        for before in context.hw_queues().filter_map(|queue| queue.before) {
+            count(&mut users, before);
         }
         for (_, file) in self.files.iter() {
             if let File::EventQueue(file) = *file

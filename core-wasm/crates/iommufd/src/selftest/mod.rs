@@ -23,7 +23,7 @@ pub(crate) use nested::{IOTLB, invalidate_nested, nested_data};
 pub(crate) use tables::{convert_iova, wants_huge};
 use uapi::selftest as api;
 use uapi::{Errno, Result};
-pub(crate) use viommus::{check_hw_queue, give_memory, invalidate_devices};
+pub(crate) use viommus::{HwQueues, add_hw_queue, give_memory, invalidate_devices, remove_hw_queue};
 
 /// Least limit of [`api::TEST_OP_SET_TEMP_MEMORY_LIMIT`]: one entry of Linux's lists of pages.
 const ENTRY_BYTES: u32 = 12;

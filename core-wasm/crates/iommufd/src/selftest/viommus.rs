@@ -3,7 +3,6 @@
 use crate::attach::Port;
 use crate::context::Context;
 use crate::hardware::Hardware;
-use crate::hw_queue::HwQueue;
 use crate::invalidate::Entries;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
@@ -43,18 +42,29 @@ pub(crate) fn give_memory(context: &mut Context, hardware: &mut Hardware, id: u3
     hardware.copy_out(request.data_uptr, bytes.get(..request.data_len as usize).ok_or(Errno::EIO)?)
 }
 
-/// HW_QUEUE_ALLOC: a virtual IOMMU has two queues at most, and each needs the one with the number before.
-///
-/// EINVAL for a number that it does not have, EEXIST if it is another's; EIO without the queue that is needed. Linux also compares the physical address
-/// with the page table's, which here has no other memory than what is pinned.
-pub(crate) fn check_hw_queue(context: &Context, queue: HwQueue) -> Result<()> {
-    let exists = |number| context.hw_queue(queue.viommu, number).is_some();
-    match queue.number {
-        api::TEST_HW_QUEUE_MAX.. => Err(Errno::EINVAL),
-        number if exists(number) => Err(Errno::EEXIST),
-        number if number != 0 && !exists(number - 1) => Err(Errno::EIO),
-        _ => Ok(()),
+/// By number, the object ids of queues for hardware, those that are gone among them: see [`remove_hw_queue`].
+pub(crate) type HwQueues = [Option<u32>; api::TEST_HW_QUEUE_MAX as usize];
+
+/// Notes a queue by its number, and returns the one before it. EINVAL for a number that there is not, EEXIST for one that is noted, EIO where the one
+/// before is not.
+pub(crate) fn add_hw_queue(queues: &mut HwQueues, number: u32, id: u32) -> Result<Option<u32>> {
+    let number = number as usize;
+    let before = number.checked_sub(1).and_then(|before| *queues.get(before)?);
+    let place = queues.get_mut(number).ok_or(Errno::EINVAL)?;
+    if place.is_some() {
+        return Err(Errno::EEXIST);
     }
+    if number != 0 && before.is_none() {
+        return Err(Errno::EIO);
+    }
+    *place = Some(id);
+    Ok(before)
+}
+
+/// A queue is gone. The mock IOMMU of Linux 7.3 never learns the number of a queue that it has made, and takes it for the first one: that number can be
+/// had again, the other one cannot.
+pub(crate) fn remove_hw_queue([first, ..]: &mut HwQueues) {
+    *first = None;
 }
 
 impl Context {
