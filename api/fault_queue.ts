@@ -7,7 +7,8 @@ import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import type { Block } from "../uapi/kernel.ts";
 import type { BoundDevice } from "./bound_device.ts";
-import { allocateBlock, closed, closeFile, failed } from "./error.ts";
+import type { OperationKey } from "./advice.ts";
+import { allocateBlock, closed, closeFile, failed, type FailedValues } from "./error.ts";
 import { explainType1 } from "./explain/type1.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
@@ -210,6 +211,12 @@ export class FaultQueue implements AsyncIterable<FaultGroup>, Disposable {
     if (result < 0 && result !== -ERRNO.EINVAL) throw failed("faultRespond", result, { queue: this.id, cookie });
     return result > 0;
   }
+}
+
+/** Refuse a queue that is gone, or another iommufd's, for a page table. @throws {IommuError} ENOENT */
+export function checkFaultQueue(queue: FaultQueue | undefined, session: Session, key: OperationKey, values: FailedValues): void {
+  if (queue === undefined || session.owns(queue.id, queue)) return;
+  throw failed(key, -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
 }
 
 /** Make a queue: FAULT_QUEUE_ALLOC. @throws {IommuError} */

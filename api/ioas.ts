@@ -19,6 +19,7 @@ import { explainAllow, explainMap, explainUnmap, type MapRequest } from "./expla
 import { explainMmap } from "./explain/memory.ts";
 import type { SpaceFacts } from "./explain/ranges.ts";
 import { setSpaceFacts } from "./explain/space.ts";
+import { checkFaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import { Hwpt, type HwptOptions } from "./hwpt.ts";
 import { readHwInfo } from "./hw_info.ts";
@@ -293,9 +294,7 @@ export class Ioas implements Disposable {
       (pasid ? uapi.HWPT_ALLOC_PASID : 0) | (faultQueue ? uapi.HWPT_FAULT_ID_VALID : 0);
     const values = { ioas: this.id, device: device.id };
     checkDevice(device, this.iommu, "HWPT_ALLOC", "hwptAlloc", values);
-    if (faultQueue !== undefined && !this.#session.owns(faultQueue.id, faultQueue)) {
-      throw failed("hwptAlloc", -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
-    }
+    checkFaultQueue(faultQueue, this.#session, "hwptAlloc", values);
     const data = { dataType: uapi.HWPT_DATA_NONE, dataLen: 0, dataUptr: 0n, faultId: faultQueue?.id ?? 0 };
     uapi.putHwptAlloc(view, 0, { flags, devId: device.id, ptId: this.id, ...data });
     const result = this.#session.send(uapi.HWPT_ALLOC);

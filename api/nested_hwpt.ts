@@ -8,7 +8,7 @@ import { checkCount, checkU64, U32_LAST } from "./arguments.ts";
 import { checkDevice, type DeviceObject } from "./device_object.ts";
 import { allocateBlock, closed, failed } from "./error.ts";
 import { explainParent } from "./explain/hwpt.ts";
-import type { FaultQueue } from "./fault_queue.ts";
+import { checkFaultQueue, type FaultQueue } from "./fault_queue.ts";
 import { type Life, takeAll, track } from "./handle.ts";
 import type { Hwpt } from "./hwpt.ts";
 import { checkRaw, invalidate, type RawInvalidation } from "./invalidation.ts";
@@ -154,9 +154,7 @@ export function allocateNested(below: Hwpt | Viommu, device: DeviceObject, table
   session.begin("HWPT_ALLOC");
   const values = { parent: below.id, device: device.id };
   checkDevice(device, iommu, "HWPT_ALLOC", "hwptNest", values);
-  if (faultQueue !== undefined && !session.owns(faultQueue.id, faultQueue)) {
-    throw failed("hwptNest", -ERRNO.ENOENT, values, "The fault queue was disposed, or belongs to another iommu_fd.");
-  }
+  checkFaultQueue(faultQueue, session, "hwptNest", values);
   const { dataType, data } = table.type === "raw" ? checkRawTable(table) : vtdTable(table);
   using block = allocateBlock(session.kernel, uapi.HwptAllocSize + data.length);
   block.bytes.set(data, uapi.HwptAllocSize);
