@@ -29,7 +29,8 @@ const EMULATED: u32 = 64;
 const LOGS_DMA: u32 = 128;
 
 /// By the number that stands for each at the border.
-const RESERVED_KINDS: [ReservedKind; 4] = [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi];
+const RESERVED_KINDS: [ReservedKind; 5] =
+    [ReservedKind::Direct, ReservedKind::DirectRelaxable, ReservedKind::Reserved, ReservedKind::Msi, ReservedKind::SoftwareMsi];
 
 #[wasm_bindgen]
 impl Core {

@@ -65,6 +65,20 @@ impl Iommu {
         self.transfer(ram, source, iova, Run { pa: from, length }, Direction::Write)
     }
 
+    /// Where a write of `length` bytes goes that is no transfer to memory but a message, an interrupt. It is looked up and counted as a transfer; the
+    /// refusal is in the fault log.
+    pub fn message(&mut self, ram: &mut Ram, source: &Source, iova: u64, length: u64) -> Result<Pa, FaultReason> {
+        let mut counts = DeviceStatistics::default();
+        let found = match self.domain_of(source) {
+            Some(domain) => self.look_up(ram, domain, iova, Direction::Write, &mut counts),
+            None => Err(FaultReason::Blocked),
+        };
+        if let Some(device) = self.devices.get_mut(source.device as usize) {
+            device.statistics.add(&counts, true);
+        }
+        found.map(|run| run.pa).map_err(|reason| self.refuse(source, iova, length, true, reason))
+    }
+
     /// Notes a transfer that was refused before it reached the IOMMU, because of [`FaultReason::BusMasterOff`], and returns the reason.
     pub fn refuse(&mut self, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultReason {
         let label = self.devices.get_mut(source.device as usize).and_then(|device| {

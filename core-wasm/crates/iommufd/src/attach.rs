@@ -154,7 +154,7 @@ impl Kernel {
             self.reserve_for(device, bound.context, to.ioas)?;
         }
         let added = self.set_mut(number)?.add(device, pasid, to.id);
-        let attached = added.and_then(|()| if first { self.point(port, to) } else { Ok(()) });
+        let attached = added.and_then(|()| if first { self.with_doorbell(port, to.id, |kernel| kernel.point(port, to)) } else { Ok(()) });
         if let Err(error) = attached {
             self.set_mut(number)?.remove(device, pasid);
             if pasid == NO_PASID {
@@ -182,7 +182,7 @@ impl Kernel {
         if moves {
             self.reserve_for_set(number, bound.context, to.ioas)?;
         }
-        if let Err(error) = self.point(port, to) {
+        if let Err(error) = self.with_doorbell(port, to.id, |kernel| kernel.point(port, to)) {
             if moves {
                 self.release_for_set(number, bound.context, to.ioas);
             }
@@ -314,13 +314,24 @@ impl Kernel {
 
     /// A page table, nested or not, as a place to come to.
     fn destination(&self, context: u32, id: u32) -> Result<Destination> {
+        let hwpt = self.paging_of(context, id)?;
         let context = self.context(context)?;
         let object = context.objects.get(id)?;
         let nested = if object.kind == ObjectKind::Nested { context.nested.get(object.index) } else { None };
-        let hwpt = context.hwpts.get(nested.map_or(object.index, |nested| nested.parent)).ok_or(Errno::EIO)?;
+        let hwpt = context.hwpts.get(hwpt).ok_or(Errno::EIO)?;
         let (domain, pasid) = nested.map_or((hwpt.domain, hwpt.pasid), |nested| (nested.domain, nested.pasid));
         let has_faults = context.fault_queue_of(id).is_some();
         Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults, tracks_dirty: nested.is_none() && hwpt.tracks_dirty })
+    }
+
+    /// The index of a page table, or of the one below a nested one.
+    pub(crate) fn paging_of(&self, context: u32, id: u32) -> Result<u32> {
+        let context = self.context(context)?;
+        let object = context.objects.get(id)?;
+        match object.kind {
+            ObjectKind::Nested => Ok(context.nested.get(object.index).ok_or(Errno::EIO)?.parent),
+            _ => Ok(object.index),
+        }
     }
 
     pub(crate) fn set(&self, number: u32) -> Result<&AttachSet> {

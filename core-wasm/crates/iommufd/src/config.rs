@@ -119,4 +119,6 @@ pub enum ReservedKind {
     Reserved,
     /// Writes there are interrupts.
     Msi,
+    /// Interrupts are writes that the IOMMU translates: the kernel maps what they go to at the start.
+    SoftwareMsi,
 }

@@ -109,6 +109,11 @@ impl Device {
     pub(crate) fn reserved_ranges(&self) -> impl Iterator<Item = Range> {
         self.reserved.iter().filter(|(_, kind)| *kind != ReservedKind::DirectRelaxable).map(|&(range, _)| range)
     }
+
+    /// Where the kernel maps what its interrupts are written to; `None`: they are not translated.
+    pub(crate) fn message_address(&self) -> Option<u64> {
+        self.reserved.iter().find(|(_, kind)| *kind == ReservedKind::SoftwareMsi).map(|(range, _)| range.start)
+    }
 }
 
 /// What the host says of its machine. Errors are the host's mistakes (EINVAL), or ENOMEM.
@@ -184,6 +189,12 @@ impl Kernel {
             return Err(Errno::EINVAL);
         }
         let entry = self.device(device)?;
+        // As Linux wants it of drivers: interrupts are translated in one place, or not at all.
+        let messages = |kind| matches!(kind, ReservedKind::Msi | ReservedKind::SoftwareMsi);
+        let twice = |&(_, other): &(Range, ReservedKind)| messages(other) && (kind != other || kind == ReservedKind::SoftwareMsi);
+        if messages(kind) && entry.reserved.iter().any(twice) {
+            return Err(Errno::EINVAL);
+        }
         if !self.hardware.iommu.config().remote {
             self.check_unclaimed(entry.config.group)?;
         } else if self.is_attached(device) {

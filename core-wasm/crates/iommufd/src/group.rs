@@ -15,6 +15,8 @@ pub(crate) struct Group {
     pub(crate) owner: Option<u32>,
     /// Its devices that are bound.
     pub(crate) bound: u32,
+    /// One of its devices has translated interrupts: page tables that the group comes to map what they are written to.
+    pub(crate) sends_messages: bool,
 }
 
 /// Devices that use one page table for each PASID: those of a group (Linux's rule), or those of a group that share a requester id.
@@ -118,7 +120,7 @@ impl Kernel {
         let Some(group) = self.groups.get_mut(number as usize) else { return };
         group.bound -= 1;
         if group.bound == 0 {
-            group.owner = None;
+            *group = Group::default();
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Hwpt {
     pub(crate) nest_parent: bool,
     /// Made for dirty tracking, which may be on or off.
     pub(crate) tracks_dirty: bool,
+    /// What translated interrupts are written to is mapped in it.
+    pub(crate) has_doorbell: bool,
 }
 
 /// How a page table is made.
@@ -129,7 +131,8 @@ impl Context {
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
         let Making { automatic, pasid, nest_parent, tracks_dirty, .. } = making;
         let id = self.objects.next();
-        let hwpt = Hwpt { id, ioas, domain, smallest_page, automatic, pasid, nest_parent, tracks_dirty, fault_queue: None };
+        let hwpt =
+            Hwpt { id, ioas, domain, smallest_page, automatic, pasid, nest_parent, tracks_dirty, fault_queue: None, has_doorbell: false };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);

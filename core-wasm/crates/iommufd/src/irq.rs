@@ -48,7 +48,8 @@ pub(crate) struct Irqs {
 /// The device's side of interrupts. EINVAL for a device that is not there.
 impl Kernel {
     /// A device signals interrupt `vector` of VFIO's index: 0 asserts the INTx pin, 1 and 2 send a message, 3 is an error, 4 the machine's
-    /// wish to have the device back. Returns 1 if a program was told, 0 if it has not enabled that interrupt or has masked it.
+    /// wish to have the device back. Returns 1 if a program was told, 0 if it has not enabled that interrupt or has masked it, or the message that it
+    /// is does not get through the IOMMU.
     pub fn raise(&mut self, device: u32, index: u32, vector: u32) -> Result<u32> {
         let irqs = &mut self.device_mut(device)?.irqs;
         match Mode::from_index(index) {
@@ -69,6 +70,9 @@ impl Kernel {
             mode if irqs.mode != mode => Ok(0),
             _ => {
                 let Some(&Some(eventfd)) = irqs.vectors.get(vector as usize) else { return Ok(0) };
+                if !self.message_arrives(device) {
+                    return Ok(0);
+                }
                 self.signal(eventfd);
                 Ok(1)
             }

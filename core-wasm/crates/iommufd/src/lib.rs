@@ -67,6 +67,7 @@ mod sanitizer;
 mod selftest;
 mod set_irqs;
 mod slab;
+mod software_msi;
 mod unmap;
 mod usage;
 mod vdevice;

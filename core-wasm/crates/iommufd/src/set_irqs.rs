@@ -205,8 +205,13 @@ impl Kernel {
             if count == 0 {
                 return Err(Errno::ERANGE);
             }
+            grow(&mut self.device_mut(device)?.irqs.vectors, count)?;
+            let prepared = self.prepare_messages(device);
             let irqs = &mut self.device_mut(device)?.irqs;
-            grow(&mut irqs.vectors, count)?;
+            if prepared.is_err() {
+                irqs.vectors.clear();
+                return prepared;
+            }
             irqs.mode = mode;
         }
         for position in 0..request.count {

@@ -34,6 +34,9 @@ pub const RW: u32 = READ | WRITE;
 /// Where writes of devices are interrupts: reserved for every device.
 pub const MSI: Range = Range { start: 0xfee0_0000, last: 0xfeef_ffff };
 
+/// Where the kernel maps what translated interrupts are written to.
+pub const SOFTWARE_MSI: Range = Range { start: 0x800_0000, last: 0x80f_ffff };
+
 /// No object has this id.
 pub const NO_ID: u32 = 999;
 
@@ -75,6 +78,8 @@ pub struct Setup {
     pub tracks_dirty: bool,
     /// The page tables are somewhere else.
     pub remote: bool,
+    /// Interrupts are translated: [`SOFTWARE_MSI`] is reserved in place of [`MSI`].
+    pub software_msi: bool,
     pub ram: usize,
     pub rules: Rules,
     pub limits: Limits,
@@ -88,6 +93,7 @@ impl Default for Setup {
             scalable: false,
             tracks_dirty: false,
             remote: false,
+            software_msi: false,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
             limits: Limits { memlock: None, open_files: 1024, sys_resource: true },
@@ -173,7 +179,8 @@ impl Machine {
             let pasids = PasidConfig { bits, execute: true, privileged: device == EDU };
             let config = DeviceConfig { pasids, logs_dma: device == PICKY, ..DeviceConfig::new(group, requester) };
             assert_eq!(kernel.add_device(config), Ok(device));
-            kernel.add_reserved(device, MSI, ReservedKind::Msi).unwrap();
+            let (range, kind) = if setup.software_msi { (SOFTWARE_MSI, ReservedKind::SoftwareMsi) } else { (MSI, ReservedKind::Msi) };
+            kernel.add_reserved(device, range, kind).unwrap();
             let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;
             kernel.add_region(device, vfio::PCI_BAR0_REGION_INDEX, RegionConfig { size: 0x4000, flags: rw }).unwrap();
             kernel.add_region(device, vfio::PCI_CONFIG_REGION_INDEX, RegionConfig { size: 4096, flags: rw }).unwrap();
