@@ -479,7 +479,8 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       EINVAL: "The vectors must be enabled first, and only one of intx, msi and msix can be at a time.",
       ENOTTY: "The kernel masks intx only: mask message interrupts in the device.",
       EBADF: "An eventfd was closed.",
-      ENOSPC: "The system has no interrupt vectors left: enable fewer.",
+      ENOSPC:
+        "The system has no interrupt vectors left: enable fewer. Where the IOMMU translates interrupts, as on Arm: attach the device first.",
       EBUSY: "Another driver uses the interrupt.",
       ERANGE: "At least one vector is needed.",
     },

@@ -24,7 +24,7 @@ import {
   RESERVED_KINDS,
 } from "./core.ts";
 import type { DeviceModel } from "./device.ts";
-import { checkBehindIommu, type Machine, MachineError, type MachineSettings, readSettings, type ReservedRegion } from "./machine.ts";
+import { checkBehindIommu, type Machine, MachineError, type MachineSettings, type PlatformRegion, readSettings } from "./machine.ts";
 import { Hotplug } from "./hotplug.ts";
 import { platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
@@ -271,6 +271,6 @@ function below(bridge: PciFunction, functions: readonly PciFunction[]): PciFunct
   return functions.filter(({ parent }) => parent === bridge).flatMap((pci) => [pci, ...below(pci, functions)]);
 }
 
-function addReserved(core: Core, device: number, ranges: readonly ReservedRegion[]): void {
+function addReserved(core: Core, device: number, ranges: readonly PlatformRegion[]): void {
   for (const { start, last, kind } of ranges) told(core.add_reserved(device, start, last, RESERVED_KINDS.indexOf(kind)));
 }

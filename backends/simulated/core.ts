@@ -163,7 +163,7 @@ export function dmaFaultOf(code: number): DmaFault {
 }
 
 /** Kinds of reserved ranges; the index is the core's number. */
-export const RESERVED_KINDS = ["direct", "direct-relaxable", "reserved", "msi"] as const;
+export const RESERVED_KINDS = ["direct", "direct-relaxable", "reserved", "msi", "software-msi"] as const;
 
 /** A fresh instance of the core. */
 export interface Instance {

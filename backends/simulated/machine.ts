@@ -69,6 +69,12 @@ export interface ReservedRegion {
   readonly kind: "direct" | "direct-relaxable" | "reserved" | "msi";
 }
 
+/** A range that the platform reserves for every device. */
+export interface PlatformRegion extends Omit<ReservedRegion, "kind"> {
+  /** As of a device; `"software-msi"`: interrupts are translated, and the kernel maps there what they are written to. */
+  readonly kind: ReservedRegion["kind"] | "software-msi";
+}
+
 /** The sanitizer of a machine: what of DMA it watches, and how much it remembers. See docs/sanitizer.md. */
 export interface SanitizerOptions {
   /**
@@ -182,6 +188,12 @@ export interface Machine {
   readonly emulated?: readonly EmulatedNode[];
   /** Default: VT-d with 4 levels. */
   readonly iommu?: IommuDescription;
+  /**
+   * Whether the IOMMU translates the writes that are interrupts (MSI and MSI-X). `"passed"`: those to one fixed range pass it, as on x86.
+   * `"translated"`: as on Arm, a device has such interrupts only while it is attached, and the kernel keeps 0x800_0000 to 0x80f_ffff for them
+   * (`IOMMU_RESV_SW_MSI`). Default: `"passed"`.
+   */
+  readonly msi?: "passed" | "translated";
   /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 2 GiB less a page: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
   readonly memory?: number;
   /** Bytes for the objects of the simulated kernel, a multiple of 65,536 from 1 MiB to 512 MiB. Default: 8 MiB. */
@@ -198,6 +210,9 @@ export interface Machine {
 
 /** The interrupt window of x86 machines: no IOMMU translates writes there, so no mapping may use it. */
 export const MSI_WINDOW: ReservedRegion = { start: 0xfee0_0000n, last: 0xfeef_ffffn, kind: "msi" };
+
+/** Where the kernel maps what interrupts are written to, if the IOMMU translates them (drivers/iommu/arm: MSI_IOVA_BASE). */
+export const SOFTWARE_MSI_WINDOW: PlatformRegion = { start: 0x800_0000n, last: 0x80f_ffffn, kind: "software-msi" };
 
 /** AMD's HyperTransport range, which AMD-Vi reserves (AMD I/O Virtualization Technology, 2.1.2). */
 export const HYPERTRANSPORT_WINDOW: ReservedRegion = { start: 0xfd_0000_0000n, last: 0xff_ffff_ffffn, kind: "reserved" };
@@ -217,6 +232,8 @@ export interface MachineSettings {
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
   };
+  /** As {@linkcode Machine.msi}. */
+  readonly msi: "passed" | "translated";
   /** Bytes. */
   readonly memory: number;
   /** Bytes. */
@@ -286,7 +303,7 @@ const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
  */
 export function readSettings(machine: Machine): MachineSettings {
   if (typeof machine !== "object" || machine === null) throw new MachineError("machine", machine, "an object");
-  checkKeys("machine", machine, ["pci", "emulated", "iommu", "memory", "kernelMemory", "rules", "limits", "sanitizer", "seed"]);
+  checkKeys("machine", machine, ["pci", "emulated", "iommu", "msi", "memory", "kernelMemory", "rules", "limits", "sanitizer", "seed"]);
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
@@ -300,6 +317,7 @@ export function readSettings(machine: Machine): MachineSettings {
   }
   return {
     iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking },
+    msi: checkOneOf("msi", machine.msi ?? "passed", ["passed", "translated"] as const),
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {
@@ -347,12 +365,15 @@ export function checkKeys(path: string, value: object, known: readonly string[])
 export function checkReserved(
   path: string,
   ranges: readonly ReservedRegion[],
-  platform: readonly ReservedRegion[],
+  platform: readonly PlatformRegion[],
 ): readonly ReservedRegion[] {
   ranges.forEach((range, index) => {
     const at = `${path}[${index}]`;
     checkKeys(at, range, ["start", "last", "kind"]);
     checkOneOf(`${at}.kind`, range.kind, ["direct", "direct-relaxable", "reserved", "msi"] as const);
+    if (range.kind === "msi" && platform.some(({ kind }) => kind === "software-msi")) {
+      throw new MachineError(`${at}.kind`, range.kind, "another kind: the machine's interrupts are translated");
+    }
     const inRange = (value: unknown) => typeof value === "bigint" && 0n <= value && value < 2n ** 64n;
     if (!inRange(range.start) || range.start % 4096n !== 0n) {
       throw new MachineError(`${at}.start`, range.start, "a bigint, a multiple of 4096 below 2^64");

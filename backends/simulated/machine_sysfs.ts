@@ -5,7 +5,7 @@
  */
 import { bridgeConfig, bridgeIdentity } from "./bridge_config.ts";
 import type { BarDescription } from "./device.ts";
-import { HYPERTRANSPORT_WINDOW, type MachineSettings, MSI_WINDOW, type ReservedRegion } from "./machine.ts";
+import { HYPERTRANSPORT_WINDOW, type MachineSettings, MSI_WINDOW, type PlatformRegion, SOFTWARE_MSI_WINDOW } from "./machine.ts";
 import type { PciFunction } from "./pci_tree.ts";
 import type { SysfsDescription, SysfsDevice, SysfsResource } from "./sysfs.ts";
 import type { Group } from "./topology.ts";
@@ -25,8 +25,9 @@ export interface SysfsSources {
 }
 
 /** Ranges that no device of the machine may use, whatever its own reservations. */
-export function platformReserved(settings: MachineSettings): readonly ReservedRegion[] {
-  return settings.iommu.kind === "amdvi" ? [MSI_WINDOW, HYPERTRANSPORT_WINDOW] : [MSI_WINDOW];
+export function platformReserved(settings: MachineSettings): readonly PlatformRegion[] {
+  const messages = settings.msi === "translated" ? SOFTWARE_MSI_WINDOW : MSI_WINDOW;
+  return settings.iommu.kind === "amdvi" ? [messages, HYPERTRANSPORT_WINDOW] : [messages];
 }
 
 /** The machine as data for {@linkcode renderSysfs}. */

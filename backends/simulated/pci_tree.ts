@@ -16,7 +16,7 @@ import {
   MachineError,
   MSI_WINDOW,
 } from "./machine.ts";
-import type { Machine, PciNode, ReservedRegion, RootPort, Switch } from "./machine.ts";
+import type { Machine, PciNode, PlatformRegion, RootPort, Switch } from "./machine.ts";
 
 /** What a function is to the topology. */
 export type FunctionKind = "device" | "root-port" | "upstream-port" | "downstream-port" | "pcie-to-pci" | "pci-to-pci";
@@ -82,7 +82,7 @@ const KEYS: Record<string, readonly string[]> = {
  */
 export function enumerate(
   machine: Pick<Machine, "pci">,
-  platform: readonly ReservedRegion[] = [MSI_WINDOW],
+  platform: readonly PlatformRegion[] = [MSI_WINDOW],
   path = "pci",
 ): PciFunction[] {
   if (!Array.isArray(machine.pci)) throw new MachineError(path, machine.pci, "a list of PCI nodes");
@@ -96,7 +96,7 @@ interface Enumeration {
   lastBus: number;
   models: Set<DeviceModel>;
   /** Ranges that no device may reserve, since the platform does. */
-  platform: readonly ReservedRegion[];
+  platform: readonly PlatformRegion[];
 }
 
 interface Bus {

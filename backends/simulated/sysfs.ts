@@ -148,9 +148,9 @@ function renderIommu(tree: FileTree, description: SysfsDescription, homes: Reado
 /** Sorted by start; ranges of one kind that overlap become one, as `iommu_insert_resv_region` does. */
 function mergeReserved(ranges: SysfsGroup["reserved"]): { start: bigint; last: bigint; kind: string }[] {
   const merged: { start: bigint; last: bigint; kind: string }[] = [];
-  const sorted = [...ranges].sort((one, other) =>
-    one.start < other.start ? -1 : one.start > other.start ? 1 : one.kind < other.kind ? -1 : 1
-  );
+  // Either range for interrupts has one name in Linux.
+  const named = ranges.map((range) => ({ ...range, kind: range.kind === "software-msi" ? "msi" : range.kind }));
+  const sorted = named.sort((one, other) => one.start < other.start ? -1 : one.start > other.start ? 1 : one.kind < other.kind ? -1 : 1);
   for (const range of sorted) {
     const same = merged.find(({ start, last, kind }) => kind === range.kind && range.start <= last + 1n && start <= range.last);
     if (same === undefined) merged.push({ ...range });

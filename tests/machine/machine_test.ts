@@ -26,6 +26,7 @@ function checkDescription(description: Partial<DeviceDescription>, message: stri
 Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
     iommu: { kind: "vtd", levels: 4, scalable: false, dirtyTracking: false },
+    msi: "passed",
     memory: 64 * 2 ** 20,
     kernelMemory: 8 * 2 ** 20,
     rules: { singleOpen: true, groupIoas: "requester" },
@@ -63,7 +64,7 @@ Deno.test("settings that cannot be are refused", () => {
 Deno.test("a misspelt key is refused, and not taken for its default", () => {
   check(
     { pci: [], sead: 3 },
-    "machine.sead is 3, wanted no such key; known are pci, emulated, iommu, memory, kernelMemory, rules, limits, sanitizer, seed",
+    "machine.sead is 3, wanted no such key; known are pci, emulated, iommu, msi, memory, kernelMemory, rules, limits, sanitizer, seed",
   );
   check(
     { pci: [{ ...device(), asc: true }] },
@@ -149,6 +150,11 @@ Deno.test("reserved ranges that cannot be are refused", () => {
     reserved({ ...range, kind: "own" }),
     `pci[0].reserved[0].kind is "own", wanted one of "direct", "direct-relaxable", "reserved", "msi"`,
   );
+  check(
+    { ...reserved({ ...range, kind: "msi" }), msi: "translated" },
+    `pci[0].reserved[0].kind is "msi", wanted another kind: the machine's interrupts are translated`,
+  );
+  check({ pci: [], msi: "remapped" }, `msi is "remapped", wanted one of "passed", "translated"`);
   check(reserved({ ...range, start: 0x1001n }), "pci[0].reserved[0].start is 0x1001, wanted a bigint, a multiple of 4096 below 2^64");
   check(reserved({ ...range, last: 0xfffn }), "pci[0].reserved[0].last is 0xfff, wanted the inclusive end of a page at or after start");
   check(reserved(range, range), "pci[0].reserved[1] is 0x1000, wanted no overlap with 0x1000");

@@ -69,10 +69,7 @@ impl Iommu {
     /// refusal is in the fault log.
     pub fn message(&mut self, ram: &mut Ram, source: &Source, iova: u64, length: u64) -> Result<Pa, FaultReason> {
         let mut counts = DeviceStatistics::default();
-        let found = match self.domain_of(source) {
-            Some(domain) => self.look_up(ram, domain, iova, Direction::Write, &mut counts),
-            None => Err(FaultReason::Blocked),
-        };
+        let found = self.look_up_page(ram, source, iova, Direction::Write, &mut counts);
         if let Some(device) = self.devices.get_mut(source.device as usize) {
             device.statistics.add(&counts, true);
         }
@@ -145,9 +142,22 @@ impl Iommu {
     /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. It is looked up as for
     /// the transfer itself: what is cached answers, and the entries on the way are marked.
     pub fn probe(&mut self, ram: &mut Ram, source: &Source, iova: u64, write: bool) -> Result<(), FaultReason> {
-        let id = self.domain_of(source).ok_or(FaultReason::Blocked)?;
         let direction = if write { Direction::Write } else { Direction::Read };
-        self.look_up(ram, id, iova, direction, &mut DeviceStatistics::default()).map(drop)
+        self.look_up_page(ram, source, iova, direction, &mut DeviceStatistics::default()).map(drop)
+    }
+
+    /// As [`Self::look_up`] for one page, of what is no transfer.
+    #[inline(never)]
+    fn look_up_page(
+        &mut self,
+        ram: &mut Ram,
+        source: &Source,
+        iova: u64,
+        direction: Direction,
+        counts: &mut DeviceStatistics,
+    ) -> Result<Run, FaultReason> {
+        let domain = self.domain_of(source).ok_or(FaultReason::Blocked)?;
+        self.look_up(ram, domain, iova, direction, counts)
     }
 
     /// The domain that decides about transfers of `source`.

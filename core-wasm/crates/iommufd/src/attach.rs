@@ -154,7 +154,7 @@ impl Kernel {
             self.reserve_for(device, bound.context, to.ioas)?;
         }
         let added = self.set_mut(number)?.add(device, pasid, to.id);
-        let attached = added.and_then(|()| if first { self.with_doorbell(port, to.id, |kernel| kernel.point(port, to)) } else { Ok(()) });
+        let attached = added.and_then(|()| if first { self.point(port, to) } else { Ok(()) });
         if let Err(error) = attached {
             self.set_mut(number)?.remove(device, pasid);
             if pasid == NO_PASID {
@@ -182,7 +182,7 @@ impl Kernel {
         if moves {
             self.reserve_for_set(number, bound.context, to.ioas)?;
         }
-        if let Err(error) = self.with_doorbell(port, to.id, |kernel| kernel.point(port, to)) {
+        if let Err(error) = self.point(port, to) {
             if moves {
                 self.release_for_set(number, bound.context, to.ioas);
             }
@@ -241,9 +241,19 @@ impl Kernel {
         Some(hwpt)
     }
 
+    /// Points the transfers of a whole set to a page table, which has what their interrupts are written to before.
+    fn point(&mut self, port: Port, to: Destination) -> Result<()> {
+        let is_new = self.show_doorbell(port, to.id)?;
+        self.point_transfers(port, to).inspect_err(|_| {
+            if is_new {
+                self.hide_doorbell(port, to.id);
+            }
+        })
+    }
+
     /// Points the transfers of a whole set to a page table. EINVAL if PASIDs do not go with it, or if the PASID is beyond those that a member
     /// has.
-    fn point(&mut self, port: Port, to: Destination) -> Result<()> {
+    fn point_transfers(&mut self, port: Port, to: Destination) -> Result<()> {
         let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;

@@ -58,6 +58,18 @@ pub(crate) struct Pages {
     pub(crate) pins: Pins,
 }
 
+/// What of `pins` is in bytes `first..=last` of their memory, and one run behind it. The one kind of iterator that page tables are filled from: each
+/// other one would be all of their code once more.
+pub(crate) fn runs(pins: &[Pin], last_run: Option<Run>, first: u64, last: u64) -> impl Iterator<Item = Run> {
+    let pinned = pins.iter().map(move |pin| {
+        let start = pin.first * PAGE;
+        let from = start.max(first);
+        let to = (pin.last() * PAGE + (PAGE - 1)).min(last);
+        Run { pa: Pa(pin.pa.0 + (from - start)), length: to - from + 1 }
+    });
+    pinned.chain(last_run)
+}
+
 impl Pages {
     pub(crate) const fn new(backing: Backing, writable: bool, charge: Charge) -> Self {
         Self { backing, writable, charge, revoked: false, holders: 1, pins: Pins::None }
@@ -150,13 +162,7 @@ impl Pages {
             Backing::Dmabuf { pa, .. } if !self.revoked => Some(Run { pa: Pa(pa.0 + first), length: last - first + 1 }),
             _ => None,
         };
-        let pinned = self.pins.range(first / PAGE, last / PAGE).iter().map(move |pin| {
-            let start = pin.first * PAGE;
-            let from = start.max(first);
-            let to = (pin.last() * PAGE + (PAGE - 1)).min(last);
-            Run { pa: Pa(pin.pa.0 + (from - start)), length: to - from + 1 }
-        });
-        pinned.chain(shared)
+        runs(self.pins.range(first / PAGE, last / PAGE), shared, first, last)
     }
 
     /// How often the page at `pa` is pinned by this memory.

@@ -4,8 +4,9 @@
 //! As in Linux (iommufd/driver.c, `iommufd_sw_msi`) the IOVA is the first of the range that is reserved for it, the same in all page tables.
 
 use crate::attach::Port;
+use crate::device::Device;
 use crate::kernel::Kernel;
-use crate::pages::PAGE;
+use crate::pages::{PAGE, runs};
 use iommu::{NO_PASID, Pa, Prot, Run, Source};
 use uapi::{Errno, Result};
 
@@ -29,18 +30,25 @@ impl Kernel {
         Ok(())
     }
 
-    /// A device comes to a page table, nested or not, by `come`: it finds there what its group's interrupts are written to. ENOMEM, and what `come`
-    /// answers.
-    pub(crate) fn with_doorbell(&mut self, port: Port, hwpt: u32, come: impl FnOnce(&mut Kernel) -> Result<()>) -> Result<()> {
+    /// A device comes to a page table, nested or not: it finds there what its group's interrupts are written to. Returns whether that was not there.
+    /// ENOMEM.
+    pub(crate) fn show_doorbell(&mut self, port: Port, hwpt: u32) -> Result<bool> {
         let entry = self.device(port.device)?;
         let sends = self.groups.get(entry.config.group as usize).is_some_and(|group| group.sends_messages);
-        let Some(iova) = entry.message_address().filter(|_| sends && port.pasid == NO_PASID) else { return come(self) };
-        let is_new = self.map_doorbell(port.bound.context, hwpt, iova)?;
-        come(self).inspect_err(|_| {
-            if is_new {
-                let _ = self.unmap_doorbell(port.bound.context, hwpt, iova);
-            }
-        })
+        match entry.message_address().filter(|_| sends && port.pasid == NO_PASID) {
+            Some(iova) => self.map_doorbell(port.bound.context, hwpt, iova),
+            None => Ok(false),
+        }
+    }
+
+    /// Undoes [`Self::show_doorbell`] that has mapped it.
+    pub(crate) fn hide_doorbell(&mut self, port: Port, hwpt: u32) {
+        let Some(iova) = self.device(port.device).ok().and_then(Device::message_address) else { return };
+        let Ok(index) = self.paging_of(port.bound.context, hwpt) else { return };
+        let Ok((context, hardware)) = self.parts(port.bound.context) else { return };
+        let Some(hwpt) = context.hwpts.get_mut(index) else { return };
+        hardware.iommu.unmap(&mut hardware.ram, hwpt.domain, iova, PAGE);
+        hwpt.has_doorbell = false;
     }
 
     /// Maps the doorbell in a page table, or in the one below a nested one, where it stays as long as that. Returns whether it was not there.
@@ -51,18 +59,9 @@ impl Kernel {
         if hwpt.has_doorbell {
             return Ok(false);
         }
-        hardware.iommu.map(&mut hardware.ram, hwpt.domain, iova, core::iter::once(DOORBELL), Prot::READ | Prot::WRITE)?;
+        hardware.iommu.map(&mut hardware.ram, hwpt.domain, iova, runs(&[], Some(DOORBELL), 0, 0), Prot::READ | Prot::WRITE)?;
         hwpt.has_doorbell = true;
         Ok(true)
-    }
-
-    fn unmap_doorbell(&mut self, context: u32, id: u32, iova: u64) -> Result<()> {
-        let index = self.paging_of(context, id)?;
-        let (context, hardware) = self.parts(context)?;
-        let hwpt = context.hwpts.get_mut(index).ok_or(Errno::EIO)?;
-        hardware.iommu.unmap(&mut hardware.ram, hwpt.domain, iova, PAGE);
-        hwpt.has_doorbell = false;
-        Ok(())
     }
 
     /// Whether a message of a device reaches what makes an interrupt of it. Where it does not, the fault log says why.

@@ -186,17 +186,17 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::AmdMock, 3)),
         Just((Kind::AmdMock, 3))
     ];
-    (rules, kinds, prop_oneof![Just(None), Just(Some(20 * PAGE))], any::<bool>()).prop_map(|(rules, (kind, levels), memlock, scalable)| {
-        Setup {
-            kind,
-            levels,
-            scalable,
-            tracks_dirty: scalable,
-            remote: false,
-            ram: 2 << 20,
-            rules,
-            limits: Limits { memlock, open_files: 24, sys_resource: true },
-        }
+    let memlocks = prop_oneof![Just(None), Just(Some(20 * PAGE))];
+    (rules, kinds, memlocks, any::<[bool; 2]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi])| Setup {
+        kind,
+        levels,
+        scalable,
+        tracks_dirty: scalable,
+        remote: false,
+        software_msi,
+        ram: 2 << 20,
+        rules,
+        limits: Limits { memlock, open_files: 24, sys_resource: true },
     })
 }
 
