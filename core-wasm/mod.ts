@@ -21,6 +21,8 @@ export interface BootConfig {
   readonly groupIoas: "requester" | "linux";
   /** Bytes that may be pinned; undefined: no limit. */
   readonly memlock: number | undefined;
+  /** Whether the process may have hardware do as it likes, without an IOMMU between (CAP_SYS_RAWIO). Default: false. */
+  readonly rawIo?: boolean;
   /** Open file descriptors. */
   readonly openFiles: number;
 }
@@ -49,11 +51,11 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-function bootFlags({ iommu, scalable, dirtyTracking, singleOpen, groupIoas, memlock }: BootConfig): number {
+function bootFlags({ iommu, scalable, dirtyTracking, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
   const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32 }[iommu];
   return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0) |
-    (dirtyTracking ? 128 : 0);
+    (dirtyTracking ? 128 : 0) | (rawIo ? 256 : 0);
 }
 
 /**

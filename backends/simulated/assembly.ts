@@ -109,6 +109,7 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
     singleOpen: rules.singleOpen,
     groupIoas: rules.groupIoas,
     memlock: limits.memlock,
+    rawIo: limits.rawIo,
     openFiles: limits.openFiles,
   };
 }

@@ -57,6 +57,8 @@ export interface Limits {
   readonly memlock?: number;
   /** Open file descriptors (RLIMIT_NOFILE), 8 to 65,536. Default: 1,024. */
   readonly openFiles?: number;
+  /** Whether it may have devices without an IOMMU do as it likes, and ask where memory is (CAP_SYS_RAWIO). Default: true. */
+  readonly rawIo?: boolean;
 }
 
 /** A range of I/O virtual addresses that a device may not use for mappings. */
@@ -241,7 +243,7 @@ export interface MachineSettings {
   /** As {@linkcode Machine.rules}. */
   readonly rules: Required<Rules>;
   /** As {@linkcode Machine.limits}; `memlock` undefined: no limit. */
-  readonly limits: { readonly memlock: number | undefined; readonly openFiles: number };
+  readonly limits: { readonly memlock: number | undefined; readonly openFiles: number; readonly rawIo: boolean };
   /** As {@linkcode Machine.sanitizer}; undefined: there is none. */
   readonly sanitizer: Required<SanitizerOptions> | undefined;
   /** As {@linkcode Machine.seed}. */
@@ -307,7 +309,7 @@ export function readSettings(machine: Machine): MachineSettings {
   const { iommu = { kind: "vtd" }, rules = {}, limits = {} } = machine;
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
-  checkKeys("limits", limits, ["memlock", "openFiles"]);
+  checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock"] as const);
   const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
   const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
@@ -327,6 +329,7 @@ export function readSettings(machine: Machine): MachineSettings {
     limits: {
       memlock: limits.memlock === undefined ? undefined : checkNumber("limits.memlock", limits.memlock, 0, Number.MAX_SAFE_INTEGER),
       openFiles: checkNumber("limits.openFiles", limits.openFiles ?? 1024, 8, 65536),
+      rawIo: checkBoolean("limits.rawIo", limits.rawIo, true),
     },
     sanitizer: machine.sanitizer === undefined ? undefined : readSanitizer(machine.sanitizer),
     seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),

@@ -6,8 +6,9 @@
 import type { FileTree } from "./file_tree.ts";
 import type { MachineSettings } from "./machine.ts";
 
-/** CAP_IPC_LOCK, CAP_SYS_RESOURCE. */
+/** CAP_IPC_LOCK, CAP_SYS_RAWIO, CAP_SYS_RESOURCE. */
 const IPC_LOCK = 1n << 14n;
+const SYS_RAWIO = 1n << 17n;
 const SYS_RESOURCE = 1n << 24n;
 
 /** Add /proc/self/limits and /proc/self/status. `pinnedPages` tells how many pages of 4 KiB are pinned now. */
@@ -19,7 +20,7 @@ export function addProcessFiles(files: FileTree, { limits }: MachineSettings, pi
   ] as const;
   files.file("/proc/self/limits", lines.map((line) => line.map((text) => String(text).padEnd(26)).join("").trimEnd() + "\n").join(""));
   // Without a limit the core pins as it does for a process with the capability.
-  const capabilities = SYS_RESOURCE | (limits.memlock === undefined ? IPC_LOCK : 0n);
+  const capabilities = SYS_RESOURCE | (limits.memlock === undefined ? IPC_LOCK : 0n) | (limits.rawIo ? SYS_RAWIO : 0n);
   files.file("/proc/self/status", () => {
     const fields = {
       Name: "simulated",

@@ -9,7 +9,7 @@ import { equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
 import type { Depends } from "./setup.ts";
-import { attached, iommuWithIoas, newHwpt, NO_ID, openBound, PAGE } from "./steps.ts";
+import { attached, iommuWithIoas, mapAt, newHwpt, NO_ID, openBound, PAGE, USER_BASE } from "./steps.ts";
 
 /** The request of a kernel that was built to test iommufd. */
 const TEST_REQUEST: Depends<string> = {
@@ -119,10 +119,31 @@ const VIRTUAL: Suite<Caller>["cases"] = [
     },
   },
   {
-    name: "IOAS_NOIOMMU_GET_PA is EOPNOTSUPP where devices have an IOMMU",
+    name: "IOAS_NOIOMMU_GET_PA: each check in its order, and EOPNOTSUPP for memory of a device with an IOMMU",
+    run(t) {
+      const { iommu, ioas, id } = attached(t);
+      const iova = 0x1_0000n;
+      const refused = (code: string, fields: Record<string, number | bigint>) =>
+        t.refused(code, iommu, "IOAS_NOIOMMU_GET_PA", { ioas_id: ioas, iova, length: PAGE, ...fields });
+      refused("EOPNOTSUPP", { flags: 1, length: 0 });
+      refused("EOPNOTSUPP", { __reserved: 1, length: 0 });
+      refused("EINVAL", { length: 0, iova: -1n });
+      refused("EOVERFLOW", { iova: -1n, ioas_id: NO_ID });
+      for (const ioas_id of [NO_ID, id]) refused("ENOENT", { ioas_id });
+      refused("ENOENT", {});
+      mapAt(t, iommu, ioas, iova, t.memory(PAGE), PAGE);
+      refused("EOPNOTSUPP", {});
+      refused("EOPNOTSUPP", { iova: iova + 0xfffn, length: -1n });
+      refused("ENOENT", { iova: iova + 0x1000n });
+      refused("ENOENT", { iova: iova - 1n, length: PAGE });
+    },
+  },
+  {
+    name: "IOAS_NOIOMMU_GET_PA is EOPNOTSUPP for memory that no device has",
     run(t) {
       const { iommu, ioas } = iommuWithIoas(t);
-      t.refused("EOPNOTSUPP", iommu, "IOAS_NOIOMMU_GET_PA", { ioas_id: ioas, iova: 0x1000n, length: PAGE });
+      mapAt(t, iommu, ioas, 0x1_0000n, USER_BASE, PAGE);
+      t.refused("EOPNOTSUPP", iommu, "IOAS_NOIOMMU_GET_PA", { ioas_id: ioas, iova: 0x1_0000n, length: PAGE });
     },
   },
 ];

@@ -30,7 +30,7 @@ Deno.test("an empty machine has the documented defaults", () => {
     memory: 64 * 2 ** 20,
     kernelMemory: 8 * 2 ** 20,
     rules: { singleOpen: true, groupIoas: "requester" },
-    limits: { memlock: undefined, openFiles: 1024 },
+    limits: { memlock: undefined, openFiles: 1024, rawIo: true },
     sanitizer: undefined,
     seed: 1,
   });

@@ -42,6 +42,8 @@ const CONFIG: BootConfig = {
   groupIoas: "linux",
   // Memory is pinned below, and accounted there.
   memlock: undefined,
+  // No device without an IOMMU gets here, so that there is nothing to be told.
+  rawIo: true,
   // Each file has one of the kernel below, which has a limit.
   openFiles: 2 ** 31,
 };

@@ -20,6 +20,9 @@ const MOCK: u32 = 32;
 /// `boot`: devices may use PASIDs and nested page tables.
 const SCALABLE: u32 = 64;
 
+/// `boot`: the process may have hardware do as it likes, without an IOMMU between.
+const SYS_RAWIO: u32 = 256;
+
 /// `boot`: the IOMMU marks pages that devices write to.
 const TRACKS_DIRTY: u32 = 128;
 
@@ -38,7 +41,8 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128. `memlock` is in bytes; infinite: no limit. Returns
+/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
+/// CAP_SYS_RAWIO 256. `memlock` is in bytes; infinite: no limit. Returns
 /// nothing if memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
@@ -57,7 +61,12 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
             ..IommuConfig::new(kind, levels)
         },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },
-        limits: Limits { memlock: memlock.is_finite().then_some(memlock as u64), open_files, sys_resource: flags & SYS_RESOURCE != 0 },
+        limits: Limits {
+            memlock: memlock.is_finite().then_some(memlock as u64),
+            open_files,
+            sys_resource: flags & SYS_RESOURCE != 0,
+            sys_rawio: flags & SYS_RAWIO != 0,
+        },
     };
     let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start, notice: None };
     // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.

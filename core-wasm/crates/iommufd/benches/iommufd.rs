@@ -30,7 +30,7 @@ struct Program {
 impl Program {
     fn new(kind: Kind, length: u64, attached: bool, large_pages: bool) -> Program {
         let rules = Rules { single_open: true, group_ioas: GroupIoas::Requester };
-        let limits = Limits { memlock: Some(2 * GIB), open_files: 16, sys_resource: false };
+        let limits = Limits { memlock: Some(2 * GIB), open_files: 16, sys_resource: false, sys_rawio: false };
         let ram = Ram::with_bytes((2 * length + (16 << 20)) as usize).expect("memory");
         let mut kernel = Kernel::new(Config { iommu: IommuConfig::new(kind, 4), rules, limits }, ram).expect("memory");
         let group = kernel.add_group().expect("memory");

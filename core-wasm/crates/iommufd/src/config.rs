@@ -40,6 +40,8 @@ pub struct Limits {
     pub open_files: u32,
     /// Whether the process may choose whom pinned memory is charged to (CAP_SYS_RESOURCE).
     pub sys_resource: bool,
+    /// Whether the process may have hardware do as it likes, without an IOMMU between (CAP_SYS_RAWIO).
+    pub sys_rawio: bool,
 }
 
 /// A device, as it is added.

@@ -37,7 +37,8 @@ impl Kernel {
 
     /// CHECK_EXTENSION: 1 for what is there, else 0. The argument is the extension.
     fn check_extension(&mut self, context: u32, extension: u64) -> Result<u32> {
-        const ALWAYS: [u32; 3] = [api::TYPE1_IOMMU, api::TYPE1V2_IOMMU, api::UNMAP_ALL];
+        // Devices without an IOMMU: the kernel has them, whether or not the machine does.
+        const ALWAYS: [u32; 4] = [api::TYPE1_IOMMU, api::TYPE1V2_IOMMU, api::UNMAP_ALL, api::NOIOMMU_IOMMU];
         if ALWAYS.map(u64::from).contains(&extension) {
             return Ok(1);
         }

@@ -15,12 +15,11 @@
 //!   otherwise.
 //! - Unmap, detach, close and destroy neither fail nor allocate.
 //!
-//! What is not here: physical addresses of devices without an IOMMU (`absent.rs`); locks (one thread).
+//! What is not here: locks (one thread).
 #![no_std]
 
 extern crate alloc;
 
-mod absent;
 mod access;
 mod attach;
 mod bind;
@@ -58,6 +57,7 @@ mod object;
 mod option;
 mod page_request;
 mod pages;
+mod physical;
 mod pins;
 mod plug;
 mod range;

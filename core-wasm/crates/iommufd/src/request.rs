@@ -5,7 +5,7 @@ use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::{
-    absent, copy, dirty, event_queue, fault_queue, hw_info, hw_queue, hwpt, invalidate, ioas, iova_ranges, mapping, option, selftest,
+    copy, dirty, event_queue, fault_queue, hw_info, hw_queue, hwpt, invalidate, ioas, iova_ranges, mapping, option, physical, selftest,
     unmap, vdevice, viommu,
 };
 use iommu::Kind;
@@ -55,7 +55,7 @@ static TABLE: [Op; 22] = table![
     IOAS_CHANGE_PROCESS: IoasChangeProcess => ioas::change_process,
     VEVENTQ_ALLOC: VeventqAlloc => event_queue::alloc,
     HW_QUEUE_ALLOC: HwQueueAlloc => hw_queue::alloc,
-    IOAS_NOIOMMU_GET_PA: IoasNoiommuGetPa => absent::noiommu_get_pa,
+    IOAS_NOIOMMU_GET_PA: IoasNoiommuGetPa => physical::noiommu_get_pa,
 ];
 
 /// The request of a kernel that was built to test iommufd; here, of a machine with a mock IOMMU.

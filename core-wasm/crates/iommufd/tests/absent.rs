@@ -72,6 +72,31 @@ fn virtual_iommus_are_not_supported_after_their_checks() {
 fn there_is_no_physical_address_behind_an_iommu() {
     let mut m = Machine::new();
     let a = m.attached(EDU);
-    assert_eq!(m.call(a.iommu, api::IoasNoiommuGetPa { ioas_id: NO_ID, ..Default::default() }), Err(Errno::EOPNOTSUPP));
+    let va = m.memory(PAGE);
+    let iova = m.map(a.iommu, a.ioas, va, PAGE, RW, 0).unwrap();
+    let wanted = api::IoasNoiommuGetPa { ioas_id: a.ioas, iova, length: PAGE, ..Default::default() };
+    for (request, error) in [
+        (api::IoasNoiommuGetPa { flags: 1, length: 0, ..wanted }, Errno::EOPNOTSUPP),
+        (api::IoasNoiommuGetPa { reserved: 1, length: 0, ..wanted }, Errno::EOPNOTSUPP),
+        (api::IoasNoiommuGetPa { length: 0, iova: u64::MAX, ..wanted }, Errno::EINVAL),
+        (api::IoasNoiommuGetPa { iova: u64::MAX, ioas_id: NO_ID, ..wanted }, Errno::EOVERFLOW),
+        (api::IoasNoiommuGetPa { ioas_id: NO_ID, ..wanted }, Errno::ENOENT),
+        (api::IoasNoiommuGetPa { ioas_id: a.device_id, ..wanted }, Errno::ENOENT),
+        (api::IoasNoiommuGetPa { iova: iova + PAGE, ..wanted }, Errno::ENOENT),
+        (wanted, Errno::EOPNOTSUPP),
+        (api::IoasNoiommuGetPa { iova: iova + PAGE - 1, length: u64::MAX, ..wanted }, Errno::EOPNOTSUPP),
+    ] {
+        assert_eq!(m.call(a.iommu, request), Err(error), "{request:?}");
+    }
+    m.finish();
+}
+
+#[test]
+fn physical_addresses_need_the_right_before_anything_is_looked_at() {
+    let limits = iommufd::Limits { sys_rawio: false, ..Setup::default().limits };
+    let mut m = Machine::with(Setup { limits, ..Setup::default() });
+    let iommu = m.iommu();
+    let request = api::IoasNoiommuGetPa { flags: 1, ioas_id: NO_ID, ..Default::default() };
+    assert_eq!(m.call(iommu, request), Err(Errno::EPERM));
     m.finish();
 }

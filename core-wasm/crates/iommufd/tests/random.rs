@@ -196,7 +196,7 @@ fn setups() -> impl Strategy<Value = Setup> {
         software_msi,
         ram: 2 << 20,
         rules,
-        limits: Limits { memlock, open_files: 24, sys_resource: true },
+        limits: Limits { memlock, open_files: 24, sys_resource: true, sys_rawio: true },
     })
 }
 

@@ -96,7 +96,7 @@ impl Default for Setup {
             software_msi: false,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
-            limits: Limits { memlock: None, open_files: 1024, sys_resource: true },
+            limits: Limits { memlock: None, open_files: 1024, sys_resource: true, sys_rawio: true },
         }
     }
 }

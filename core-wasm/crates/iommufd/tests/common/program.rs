@@ -214,7 +214,7 @@ fn setup(byte: u8) -> Setup {
         tracks_dirty: byte & 32 != 0,
         ram: 1 << 20,
         rules: Rules { single_open: byte & 16 != 0, group_ioas },
-        limits: Limits { memlock, open_files: 24, sys_resource: true },
+        limits: Limits { memlock, open_files: 24, sys_resource: true, sys_rawio: true },
         ..Setup::default()
     }
 }
