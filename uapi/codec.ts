@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 /**
  * Reads and writes the structs of all requests: straight-line code, since a table interpreted at each call costs ten times as much.
  *
@@ -1820,6 +1820,8 @@ export const DEVICE_FEATURE_DMA_LOGGING_START = 6;
 export const DEVICE_FEATURE_DMA_LOGGING_STOP = 7;
 /** Numbers of features that the library knows. */
 export const DEVICE_FEATURE_DMA_LOGGING_REPORT = 8;
+/** Numbers of features that the library knows. */
+export const DEVICE_FEATURE_DMA_BUF = 0xb;
 /** Options of BIND_IOMMUFD. */
 export const DEVICE_BIND_FLAG_TOKEN = 1;
 /** Options of ATTACH_IOMMUFD_PT. */
@@ -2544,6 +2546,64 @@ export function getDmaLoggingReport(view: DataView, at: number): DmaLoggingRepor
     length: view.getBigUint64(at + 8, true),
     pageSize: view.getBigUint64(at + 16, true),
     bitmap: view.getBigUint64(at + 24, true),
+  };
+}
+
+/** Data of DMA_BUF, whose answer is the file: which memory of a device it shares. (`struct vfio_device_feature_dma_buf`) */
+export interface DmaBuf {
+  /** Which BAR. */
+  regionIndex: number;
+  /** Flags of the file, as of open(2): how it may be mapped, O_CLOEXEC. */
+  openFlags: number;
+  /** No flag is defined: must be zero. */
+  flags: number;
+  /** Number of ranges that follow, 1 or more. An IOAS maps a file of one alone. */
+  nrRanges: number;
+}
+
+/** Bytes of `vfio_device_feature_dma_buf` without what follows it.  */
+export const DmaBufSize = 16;
+
+/** Write a {@linkcode DmaBuf}. */
+export function putDmaBuf(view: DataView, at: number, value: DmaBuf): void {
+  view.setUint32(at, value.regionIndex, true);
+  view.setUint32(at + 4, value.openFlags, true);
+  view.setUint32(at + 8, value.flags, true);
+  view.setUint32(at + 12, value.nrRanges, true);
+}
+
+/** Read a {@linkcode DmaBuf}. */
+export function getDmaBuf(view: DataView, at: number): DmaBuf {
+  return {
+    regionIndex: view.getUint32(at, true),
+    openFlags: view.getUint32(at + 4, true),
+    flags: view.getUint32(at + 8, true),
+    nrRanges: view.getUint32(at + 12, true),
+  };
+}
+
+/** A part of a region that a dma-buf shares. (`struct vfio_region_dma_range`) */
+export interface RegionDmaRange {
+  /** Where it begins in the region: a multiple of 4,096. */
+  offset: bigint;
+  /** Bytes: a multiple of 4,096, not 0. */
+  length: bigint;
+}
+
+/** Bytes of `vfio_region_dma_range`.  */
+export const RegionDmaRangeSize = 16;
+
+/** Write a {@linkcode RegionDmaRange}. */
+export function putRegionDmaRange(view: DataView, at: number, value: RegionDmaRange): void {
+  view.setBigUint64(at, value.offset, true);
+  view.setBigUint64(at + 8, value.length, true);
+}
+
+/** Read a {@linkcode RegionDmaRange}. */
+export function getRegionDmaRange(view: DataView, at: number): RegionDmaRange {
+  return {
+    offset: view.getBigUint64(at, true),
+    length: view.getBigUint64(at + 8, true),
   };
 }
 

@@ -29,6 +29,7 @@ import { Hotplug } from "./hotplug.ts";
 import { platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { emulatedFunctions } from "./emulated.ts";
+import { Peers } from "./peers.ts";
 import { placeBars } from "./resources.ts";
 import { sanitizedCore, Sanitizer } from "./sanitizer/sanitizer.ts";
 import { computeGroups, driverDoesDma, type Group, type GroupMember } from "./topology.ts";
@@ -139,8 +140,17 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   );
   const core = sanitizer === undefined ? plainCore : sanitizedCore(sanitizer);
   const bounce = { offset: told(core.staging_alloc(BOUNCE_LENGTH)), length: BOUNCE_LENGTH };
-  const host: BusHost = { core, memory: instance.memory, bounce, clock, wake: () => wake() };
+  const peers = new Peers();
+  const host: BusHost = {
+    core,
+    memory: instance.memory,
+    bounce,
+    clock,
+    peer: (address, bytes, write) => peers.move(address, bytes, write),
+    wake: () => wake(),
+  };
   devices.push(...addDevices(plan, host, report));
+  for (const device of devices) peers.add(device, plan.bars.get(device.pci)!);
   addResetBuses(core, groups, devices);
   const hotplug = new Hotplug({ settings, host, groups, devices, emulated: plan.emulated, bars: plan.bars });
   return {
@@ -191,7 +201,7 @@ function addEmulated(plan: Plan, host: BusHost, pci: PciFunction, place: number,
   const random = new Random(plan.settings.seed, requester);
   CONNECTED.add(pci.device!.model);
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report, true);
-  addRegions(core, device);
+  addRegions(core, device, plan.bars.get(pci)!);
   addInterrupts(core, device);
   return device;
 }
@@ -213,7 +223,7 @@ function addDevice(
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
   CONNECTED.add(pci.device!.model);
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report);
-  addRegions(core, device);
+  addRegions(core, device, plan.bars.get(pci)!);
   addInterrupts(core, device);
   addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
   told(core.set_driver_blocks(index, driverDoesDma(pci.driver)));
@@ -232,10 +242,11 @@ function pasidFlags({ express, device }: PciFunction): number {
     (pasid.privileged ? DEVICE_PASID_PRIVILEGED : 0);
 }
 
-function addRegions(core: Core, device: VfioDevice): void {
+function addRegions(core: Core, device: VfioDevice, bars: readonly bigint[]): void {
   for (let region = REGION.bar0; region <= REGION.config; region++) {
     const length = device.regionLength(region);
-    told(core.add_region(device.index, region, BigInt(length), length > 0 ? REGION_INFO_FLAG_READ | REGION_INFO_FLAG_WRITE : 0));
+    const flags = length > 0 ? REGION_INFO_FLAG_READ | REGION_INFO_FLAG_WRITE : 0;
+    told(core.add_region(device.index, region, BigInt(length), flags, bars[region] ?? 0n));
   }
 }
 

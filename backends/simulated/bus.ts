@@ -5,7 +5,7 @@
  */
 import type { DeviceClock, Random, VirtualClock } from "./clock.ts";
 import type { ConfigSpace } from "./config_space.ts";
-import { type Core, dmaFaultOf, LENGTH_MAX } from "./core.ts";
+import { type Core, dmaFaultOf, LENGTH_MAX, PEER } from "./core.ts";
 import type { Bus, Clock, DeviceDescription, Dma, DmaFault, PinnedMemory } from "./device.ts";
 import { PageRequests } from "./page_requests.ts";
 import { Pins } from "./pins.ts";
@@ -28,6 +28,8 @@ export interface BusHost {
   readonly bounce: { readonly offset: number; readonly length: number };
   /** The machine's time. */
   readonly clock: VirtualClock;
+  /** Move bytes to or from a BAR of a device of the machine, by its physical address. Nobody answers where there is none. */
+  peer(address: bigint, bytes: Uint8Array, write: boolean): void;
   /** Something may have become readable, or held time goes on. */
   wake(): void;
 }
@@ -282,7 +284,23 @@ export class DeviceBus implements Bus {
   #move(iova: bigint, offset: number, length: number, pasid: number, write: boolean): number {
     const { core } = this.#host;
     if (this.#pins !== undefined) return core.access_copy(this.#device, iova, offset, length, write);
-    return write ? core.dma_write(this.#device, pasid, iova, offset, length) : core.dma_read(this.#device, pasid, iova, offset, length);
+    for (let done = 0;;) {
+      const at = iova + BigInt(done);
+      const [from, left] = [offset + done, length - done];
+      const code = write ? core.dma_write(this.#device, pasid, at, from, left) : core.dma_read(this.#device, pasid, at, from, left);
+      if (code !== PEER) return code;
+      done += this.#movePeer(from, write);
+      if (done === length) return 0;
+    }
+  }
+
+  /** The core has come to memory of another device. Returns the bytes that are done then. */
+  #movePeer(offset: number, write: boolean): number {
+    const { core, memory } = this.#host;
+    // Registers may start other transfers, so that the core is asked first.
+    const [done, address, length] = [core.peer_done(), core.peer_address(), core.peer_length()];
+    this.#host.peer(address, new Uint8Array(memory.buffer, offset + done, length), write);
+    return done + length;
   }
 
   /** DMA of an array outside the machine's memory, through the staging area piece by piece. */

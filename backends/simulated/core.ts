@@ -52,9 +52,11 @@ export const LENGTH_MAX: number = 2 ** 32 - 1;
 export interface Core {
   add_group(): number;
   add_device(group: number, requester: number, flags: number): number;
-  add_region(device: number, index: number, size: bigint, flags: number): number;
+  add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
   add_irq(device: number, index: number, count: number, flags: number): number;
   add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
+  /** Whether a device answers to memory accesses. */
+  set_memory_enabled(device: number, enabled: boolean): number;
   set_driver_blocks(device: number, blocks: boolean): number;
   add_reset_bus(): number;
   add_reset_function(bus: number, location: number, device: number, inSet: boolean): number;
@@ -81,8 +83,15 @@ export interface Core {
 
   staging_alloc(length: number): number;
   staging_free(offset: number, length: number): void;
+  /** 0, or the code of a fault; or {@linkcode PEER}: it has come to memory of another device. */
   dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
   dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+  /** Bytes that the last transfer to answer {@linkcode PEER} had moved. */
+  peer_done(): number;
+  /** Physical address of what comes next. */
+  peer_address(): bigint;
+  /** Bytes there, which the host moves. */
+  peer_length(): number;
   /** Whether a device may read or write at an address: 0, or the code of a fault. */
   probe(device: number, pasid: number, iova: bigint, write: boolean): number;
   /** 0: the answer comes later, if the request is the last of its group; else the answer, or −errno. */
@@ -133,6 +142,9 @@ export interface Core {
   /** Violated invariants, a line each; undefined where the core has no memory for finding out. */
   check(): string | undefined;
 }
+
+/** What `dma_read` and `dma_write` answer where the host goes on. */
+export const PEER = 1;
 
 /** The fields of a change of areas, by the core's numbers. A space is an IOAS: number of its iommufd << 32 | object id. */
 export const AREA_CHANGE = { space: 0, start: 1, last: 2, flags: 3 } as const;

@@ -175,6 +175,11 @@ export interface DeviceModel {
    * has pinned there before it returns; it is asked a hundred times, then the program's request fails with EDEADLK.
    */
   unmapped?(iova: bigint, last: bigint): void;
+  /**
+   * The bytes of a BAR that is plain memory, such as a controller memory buffer: as many as the BAR is long, the same ones always. Programs and other devices read and
+   * write them, and the model sees no access. Asked once, after {@linkcode DeviceModel.connect}; undefined for BARs with registers.
+   */
+  memory?(bar: number): Uint8Array | undefined;
   /** A write of 8 bytes. Without it the bus makes two writes of 4, low half first. */
   write64?(bar: number, offset: number, value: bigint): void;
 }

@@ -9,6 +9,7 @@ import { ERRNO } from "../../uapi/errno.ts";
 import { type BusHost, DeviceBus } from "./bus.ts";
 import type { Random } from "./clock.ts";
 import { ConfigSpace } from "./config_space.ts";
+import type { Core } from "./core.ts";
 import type { BarDescription, DeviceModel } from "./device.ts";
 import type { PciFunction } from "./pci_tree.ts";
 
@@ -25,14 +26,17 @@ export class VfioDevice {
   readonly config: ConfigSpace;
   /** Linux takes the device away and holds it meanwhile, so that no program can reset it. */
   isLeaving = false;
+  #core: Core;
   #model: DeviceModel;
   #bars: (BarDescription | undefined)[] = new Array(6).fill(undefined);
+  /** BARs that are plain memory, by index. */
+  #memories: readonly (Uint8Array | undefined)[];
 
   /**
    * @param index the core's index of the device.
    * @param pci a function with a model.
    * @param barAddresses physical address of each BAR by index.
-   * @param emulated it has no IOMMU, see `emulated.ts`.
+   * @param isEmulated it has no IOMMU, see `emulated.ts`.
    * @param onModelError what to do with an exception of the model, which must not become one of a system call.
    */
   constructor(
@@ -42,12 +46,13 @@ export class VfioDevice {
     barAddresses: readonly bigint[],
     random: Random,
     readonly onModelError: (error: unknown) => void,
-    emulated = false,
+    readonly isEmulated = false,
   ) {
+    this.#core = host.core;
     this.#model = pci.device!.model;
     const { description } = this.#model;
     for (const bar of description.bars) this.#bars[bar.index] = bar;
-    this.bus = new DeviceBus(host, index, description, () => this.config, random, emulated);
+    this.bus = new DeviceBus(host, index, description, () => this.config, random, isEmulated);
     this.config = new ConfigSpace(description, {
       express: pci.express,
       onRootBus: pci.parent === undefined,
@@ -55,14 +60,20 @@ export class VfioDevice {
       acs: pci.acs && pci.multifunction,
       bars: barAddresses,
     }, {
-      changed: () => this.bus.driveIntx(),
+      changed: () => {
+        this.#tellMemory();
+        this.bus.driveIntx();
+      },
       functionReset: () => {
-        if (!this.isLeaving) this.reset();
+        // Linux takes dma-bufs back before it finds out that it cannot reset the function.
+        if (this.isLeaving) this.#interruptMemory();
+        else this.reset();
       },
       intxAsserted: () => this.bus.intxAsserted,
       interruptMode: () => this.bus.interruptMode,
     });
     this.#model.connect(this.bus);
+    this.#memories = this.#bars.map((bar) => bar && this.#memoryOf(bar));
     this.reset();
   }
 
@@ -84,11 +95,23 @@ export class VfioDevice {
   reset(): void {
     this.config.wake();
     this.bus.reset();
+    this.#interruptMemory();
     try {
       this.#model.reset();
     } catch (error) {
       this.onModelError(error);
     }
+  }
+
+  /** Other devices reach its BARs, through dma-bufs, as long as it answers. */
+  #tellMemory(): void {
+    this.#core.set_memory_enabled(this.index, this.config.memoryEnabled);
+  }
+
+  /** What other devices had mapped they have no more. */
+  #interruptMemory(): void {
+    this.#core.set_memory_enabled(this.index, false);
+    this.#tellMemory();
   }
 
   /** Configuration space as sysfs shows it: that of the function itself. */
@@ -117,6 +140,11 @@ export class VfioDevice {
   /** Read a region. Returns the bytes read or −errno. */
   read(region: number, offset: number, into: DataView, length: number): number {
     const count = this.#clip(region, offset, length);
+    const memory = this.#answeringMemory(region);
+    if (memory !== undefined && count > 0) {
+      bytesOf(into, count).set(memory.subarray(offset, offset + count));
+      return count;
+    }
     for (let done = 0; done < count;) {
       const width = this.#width(region, offset + done, count - done);
       const result = this.#readOnce(region, offset + done, width, into, done);
@@ -129,6 +157,11 @@ export class VfioDevice {
   /** Write a region, as {@linkcode VfioDevice.read}. */
   write(region: number, offset: number, from: DataView, length: number): number {
     const count = region === REGION.rom ? -ERRNO.EINVAL : this.#clip(region, offset, length);
+    const memory = this.#answeringMemory(region);
+    if (memory !== undefined && count > 0) {
+      memory.set(bytesOf(from, count), offset);
+      return count;
+    }
     for (let done = 0; done < count;) {
       const width = this.#width(region, offset + done, count - done);
       const result = this.#writeOnce(region, offset + done, width, from, done);
@@ -136,6 +169,17 @@ export class VfioDevice {
       done += width;
     }
     return count;
+  }
+
+  #memoryOf({ index, length }: BarDescription): Uint8Array | undefined {
+    const memory = this.#model.memory?.(index);
+    if (memory === undefined || memory.length === length) return memory;
+    throw new RangeError(`Cannot use ${memory.length} bytes as BAR ${index}: it has ${length}`);
+  }
+
+  /** The bytes of a region that is plain memory, if the function answers. */
+  #answeringMemory(region: number): Uint8Array | undefined {
+    return this.config.memoryEnabled && !this.bus.isCut ? this.#memories[region] : undefined;
   }
 
   /** How much of an access the region has: all or EFAULT in configuration space, what is left of a BAR. */
@@ -235,6 +279,10 @@ export class VfioDevice {
     for (let bit = 0; bit < 8 * width; bit++) if (this.bus.isPending(first + bit)) bits |= 1n << BigInt(bit);
     return bits;
   }
+}
+
+function bytesOf(view: DataView, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, length);
 }
 
 function put(into: DataView, at: number, width: number, value: number): void {

@@ -39,6 +39,8 @@ export class FakeCore implements Core {
   readonly allowed: { start: number; last: number; writable: boolean }[] = [];
   /** Eventfd by "device/index/vector". */
   readonly irqs: Map<string, number> = new Map<string, number>();
+  /** Whether a device answers to memory accesses, as the host said last. */
+  readonly answering: Map<number, boolean> = new Map<number, boolean>();
   /** Fields of each fault, in the core's order. */
   readonly faults: bigint[][] = [];
   #nextFd = 3;
@@ -56,7 +58,7 @@ export class FakeCore implements Core {
     this.described.push(["device", ...rest]);
     return this.#devices++;
   }
-  add_region(...rest: [number, number, bigint, number]): number {
+  add_region(...rest: [number, number, bigint, number, bigint]): number {
     this.described.push(["region", ...rest]);
     return 0;
   }
@@ -78,6 +80,20 @@ export class FakeCore implements Core {
     return -1n;
   }
   give_up(): void {}
+  /** No transfer of this core comes to memory of a device. */
+  peer_done(): number {
+    return 0;
+  }
+  peer_address(): bigint {
+    return 0n;
+  }
+  peer_length(): number {
+    return 0;
+  }
+  set_memory_enabled(device: number, enabled: boolean): number {
+    this.answering.set(device, enabled);
+    return 0;
+  }
   set_driver_blocks(...rest: [number, boolean]): number {
     this.described.push(["blocks", ...rest]);
     return 0;

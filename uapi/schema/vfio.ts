@@ -129,7 +129,12 @@ const FEATURE_FLAGS: Names = {
 const FEATURES: Names = {
   prefix: "DEVICE_FEATURE_",
   doc: "Numbers of features that the library knows.",
-  values: { DEVICE_FEATURE_DMA_LOGGING_START: 6, DEVICE_FEATURE_DMA_LOGGING_STOP: 7, DEVICE_FEATURE_DMA_LOGGING_REPORT: 8 },
+  values: {
+    DEVICE_FEATURE_DMA_LOGGING_START: 6,
+    DEVICE_FEATURE_DMA_LOGGING_STOP: 7,
+    DEVICE_FEATURE_DMA_LOGGING_REPORT: 8,
+    DEVICE_FEATURE_DMA_BUF: 11,
+  },
 };
 
 const BIND_FLAGS: Names = {
@@ -336,6 +341,27 @@ const IOMMUFD_STRUCTS: readonly Struct[] = [
         pointer("inout", { bitmap: { length: "length", page: "page_size" } }),
         "Address of the bitmap, whose bits are set and never cleared.",
       ),
+    ],
+  },
+  {
+    name: "DmaBuf",
+    c: "vfio_device_feature_dma_buf",
+    doc: "Data of DMA_BUF, whose answer is the file: which memory of a device it shares.",
+    fields: [
+      input("region_index", "u32", { is: "index" }, "Which BAR."),
+      input("open_flags", "u32", { is: "value" }, "Flags of the file, as of open(2): how it may be mapped, O_CLOEXEC."),
+      NO_FLAGS,
+      input("nr_ranges", "u32", { is: "count" }, "Number of ranges that follow, 1 or more. An IOAS maps a file of one alone."),
+    ],
+    tails: [tail("dma_ranges", "RegionDmaRange", "nr_ranges", "in", { is: "value" }, "The ranges, in their order in the file.")],
+  },
+  {
+    name: "RegionDmaRange",
+    c: "vfio_region_dma_range",
+    doc: "A part of a region that a dma-buf shares.",
+    fields: [
+      input("offset", "u64", { is: "offset" }, "Where it begins in the region: a multiple of 4,096."),
+      input("length", "u64", { is: "length" }, "Bytes: a multiple of 4,096, not 0."),
     ],
   },
   {

@@ -7,7 +7,7 @@
  */
 import { MAP_ANONYMOUS } from "../../../uapi/kernel.ts";
 import type { VirtualClock } from "../clock.ts";
-import { AREA_CHANGE, AREA_FLAG, type Core, dmaFaultOf, FAULT, NO_SPACE } from "../core.ts";
+import { AREA_CHANGE, AREA_FLAG, type Core, dmaFaultOf, FAULT, NO_SPACE, PEER } from "../core.ts";
 import type { SanitizerSettings } from "../machine.ts";
 import { type Mapping, remember, SpaceHistory } from "./history.ts";
 import { operationOf } from "./operations.ts";
@@ -197,11 +197,17 @@ export class Sanitizer {
     const space = this.#spaceOf(asked.device);
     if (code < 0) this.#refused(code, asked, space);
     // Without a space that is known, the device goes through tables of the program's own.
-    else if (space !== undefined) this.#done(asked, space);
+    else if (space !== undefined && code !== PEER) this.#done(asked, space);
+    else if (space !== undefined) {
+      const { core } = this.#host;
+      // What comes from a device's BAR is not in the buffer yet, and no memory of the program.
+      this.#done({ ...asked, length: core.peer_done() + core.peer_length() }, space, core.peer_done());
+    }
     return code;
   }
 
-  #done(asked: Asked, space: SpaceHistory): void {
+  /** `read`: bytes of memory that are in the buffer now. */
+  #done(asked: Asked, space: SpaceHistory, read = asked.length): void {
     const { iova, offset, length, write } = asked;
     const end = iova + BigInt(length);
     const transfer = this.#transferOf(asked, "done");
@@ -216,7 +222,7 @@ export class Sanitizer {
       at = mapping.last + 1n;
     }
     if (write || !this.#settings.neverWritten) return;
-    const found = findPoison(new Uint8Array(this.#host.memory.buffer, offset, length), iova);
+    const found = findPoison(new Uint8Array(this.#host.memory.buffer, offset, read), iova);
     if (found === undefined) return;
     const at = iova + BigInt(found.at);
     this.#report("never-written", asked, { space, at, length: found.length, mapping: space.at(at), refused: false });

@@ -2,7 +2,7 @@
 
 use crate::answer::{address, negative, nothing, number};
 use crate::memory;
-use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Ram, Rules};
+use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// `boot`: the IOMMU is AMD's, else Intel's.
@@ -37,6 +37,8 @@ pub struct Core {
     ram_start: usize,
     /// The notice that was taken last.
     pub(crate) notice: Option<Notice>,
+    /// Where a transfer came to another device last.
+    pub(crate) peer: Option<Peer>,
 }
 
 /// Lays out the memory and starts the kernel: once in an instance.
@@ -68,7 +70,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
             sys_rawio: flags & SYS_RAWIO != 0,
         },
     };
-    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start, notice: None };
+    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start, notice: None, peer: None };
     // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.
     Vec::<u8>::new().try_reserve_exact(size_of::<Core>() + HANDLE_BYTES).ok()?;
     Some(core)

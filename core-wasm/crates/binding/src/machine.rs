@@ -2,7 +2,7 @@
 
 use crate::answer::{negative, nothing, number};
 use crate::core::Core;
-use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, PageRequest, PasidConfig, RegionConfig, ReservedKind, ResetFunction};
+use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, Moved, PageRequest, PasidConfig, RegionConfig, ReservedKind, ResetFunction};
 use iova::Range;
 use uapi::Errno;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -60,9 +60,9 @@ impl Core {
         }))
     }
 
-    /// Describes a region of a device, by VFIO's index. Returns 0 or −errno.
-    pub fn add_region(&mut self, device: u32, index: u32, size: u64, flags: u32) -> i32 {
-        nothing(self.kernel.add_region(device, index, RegionConfig { size, flags }))
+    /// Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
+    pub fn add_region(&mut self, device: u32, index: u32, size: u64, flags: u32, address: u64) -> i32 {
+        nothing(self.kernel.add_region(device, index, RegionConfig { size, address, flags }))
     }
 
     /// Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
@@ -74,6 +74,11 @@ impl Core {
     pub fn add_reserved(&mut self, device: u32, start: u64, last: u64, kind: u32) -> i32 {
         let Some(&kind) = RESERVED_KINDS.get(kind as usize) else { return negative(Errno::EINVAL) };
         nothing(self.kernel.add_reserved(device, Range { start, last }, kind))
+    }
+
+    /// Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
+    pub fn set_memory_enabled(&mut self, device: u32, enabled: bool) -> i32 {
+        nothing(self.kernel.set_memory_enabled(device, enabled))
     }
 
     /// Says how far a remote IOMMU translates, for page tables that are made from now on.
@@ -131,16 +136,34 @@ impl Core {
         self.kernel.staging_free(at, u64::from(length));
     }
 
-    /// A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
+    /// A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
+    /// to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
     pub fn dma_read(&mut self, device: u32, pasid: i32, iova: u64, offset: u32, length: u32) -> i32 {
         let to = self.pa_of(offset);
-        refusal(self.kernel.dma_read(device, pasid_of(pasid), iova, to, u64::from(length)))
+        let moved = self.kernel.dma_read(device, pasid_of(pasid), iova, to, u64::from(length));
+        self.note_peer(moved)
     }
 
     /// A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
     pub fn dma_write(&mut self, device: u32, pasid: i32, iova: u64, offset: u32, length: u32) -> i32 {
         let from = self.pa_of(offset);
-        refusal(self.kernel.dma_write(device, pasid_of(pasid), iova, from, u64::from(length)))
+        let moved = self.kernel.dma_write(device, pasid_of(pasid), iova, from, u64::from(length));
+        self.note_peer(moved)
+    }
+
+    /// Bytes that the last transfer to come to memory of another device had moved.
+    pub fn peer_done(&self) -> u32 {
+        self.peer.map_or(0, |peer| peer.done as u32)
+    }
+
+    /// Physical address of that memory.
+    pub fn peer_address(&self) -> u64 {
+        self.peer.map_or(0, |peer| peer.run.pa.0)
+    }
+
+    /// Bytes of it.
+    pub fn peer_length(&self) -> u32 {
+        self.peer.map_or(0, |peer| peer.run.length as u32)
     }
 
     /// Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
@@ -229,6 +252,20 @@ impl Core {
     /// Whether a program has enabled an interrupt.
     pub fn irq_enabled(&self, device: u32, index: u32, vector: u32) -> bool {
         self.kernel.irq_enabled(device, index, vector)
+    }
+}
+
+impl Core {
+    #[inline]
+    fn note_peer(&mut self, moved: Moved) -> i32 {
+        match moved {
+            Ok(None) => 0,
+            Ok(peer) => {
+                self.peer = peer;
+                1
+            }
+            Err(reason) => -i32::from(reason.code()),
+        }
     }
 }
 

@@ -19,6 +19,15 @@ pub struct Source {
     pub pasid: Option<u32>,
 }
 
+/// Memory of another device that a transfer has come to: a piece of a BAR. The host moves it, and what lies behind it is a transfer of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Bytes before it, which have moved.
+    pub done: u64,
+    /// Where it is, and how many bytes it is at most: up to the end of a page or of the transfer.
+    pub run: Run,
+}
+
 /// A refusal in the middle of a transfer: where, and why.
 struct Refused {
     iova: u64,
@@ -53,15 +62,15 @@ impl Iommu {
     /// The device reads `length` bytes of memory from `iova` on, into its buffer at `to`, which is RAM as well.
     ///
     /// The transfer goes page by page and stops at the first page that refuses: what lies before it has moved, nothing from there on has;
-    /// the refusal is in the fault log. No bytes at all need no translation.
+    /// the refusal is in the fault log. No bytes at all need no translation. It stops as well at what is not RAM, and returns that.
     #[inline]
-    pub fn dma_read(&mut self, ram: &mut Ram, source: &Source, iova: u64, to: Pa, length: u64) -> Result<(), FaultReason> {
+    pub fn dma_read(&mut self, ram: &mut Ram, source: &Source, iova: u64, to: Pa, length: u64) -> Result<Option<Peer>, FaultReason> {
         self.transfer(ram, source, iova, Run { pa: to, length }, Direction::Read)
     }
 
     /// The device writes the `length` bytes of its buffer at `from` to memory, from `iova` on. Otherwise as [`Iommu::dma_read`].
     #[inline]
-    pub fn dma_write(&mut self, ram: &mut Ram, source: &Source, iova: u64, from: Pa, length: u64) -> Result<(), FaultReason> {
+    pub fn dma_write(&mut self, ram: &mut Ram, source: &Source, iova: u64, from: Pa, length: u64) -> Result<Option<Peer>, FaultReason> {
         self.transfer(ram, source, iova, Run { pa: from, length }, Direction::Write)
     }
 
@@ -87,7 +96,14 @@ impl Iommu {
         reason
     }
 
-    fn transfer(&mut self, ram: &mut Ram, source: &Source, iova: u64, buffer: Run, direction: Direction) -> Result<(), FaultReason> {
+    fn transfer(
+        &mut self,
+        ram: &mut Ram,
+        source: &Source,
+        iova: u64,
+        buffer: Run,
+        direction: Direction,
+    ) -> Result<Option<Peer>, FaultReason> {
         let mut counts = DeviceStatistics::default();
         let result = self.move_pages(ram, source, iova, buffer, direction, &mut counts);
         if let Some(device) = self.devices.get_mut(source.device as usize) {
@@ -108,12 +124,12 @@ impl Iommu {
         buffer: Run,
         direction: Direction,
         counts: &mut DeviceStatistics,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<Peer>, Refused> {
         let refused = |reason| Refused { iova, reason };
         if !ram.contains(buffer.pa, buffer.length) {
             return Err(refused(FaultReason::BadBuffer));
         }
-        let Some(offset_last) = buffer.length.checked_sub(1) else { return Ok(()) };
+        let Some(offset_last) = buffer.length.checked_sub(1) else { return Ok(None) };
         let domain = self.domain_of(source).ok_or(refused(FaultReason::Blocked))?;
         if iova.checked_add(offset_last).is_none() {
             return Err(refused(FaultReason::BeyondAperture));
@@ -124,6 +140,11 @@ impl Iommu {
             match self.look_up(ram, domain, iova + done, direction, counts) {
                 Ok(page) => {
                     let length = page.length.min(buffer.length - done);
+                    if !ram.contains(page.pa, length) {
+                        pending.flush(ram);
+                        counts.bytes += done + length;
+                        return Ok(Some(Peer { done, run: Run { pa: page.pa, length } }));
+                    }
                     pending.add(ram, Run { pa: page.pa, length });
                     done += length;
                 }
@@ -136,7 +157,7 @@ impl Iommu {
         }
         pending.flush(ram);
         counts.bytes += done;
-        Ok(())
+        Ok(None)
     }
 
     /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. It is looked up as for

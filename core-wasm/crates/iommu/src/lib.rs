@@ -32,7 +32,7 @@ mod ram;
 mod statistics;
 mod user_memory;
 
-pub use dma::Source;
+pub use dma::{Peer, Source};
 pub use domain::DomainId;
 pub use fault::{FaultLog, FaultReason, FaultRecord};
 pub use iommu::{Iommu, IommuConfig, NO_PASID};

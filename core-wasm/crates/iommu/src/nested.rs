@@ -260,7 +260,8 @@ impl Walk<'_> {
     /// The table at an address of the second stage.
     fn table(&mut self, address: u64, level: u32, prot: Prot) -> core::result::Result<Step, FaultReason> {
         let found = self.second(address, Prot::READ, FaultReason::TableUnreachable)?;
-        if !found.prot.contains(Prot::READ) {
+        // Registers of a device are no table.
+        if !found.prot.contains(Prot::READ) || !self.ram.contains(found.pa, 1 << FRAME_LG2) {
             return Err(FaultReason::TableUnreachable);
         }
         Ok(Step { level, table: found.pa, address, prot, table_prot: found.prot })

@@ -1,6 +1,6 @@
 //! The IOMMU against the dumbest model: a map of 4 KiB pages for each domain, and a copy of all memory.
 
-use iommu::{DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Run, Source};
+use iommu::{DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Peer, Prot, Ram, Run, Source};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use uapi::Errno;
@@ -192,7 +192,7 @@ impl Machine {
             false => self.iommu.dma_read(&mut self.ram, &source, iova, self.buffer, length),
             true => self.iommu.dma_write(&mut self.ram, &source, iova, self.buffer, length),
         };
-        assert_eq!(result, verdict);
+        assert_eq!(result, verdict.map(|()| None));
         assert!(self.ram.bytes(self.buffer, length as usize) == expected, "the buffer holds what may have moved, nothing else");
         self.account(&source, iova + moved, moved, length, write, verdict.err());
     }
@@ -316,7 +316,7 @@ fn small() -> Small {
 }
 
 impl Small {
-    fn read(&mut self, iova: u64, length: u64) -> Result<(), FaultReason> {
+    fn read(&mut self, iova: u64, length: u64) -> Result<Option<Peer>, FaultReason> {
         self.iommu.dma_read(&mut self.ram, &DEVICE, iova, self.buffer, length)
     }
 }
@@ -347,7 +347,7 @@ fn the_reason_of_a_refusal_is_the_first_that_holds() {
         assert_eq!((record.iova, record.length, record.pasid), (at, length - (at - iova), source.pasid));
     }
     assert_eq!(iommu.device_statistics(DEVICE.device).faults, cases.len() as u64);
-    assert_eq!(machine.read(0xdead_0000, 0), Ok(()), "no bytes need no translation");
+    assert_eq!(machine.read(0xdead_0000, 0), Ok(None), "no bytes need no translation");
 }
 
 #[test]
@@ -359,8 +359,8 @@ fn permissions_are_checked_for_cached_translations_as_well() {
         for _ in 0..2 {
             let read = iommu.dma_read(ram, &DEVICE, iova, *buffer, 1);
             let write = iommu.dma_write(ram, &DEVICE, iova, *buffer, 1);
-            assert_eq!(read, if reads { Ok(()) } else { Err(FaultReason::NoRead) });
-            assert_eq!(write, if writes { Ok(()) } else { Err(FaultReason::NoWrite) });
+            assert_eq!(read, if reads { Ok(None) } else { Err(FaultReason::NoRead) });
+            assert_eq!(write, if writes { Ok(None) } else { Err(FaultReason::NoWrite) });
         }
     }
     let DeviceStatistics { tlb_hits, tlb_misses, walk_reads, .. } = iommu.device_statistics(DEVICE.device);
@@ -370,17 +370,17 @@ fn permissions_are_checked_for_cached_translations_as_well() {
 #[test]
 fn no_translation_outlives_unmap_destroy_or_detach() {
     let mut machine = small();
-    assert_eq!(machine.read(0x1000, 8), Ok(()));
+    assert_eq!(machine.read(0x1000, 8), Ok(None));
     machine.iommu.attach(DEVICE.requester, NO_PASID, None).expect("never fails");
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
     machine.iommu.attach(DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
-    assert_eq!(machine.read(0x1000, 8), Ok(()));
+    assert_eq!(machine.read(0x1000, 8), Ok(None));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, machine.domain, 0x1000, FRAME), FRAME);
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::NotPresent));
 
     let run = Run { pa: machine.page, length: FRAME };
     machine.iommu.map(&mut machine.ram, machine.domain, 0x1000, [run].into_iter(), RW).expect("free");
-    assert_eq!(machine.read(0x1000, 8), Ok(()));
+    assert_eq!(machine.read(0x1000, 8), Ok(None));
     machine.iommu.destroy_domain(&mut machine.ram, machine.domain);
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
     let next = machine.iommu.create_domain(&mut machine.ram).expect("there is RAM");
@@ -400,7 +400,7 @@ fn a_large_page_is_forgotten_wherever_it_was_cached() {
     assert!(pages.iter().all(|&iova| iommu.dma_read(ram, &DEVICE, iova, *buffer, 8).is_ok()));
     assert_eq!(iommu.unmap(ram, *domain, 4 * LARGE + 5 * FRAME, FRAME), LARGE, "a page goes whole");
     assert!(pages.iter().all(|&iova| iommu.dma_read(ram, &DEVICE, iova, *buffer, 8) == Err(FaultReason::NotPresent)));
-    assert_eq!(iommu.dma_read(ram, &DEVICE, 0x1000, *buffer, 8), Ok(()));
+    assert_eq!(iommu.dma_read(ram, &DEVICE, 0x1000, *buffer, 8), Ok(None));
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn a_transfer_needs_one_look_up_a_large_page() {
     let [memory, buffer] = [(); 2].map(|()| ram.alloc(LARGE).expect("there is RAM"));
     iommu.map(ram, *domain, LARGE, [Run { pa: memory, length: LARGE }].into_iter(), RW).expect("free");
     ram.bytes_mut(memory, LARGE as usize).fill(0x5a);
-    assert_eq!(iommu.dma_read(ram, &DEVICE, LARGE, buffer, LARGE), Ok(()));
+    assert_eq!(iommu.dma_read(ram, &DEVICE, LARGE, buffer, LARGE), Ok(None));
     assert!(ram.bytes(buffer, LARGE as usize).iter().all(|&byte| byte == 0x5a));
     let DeviceStatistics { tlb_hits, tlb_misses, walk_reads, bytes, .. } = iommu.device_statistics(DEVICE.device);
     assert_eq!((tlb_hits, tlb_misses, walk_reads, bytes), (0, 1, 2, LARGE));
@@ -476,7 +476,7 @@ fn requests_about_no_domain_are_refused() {
     assert_eq!(machine.iommu.unmap(&mut machine.ram, none, 0, FRAME), 0);
     assert_eq!((machine.iommu.aperture(none).last, machine.iommu.page_sizes(none)), (0, 0));
     machine.iommu.destroy_domain(&mut machine.ram, none);
-    assert_eq!(machine.read(0x1000, 1), Ok(()));
+    assert_eq!(machine.read(0x1000, 1), Ok(None));
     assert_eq!(Iommu::new(IommuConfig::new(Kind::VtdSs, 7)).map(|_| ()), Err(Errno::EINVAL));
 }
 
@@ -494,7 +494,7 @@ fn a_mapping_for_which_tables_are_out_changes_nothing_and_succeeds_later() {
         ram.put_run(frame, FRAME);
     }
     assert_eq!(iommu.map(ram, *domain, 1 << 30, run.into_iter(), RW), Ok(()));
-    assert_eq!(iommu.dma_read(ram, &DEVICE, 1 << 30, *buffer, FRAME), Ok(()));
+    assert_eq!(iommu.dma_read(ram, &DEVICE, 1 << 30, *buffer, FRAME), Ok(None));
 }
 
 #[test]
@@ -511,4 +511,24 @@ fn errors_of_map_are_linux_numbers() {
     for (iova, length, prot, errno) in cases {
         assert_eq!(iommu.map(ram, *domain, iova, [Run { pa: *page, length }].into_iter(), prot), Err(errno), "{iova:#x}");
     }
+}
+
+#[test]
+fn a_transfer_stops_at_what_is_not_ram_and_says_where() {
+    let mut machine = small();
+    let Small { ram, iommu, domain, page, buffer } = &mut machine;
+    let bar = Pa(0xc000_0000);
+    iommu.map(ram, *domain, 0x2000, [Run { pa: bar, length: 2 * FRAME }].into_iter(), RW).expect("free");
+    iommu.map(ram, *domain, 0x4000, [Run { pa: *page, length: FRAME }].into_iter(), RW).expect("free");
+    ram.bytes_mut(*buffer, 8).copy_from_slice(b"peerless");
+    let peer = iommu.dma_write(ram, &DEVICE, 0x1ffc, *buffer, 0x2008).expect("all of it is mapped");
+    assert_eq!(peer, Some(Peer { done: 4, run: Run { pa: bar, length: FRAME } }), "up to the end of a page");
+    assert_eq!(ram.bytes(Pa(page.0 + FRAME - 4), 4), b"peer");
+    let peer = iommu.dma_write(ram, &DEVICE, 0x3000, *buffer, 8).expect("cached or not");
+    assert_eq!(peer, Some(Peer { done: 0, run: Run { pa: Pa(bar.0 + FRAME), length: 8 } }), "or of the transfer");
+    assert_eq!(iommu.dma_read(ram, &DEVICE, 0x4000, *buffer, 8), Ok(None));
+    let statistics = iommu.device_statistics(DEVICE.device);
+    assert_eq!((statistics.writes, statistics.reads, statistics.bytes, statistics.faults), (2, 1, 4 + FRAME + 8 + 8, 0));
+    iommu.unmap(ram, *domain, 0x2000, 2 * FRAME);
+    assert_eq!(iommu.dma_write(ram, &DEVICE, 0x2000, *buffer, 8), Err(FaultReason::NotPresent));
 }

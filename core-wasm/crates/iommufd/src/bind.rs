@@ -107,6 +107,7 @@ impl Kernel {
     /// The same without the hold on the iommufd, which a mock device does not have.
     pub(crate) fn leave_context(&mut self, device: u32, bound: Bound) {
         self.disable_irqs(device);
+        self.give_up_dmabufs(device);
         self.detach_all(device, bound);
         self.bury_vdevice(bound.context, device);
         if let Ok(context) = self.context_mut(bound.context) {

@@ -97,6 +97,8 @@ impl PasidConfig {
 pub struct RegionConfig {
     /// Bytes; 0: not there.
     pub size: u64,
+    /// Of a BAR: its physical address, outside of RAM.
+    pub address: u64,
     /// `VFIO_REGION_INFO_FLAG_*`.
     pub flags: u32,
 }

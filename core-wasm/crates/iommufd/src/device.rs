@@ -55,6 +55,8 @@ pub(crate) struct Device {
     pub(crate) partial: Vec<PageRequest>,
     /// What it has written to since that was asked last.
     pub(crate) log: Option<DmaLog>,
+    /// Whether it answers to memory accesses: the command register says so, and it is awake.
+    pub(crate) memory_enabled: bool,
     pub(crate) plug: Plug,
     /// The bus that it can be reset with, if it can.
     pub(crate) reset_bus: Option<u32>,
@@ -82,6 +84,7 @@ impl Device {
             irqs: Irqs::default(),
             partial: Vec::new(),
             log: None,
+            memory_enabled: true,
             plug: Plug::Present,
             reset_bus: None,
         }

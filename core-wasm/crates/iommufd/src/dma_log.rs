@@ -1,6 +1,6 @@
 //! The log of what a device writes, kept by the device itself: VFIO's features DMA_LOGGING_START, STOP and REPORT.
 //!
-//! The checks are those of Linux's `drivers/vfio/vfio_main.c`; vfio-pci's own devices keep no log (ENOTTY). What a driver decides is decided here as
+//! The checks are those of Linux's `drivers/vfio/vfio_main.c`. What a driver decides is decided here as
 //! mlx5-vfio-pci does, where it says anything: a log is started once (EINVAL), stopping none is no error, reporting none is EINVAL.
 
 use crate::bitmap::Bitmap;
@@ -15,9 +15,6 @@ const RANGES_MAX: u32 = 256;
 /// Bits of one log: with more bytes in its ranges the device takes larger pages.
 const BITS_MAX: u64 = 1 << 20;
 const PAGE_LG2: u32 = 12;
-/// Bytes before the data of a feature.
-const HEADER: u64 = api::DeviceFeature::SIZE as u64;
-
 /// A log that is being written.
 pub(crate) struct DmaLog {
     page_lg2: u32,
@@ -88,45 +85,8 @@ impl DmaLog {
 }
 
 impl Kernel {
-    /// FEATURE: of the features there are the log of DMA alone, for a device that keeps one. EINVAL for operations that do not go together, ENOTTY.
-    pub(crate) fn feature(&mut self, device: u32, argument: u64) -> Result<u32> {
-        const OPERATIONS: u32 = api::DEVICE_FEATURE_GET | api::DEVICE_FEATURE_SET;
-        let mut bytes = [0; api::DeviceFeature::SIZE];
-        let argsz = self.copy_vfio_struct(argument, &mut bytes, api::DeviceFeature::MIN_SIZE)?;
-        let flags = api::DeviceFeature::read(&bytes).flags;
-        let unknown = flags & !(api::DEVICE_FEATURE_MASK | OPERATIONS | api::DEVICE_FEATURE_PROBE) != 0;
-        let both = flags & OPERATIONS == OPERATIONS && flags & api::DEVICE_FEATURE_PROBE == 0;
-        if unknown || both {
-            return Err(Errno::EINVAL);
-        }
-        let feature = flags & api::DEVICE_FEATURE_MASK;
-        let (operation, size) = match feature {
-            _ if !self.device(device)?.config.logs_dma => return Err(Errno::ENOTTY),
-            api::DEVICE_FEATURE_DMA_LOGGING_START => (api::DEVICE_FEATURE_SET, api::DmaLoggingControl::SIZE),
-            api::DEVICE_FEATURE_DMA_LOGGING_STOP => (api::DEVICE_FEATURE_SET, 0),
-            api::DEVICE_FEATURE_DMA_LOGGING_REPORT => (api::DEVICE_FEATURE_GET, api::DmaLoggingReport::SIZE),
-            _ => return Err(Errno::ENOTTY),
-        };
-        if flags & OPERATIONS & !operation != 0 {
-            return Err(Errno::EINVAL);
-        }
-        if flags & api::DEVICE_FEATURE_PROBE != 0 {
-            return Ok(0);
-        }
-        if flags & OPERATIONS == 0 || (argsz as usize) < api::DeviceFeature::SIZE + size {
-            return Err(Errno::EINVAL);
-        }
-        let data = argument.checked_add(HEADER).ok_or(Errno::EFAULT)?;
-        match feature {
-            api::DEVICE_FEATURE_DMA_LOGGING_START => self.start_log(device, data)?,
-            api::DEVICE_FEATURE_DMA_LOGGING_STOP => self.device_mut(device)?.log = None,
-            _ => self.report_log(device, data)?,
-        }
-        Ok(0)
-    }
-
     /// Starts a log. EINVAL for no ranges, ranges that overlap or are not of whole pages, or while there is a log; E2BIG, EOVERFLOW, EFAULT, ENOMEM.
-    fn start_log(&mut self, device: u32, data: u64) -> Result<()> {
+    pub(crate) fn start_log(&mut self, device: u32, data: u64) -> Result<()> {
         let mut bytes = [0; api::DmaLoggingControl::SIZE];
         self.hardware.copy_in(data, &mut bytes)?;
         let mut control = api::DmaLoggingControl::read(&bytes);
@@ -174,7 +134,7 @@ impl Kernel {
 
     /// Sets the bits of pages that the device has written to, and forgets them. EINVAL for pages of less than 4 KiB or another size than a power of
     /// two, and without a log; EOVERFLOW, EFAULT.
-    fn report_log(&mut self, device: u32, data: u64) -> Result<()> {
+    pub(crate) fn report_log(&mut self, device: u32, data: u64) -> Result<()> {
         let mut bytes = [0; api::DmaLoggingReport::SIZE];
         self.hardware.copy_in(data, &mut bytes)?;
         let report = api::DmaLoggingReport::read(&bytes);

@@ -36,11 +36,27 @@ pub(crate) struct Memfd {
 
 /// Memory of a device that is shared by a file, until the device takes it back: its fd holds it, and so do pages of MAP_FILE.
 pub(crate) struct Dmabuf {
+    pub(crate) owner: Owner,
+    /// Where the first of its ranges is.
     pub(crate) pa: Pa,
+    /// Bytes of all ranges.
     pub(crate) length: u64,
+    /// Pieces of memory that it is made of.
+    pub(crate) ranges: u32,
     /// The device has taken the memory back: it cannot be mapped.
     pub(crate) revoked: bool,
     pub(crate) holders: u32,
+}
+
+/// Whose the memory of a dma-buf is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// Of no device: RAM, for a test request.
+    Test,
+    /// A BAR of this device.
+    Device(u32),
+    /// A BAR of a device whose file was closed: it is revoked for good.
+    Nobody,
 }
 
 impl Hardware {
@@ -50,6 +66,7 @@ impl Hardware {
         dmabuf.holders -= 1;
         if dmabuf.holders == 0
             && let Some(dmabuf) = self.dmabufs.remove(index)
+            && dmabuf.owner == Owner::Test
         {
             self.ram.put_run(dmabuf.pa, dmabuf.length);
         }

@@ -105,9 +105,20 @@ impl Kernel {
         }
         let bus = self.device(device)?.reset_bus.ok_or(Errno::ENODEV)?;
         let there = || (0..).map_while(|position| self.reset_function(bus, position)).filter(|&function| self.is_there(function));
-        if there().any(|function| self.owner_id(function, bound) == DEVID_NOT_OWNED) {
+        if there().any(|function| !function.in_set) {
             return Err(Errno::EINVAL);
         }
+        // As in Linux, dma-bufs lose what is mapped before it is known that all devices are the caller's.
+        for position in 0.. {
+            let Some(function) = self.reset_function(bus, position) else { break };
+            if self.is_there(function) && self.owner_id(function, bound) == DEVID_NOT_OWNED {
+                return Err(Errno::EINVAL);
+            }
+            if let Some(device) = function.device {
+                self.interrupt_dmabufs(device);
+            }
+        }
+        let there = || (0..).map_while(|position| self.reset_function(bus, position)).filter(|&function| self.is_there(function));
         if there().any(|function| self.plug_of(function) == Some(Plug::Leaving)) {
             return Err(Errno::EAGAIN);
         }

@@ -2,8 +2,11 @@
 
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
-use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Ram, Source};
+use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Peer, Ram, Source};
 use uapi::{Errno, Result};
+
+/// How a transfer ended: all has moved, or it came to the memory of another device, or was refused.
+pub type Moved = core::result::Result<Option<Peer>, FaultReason>;
 
 impl Kernel {
     /// RAM.
@@ -36,21 +39,14 @@ impl Kernel {
 
     /// A device reads memory at `iova` into its buffer at `to`. See [`iommu::Iommu::dma_read`].
     #[inline]
-    pub fn dma_read(&mut self, device: u32, pasid: Option<u32>, iova: u64, to: Pa, length: u64) -> core::result::Result<(), FaultReason> {
+    pub fn dma_read(&mut self, device: u32, pasid: Option<u32>, iova: u64, to: Pa, length: u64) -> Moved {
         let source = self.source(device, pasid, iova, length, false)?;
         self.hardware.iommu.dma_read(&mut self.hardware.ram, &source, iova, to, length)
     }
 
     /// A device writes its buffer at `from` to memory at `iova`. See [`iommu::Iommu::dma_write`].
     #[inline]
-    pub fn dma_write(
-        &mut self,
-        device: u32,
-        pasid: Option<u32>,
-        iova: u64,
-        from: Pa,
-        length: u64,
-    ) -> core::result::Result<(), FaultReason> {
+    pub fn dma_write(&mut self, device: u32, pasid: Option<u32>, iova: u64, from: Pa, length: u64) -> Moved {
         let source = self.source(device, pasid, iova, length, true)?;
         if pasid.is_none() {
             self.log_write(device, iova, length);

@@ -98,8 +98,8 @@ pub(crate) fn map_file(call: &mut Call) -> Result<()> {
 }
 
 impl Kernel {
-    /// What can be mapped of an fd, up to byte `last`. EBADF; of a dma-buf EINVAL beyond its end, ENODEV if it is revoked. Whether others have memory
-    /// is found out when that is pinned.
+    /// What can be mapped of an fd, up to byte `last`. EBADF; of a dma-buf EINVAL beyond its end, ENODEV if it is revoked, EOPNOTSUPP if it has more
+    /// than one range. Whether others have memory is found out when that is pinned.
     fn backing_of(&self, fd: i32, start: u64, last: u64) -> Result<Backing> {
         match self.file(fd)? {
             File::Memfd(memfd) => Ok(Backing::File { memfd, start }),
@@ -108,7 +108,13 @@ impl Kernel {
                 if entry.length <= last {
                     return Err(Errno::EINVAL);
                 }
-                if entry.revoked { Err(Errno::ENODEV) } else { Ok(Backing::Dmabuf { dmabuf, start, pa: Pa(entry.pa.0 + start) }) }
+                if entry.revoked {
+                    return Err(Errno::ENODEV);
+                }
+                if entry.ranges != 1 {
+                    return Err(Errno::EOPNOTSUPP);
+                }
+                Ok(Backing::Dmabuf { dmabuf, start, pa: Pa(entry.pa.0 + start) })
             }
             _ => Ok(Backing::NoMemory { start }),
         }

@@ -90,12 +90,14 @@ impl Kernel {
         Ok(0)
     }
 
-    /// RESET. EINVAL for a device that cannot be reset, EAGAIN for one that leaves. The host resets the model; its pin is low then.
+    /// RESET. EINVAL for a device that cannot be reset, EAGAIN for one that leaves. The host resets the model; its pin is low then. Either way dma-bufs
+    /// of its BARs lose what is mapped.
     fn reset(&mut self, device: u32) -> Result<u32> {
-        let entry = self.device_mut(device)?;
-        if !entry.config.reset {
+        if !self.device(device)?.config.reset {
             return Err(Errno::EINVAL);
         }
+        self.interrupt_dmabufs(device);
+        let entry = self.device_mut(device)?;
         if entry.plug != Plug::Present {
             return Err(Errno::EAGAIN);
         }

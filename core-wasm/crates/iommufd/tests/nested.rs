@@ -409,3 +409,27 @@ fn the_second_stage_knows_what_was_written_through_the_first_and_which_tables_we
     assert_eq!(dirty_pages(&mut g), [DATA]);
     g.m.finish();
 }
+
+#[test]
+fn a_guest_reaches_the_bar_of_another_device_but_has_no_tables_there() {
+    let mut g = Guest::new();
+    let (target, _) = g.m.bound(NIC, g.iommu);
+    let get = vfio::DEVICE_FEATURE_GET | vfio::DEVICE_FEATURE_DMA_BUF;
+    let mut bytes = vfio::DeviceFeature { argsz: 40, flags: get }.bytes();
+    bytes.extend([0_u32, 2, 0, 1].into_iter().flat_map(u32::to_le_bytes));
+    bytes.extend([0, PAGE].into_iter().flat_map(u64::to_le_bytes));
+    let file = g.m.raw(target, vfio::DEVICE_FEATURE, &bytes).0.unwrap() as i32;
+    let at = g.m.map_file(g.iommu, g.ioas, file, 0, PAGE, RW).unwrap();
+    let nested = g.attached();
+    g.set(PT, IOVA >> 12, at | FULL);
+    let peer = g.m.kernel.dma_write(EDU, None, IOVA + 8, g.m.staging, 8).unwrap();
+    assert_eq!(peer.map(|peer| peer.run.pa.0), Some(bar(NIC) + 8));
+    g.set(PD, IOVA >> 21, at | FULL);
+    g.flush(nested, 0, u64::MAX, 0);
+    assert_eq!(g.read(IOVA), Err(FaultReason::TableUnreachable));
+    g.set(PD, IOVA >> 21, page(PT) | FULL);
+    g.flush(nested, 0, u64::MAX, 0);
+    g.m.kernel.set_memory_enabled(NIC, false).unwrap();
+    assert_eq!(g.read(IOVA), Err(FaultReason::SecondStage), "revoked, and nothing of it is cached");
+    g.m.finish();
+}

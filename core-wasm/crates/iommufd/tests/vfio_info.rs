@@ -89,7 +89,7 @@ fn regions_are_told_by_their_index() {
             assert_eq!((info.offset, info.cap_offset), (u64::from(index) << 40, 0));
         }
     }
-    m.kernel.add_region(EDU, vfio::PCI_VGA_REGION_INDEX, RegionConfig { size: 0xc0000, flags: rw }).unwrap();
+    m.kernel.add_region(EDU, vfio::PCI_VGA_REGION_INDEX, RegionConfig { size: 0xc0000, flags: rw, address: 0 }).unwrap();
     let vga = m.call(fd, vfio::RegionInfo { index: vfio::PCI_VGA_REGION_INDEX, ..Default::default() });
     assert_eq!(vga.map(|info| info.size), Ok(0xc0000));
     m.finish();

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 //! Error numbers of Linux on x86-64.
 
 use crate::Errno;

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 //! Requests of an iommufd file.
 
 use crate::bytes::{i32_at, put_i32, put_u8, put_u16, put_u32, put_u64, u8_at, u16_at, u32_at, u64_at};

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 //! All requests, in the order of the schema.
 
 use crate::size_rule::{Beyond, RequestRow, SizeField};

@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 //! The request of a kernel that was built to test iommufd.
 
 use crate::bytes::{i32_at, put_i32, put_u32, put_u64, u32_at, u64_at};

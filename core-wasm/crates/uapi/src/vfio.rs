@@ -1,4 +1,4 @@
-// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: 7787fbca92c832e4
+// GENERATED from uapi/schema by `deno task generate`, do not edit. Source hash: e4797ac1a0668d8e
 //! Requests of a VFIO device file.
 
 use crate::bytes::{i32_at, put_i32, put_u8, put_u16, put_u32, put_u64, u8_at, u16_at, u32_at, u64_at};
@@ -135,6 +135,8 @@ pub const DEVICE_FEATURE_DMA_LOGGING_START: u32 = 6;
 pub const DEVICE_FEATURE_DMA_LOGGING_STOP: u32 = 7;
 /// Numbers of features that the library knows.
 pub const DEVICE_FEATURE_DMA_LOGGING_REPORT: u32 = 8;
+/// Numbers of features that the library knows.
+pub const DEVICE_FEATURE_DMA_BUF: u32 = 0xb;
 /// Options of BIND_IOMMUFD.
 pub const DEVICE_BIND_FLAG_TOKEN: u32 = 1;
 /// Options of ATTACH_IOMMUFD_PT.
@@ -734,6 +736,70 @@ impl DmaLoggingReport {
         put_u64(bytes, 8, self.length);
         put_u64(bytes, 16, self.page_size);
         put_u64(bytes, 24, self.bitmap);
+    }
+}
+
+/// Data of DMA_BUF, whose answer is the file: which memory of a device it shares. (`struct vfio_device_feature_dma_buf`)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DmaBuf {
+    /// Which BAR.
+    pub region_index: u32,
+    /// Flags of the file, as of open(2): how it may be mapped, O_CLOEXEC.
+    pub open_flags: u32,
+    /// No flag is defined: must be zero.
+    pub flags: u32,
+    /// Number of ranges that follow, 1 or more. An IOAS maps a file of one alone.
+    pub nr_ranges: u32,
+}
+
+impl DmaBuf {
+    /// Bytes of the struct, without what follows it.
+    pub const SIZE: usize = 16;
+    /// Bytes that the caller's struct must have at least.
+    pub const MIN_SIZE: usize = 16;
+
+    /// Reads the struct from its bytes.
+    #[inline]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        Self { region_index: u32_at(bytes, 0), open_flags: u32_at(bytes, 4), flags: u32_at(bytes, 8), nr_ranges: u32_at(bytes, 12) }
+    }
+
+    /// Writes the struct as bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
+        put_u32(bytes, 0, self.region_index);
+        put_u32(bytes, 4, self.open_flags);
+        put_u32(bytes, 8, self.flags);
+        put_u32(bytes, 12, self.nr_ranges);
+    }
+}
+
+/// A part of a region that a dma-buf shares. (`struct vfio_region_dma_range`)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RegionDmaRange {
+    /// Where it begins in the region: a multiple of 4,096.
+    pub offset: u64,
+    /// Bytes: a multiple of 4,096, not 0.
+    pub length: u64,
+}
+
+impl RegionDmaRange {
+    /// Bytes of the struct.
+    pub const SIZE: usize = 16;
+    /// Bytes that the caller's struct must have at least.
+    pub const MIN_SIZE: usize = 16;
+
+    /// Reads the struct from its bytes.
+    #[inline]
+    pub fn read(bytes: &[u8; Self::SIZE]) -> Self {
+        Self { offset: u64_at(bytes, 0), length: u64_at(bytes, 8) }
+    }
+
+    /// Writes the struct as bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8; Self::SIZE]) {
+        put_u64(bytes, 0, self.offset);
+        put_u64(bytes, 8, self.length);
     }
 }
 

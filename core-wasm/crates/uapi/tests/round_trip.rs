@@ -42,7 +42,7 @@ round_trips! { iommufd:
 round_trips! { vfio:
     InfoCapHeader DeviceInfo DeviceInfoCapPciAtomicComp RegionInfo RegionSparseMmapArea RegionInfoCapSparseMmap RegionInfoCapType
     IrqInfo IrqSet PciDependentDevice PciHotResetInfo PciHotReset DeviceFeature DeviceBindIommufd DeviceAttachIommufdPt DeviceDetachIommufdPt
-    DmaLoggingControl DmaLoggingRange DmaLoggingReport
+    DmaLoggingControl DmaLoggingRange DmaLoggingReport DmaBuf RegionDmaRange
 }
 
 round_trips! { simulated: SimulatedDeviceSetLabel }

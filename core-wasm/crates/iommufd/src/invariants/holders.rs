@@ -3,6 +3,7 @@
 use super::report::Report;
 use super::{count, counted, counters};
 use crate::file::File;
+use crate::hardware::Owner;
 use crate::irq::{Irqs, Mode};
 use crate::kernel::Kernel;
 use crate::pages::Backing;
@@ -95,6 +96,17 @@ impl Kernel {
         }
         for (index, dmabuf) in self.hardware.dmabufs.iter() {
             report.expect_count(dmabuf.holders, counted(&holders, index), format_args!("holders of dma-buf {index}"));
+            let shall_be = match dmabuf.owner {
+                Owner::Test => dmabuf.revoked,
+                Owner::Device(device) => {
+                    let entry = self.device(device)?;
+                    report.expect(entry.bound.is_some(), format_args!("dma-buf {index} is of device {device}, which is not bound"));
+                    !entry.memory_enabled
+                }
+                Owner::Nobody => true,
+            };
+            let revoked = dmabuf.revoked;
+            report.expect(revoked == shall_be, format_args!("dma-buf {index} of {:?} is revoked: {revoked}", dmabuf.owner));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::report::Report;
 use super::{counted, counters};
 use crate::access::parts;
 use crate::context::Context;
-use crate::hardware::Accounts;
+use crate::hardware::{Accounts, Owner};
 use crate::kernel::Kernel;
 use crate::pages::{PAGE, Pages};
 use alloc::vec::Vec;
@@ -47,7 +47,7 @@ impl Kernel {
                 add_edges(&mut edges, run)?;
             }
         }
-        for (_, dmabuf) in self.hardware.dmabufs.iter() {
+        for (_, dmabuf) in self.hardware.dmabufs.iter().filter(|(_, dmabuf)| dmabuf.owner == Owner::Test) {
             add_edges(&mut edges, Run { pa: dmabuf.pa, length: dmabuf.length })?;
         }
         for (_, viommu) in self.contexts.iter().flat_map(|(_, context)| context.viommus.iter()) {

@@ -1,7 +1,7 @@
 //! Dma-bufs of the test request: memory of a device that does not exist, which it takes back and gives again.
 
 use crate::file::File;
-use crate::hardware::Dmabuf;
+use crate::hardware::{Dmabuf, Owner};
 use crate::pages::PAGE;
 use crate::request::Call;
 use uapi::selftest as api;
@@ -21,20 +21,22 @@ pub(super) fn get(call: &mut Call) -> Result<()> {
     kernel.check_file_limit()?;
     kernel.hardware.dmabufs.reserve()?;
     let pa = kernel.hardware.ram.alloc(length).ok_or(Errno::ENOMEM)?;
-    let dmabuf = kernel.hardware.dmabufs.insert(Dmabuf { pa, length, revoked: false, holders: 1 })?;
+    let dmabuf = kernel.hardware.dmabufs.insert(Dmabuf { owner: Owner::Test, pa, length, ranges: 1, revoked: false, holders: 1 })?;
     kernel.install(File::Dmabuf(dmabuf)).inspect_err(|_| kernel.hardware.put_dmabuf(dmabuf))?;
     Ok(())
 }
 
 /// DMABUF_REVOKE: the device takes its memory back, or says that it can be mapped again. What is mapped loses it either way. EBADF; EINVAL for another
-/// kind of file.
+/// kind of file, EOPNOTSUPP for a dma-buf of a device.
 pub(super) fn revoke(call: &mut Call) -> Result<()> {
     let request = api::TestDmabufRevoke::read(call.bytes()?);
     let kernel = &mut *call.kernel;
     let File::Dmabuf(dmabuf) = kernel.file(request.dmabuf_fd)? else { return Err(Errno::EINVAL) };
-    kernel.hardware.dmabufs.get_mut(dmabuf).ok_or(Errno::EIO)?.revoked = request.revoked != 0;
-    for context in kernel.contexts.iter_mut() {
-        context.revoke(&mut kernel.hardware, dmabuf);
+    let entry = kernel.hardware.dmabufs.get_mut(dmabuf).ok_or(Errno::EIO)?;
+    if entry.owner != Owner::Test {
+        return Err(Errno::EOPNOTSUPP);
     }
+    entry.revoked = request.revoked != 0;
+    kernel.revoke(dmabuf);
     Ok(())
 }

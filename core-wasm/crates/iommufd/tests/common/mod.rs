@@ -53,6 +53,14 @@ pub const BRIDGED_1: u32 = 5;
 pub const PICKY: u32 = 6;
 pub const DEVICES: u32 = 7;
 
+/// Bytes of the BAR that each device has.
+pub const BAR_LENGTH: u64 = 0x4000;
+
+/// Where that is.
+pub fn bar(device: u32) -> u64 {
+    0xc000_0000 + u64::from(device) * 0x1_0000
+}
+
 /// What [`PICKY`] reserves.
 pub const PICKY_RANGE: Range = Range { start: 0x10_0000, last: 0x1f_ffff };
 
@@ -182,8 +190,10 @@ impl Machine {
             let (range, kind) = if setup.software_msi { (SOFTWARE_MSI, ReservedKind::SoftwareMsi) } else { (MSI, ReservedKind::Msi) };
             kernel.add_reserved(device, range, kind).unwrap();
             let rw = vfio::REGION_INFO_FLAG_READ | vfio::REGION_INFO_FLAG_WRITE;
-            kernel.add_region(device, vfio::PCI_BAR0_REGION_INDEX, RegionConfig { size: 0x4000, flags: rw }).unwrap();
-            kernel.add_region(device, vfio::PCI_CONFIG_REGION_INDEX, RegionConfig { size: 4096, flags: rw }).unwrap();
+            kernel
+                .add_region(device, vfio::PCI_BAR0_REGION_INDEX, RegionConfig { size: BAR_LENGTH, flags: rw, address: bar(device) })
+                .unwrap();
+            kernel.add_region(device, vfio::PCI_CONFIG_REGION_INDEX, RegionConfig { size: 4096, flags: rw, address: 0 }).unwrap();
             for (index, count) in [(vfio::PCI_INTX_IRQ_INDEX, 1), (vfio::PCI_MSI_IRQ_INDEX, 4), (vfio::PCI_MSIX_IRQ_INDEX, 8)] {
                 kernel.add_irq(device, index, IrqConfig { count, flags: vfio::IRQ_INFO_NORESIZE }).unwrap();
             }
@@ -342,12 +352,12 @@ impl Machine {
     /// A device writes bytes at an IOVA.
     pub fn write(&mut self, device: u32, iova: u64, bytes: &[u8]) -> Result<(), FaultReason> {
         self.kernel.ram_mut().bytes_mut(self.staging, bytes.len()).copy_from_slice(bytes);
-        self.kernel.dma_write(device, None, iova, self.staging, bytes.len() as u64)
+        self.kernel.dma_write(device, None, iova, self.staging, bytes.len() as u64).map(|peer| assert_eq!(peer, None))
     }
 
     /// A device reads bytes at an IOVA.
     pub fn read(&mut self, device: u32, iova: u64, length: usize) -> Result<Vec<u8>, FaultReason> {
-        self.kernel.dma_read(device, None, iova, self.staging, length as u64)?;
+        assert_eq!(self.kernel.dma_read(device, None, iova, self.staging, length as u64)?, None);
         Ok(self.kernel.ram().bytes(self.staging, length).to_vec())
     }
 
@@ -360,7 +370,7 @@ impl Machine {
     /// A device writes bytes at an IOVA with a PASID.
     pub fn write_with(&mut self, device: u32, pasid: u32, iova: u64, bytes: &[u8]) -> Result<(), FaultReason> {
         self.kernel.ram_mut().bytes_mut(self.staging, bytes.len()).copy_from_slice(bytes);
-        self.kernel.dma_write(device, Some(pasid), iova, self.staging, bytes.len() as u64)
+        self.kernel.dma_write(device, Some(pasid), iova, self.staging, bytes.len() as u64).map(|peer| assert_eq!(peer, None))
     }
 
     /// What the process has in its memory.

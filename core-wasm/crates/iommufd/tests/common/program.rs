@@ -18,7 +18,7 @@ const TYPES: [u32; 8] = [0, 1, 2, 3, 4, 0xdead, 0xdead_beef, 0xfeed_beef];
 
 /// The fields behind the size, by name of the request; other requests are words of any kind.
 ///
-/// Of 4 bytes: `g` a feature and what to do with it, `z` 0, `i` an object's id, `f` flags, `s` a small number, `t` a type, `d` a file. Of 8 bytes: `Z` 0, `P` an address of the
+/// Of 4 bytes: `g` a feature and what to do with it, `x` the feature DMA_BUF, `b` 0 to 2, `z` 0, `i` an object's id, `f` flags, `s` a small number, `t` a type, `d` a file. Of 8 bytes: `Z` 0, `P` an address of the
 /// program, `L` a length, `V` an IOVA, `S` a small number.
 const FIELDS: [(&str, &str); 30] = [
     ("DESTROY", "i"),
@@ -52,6 +52,9 @@ const FIELDS: [(&str, &str); 30] = [
     ("SIMULATED_DEVICE_SET_LABEL", "fS"),
     ("TEST_CMD", "siVLPSSSS"),
 ];
+
+/// The fields of FEATURE that make a dma-buf of a BAR, every other time.
+const DMA_BUF: &str = "xbzzbLLLL";
 
 /// A program, and where it is.
 pub struct Bytes<'a>(&'a [u8]);
@@ -95,6 +98,9 @@ impl Bytes<'_> {
             b'i' => u64::from(first % 8),
             b'f' => u64::from(first % 8),
             b'g' => u64::from(first % 4) << 16 | u64::from(5 + first / 4 % 4),
+            b'x' if !first.is_multiple_of(8) => u64::from(vfio::DEVICE_FEATURE_GET | vfio::DEVICE_FEATURE_DMA_BUF),
+            b'x' => u64::from(first / 8 % 8) << 16 | u64::from(vfio::DEVICE_FEATURE_DMA_BUF),
+            b'b' => u64::from(first % 3),
             b't' => u64::from(TYPES[usize::from(first % 8)]),
             b'd' => 3 + u64::from(first % 12),
             b'P' => DATA + self.small() % DATA_PAGES * PAGE + [0, 0, 0, 8, 2048][usize::from(first % 5)],
@@ -145,6 +151,8 @@ pub enum Step {
     /// Device, IOVA, length, whether it writes.
     Dma(u32, u64, u64, bool),
     Raise(u32, u32),
+    /// A device, and whether it answers to memory accesses.
+    Answer(u32, bool),
 }
 
 impl Bytes<'_> {
@@ -166,6 +174,7 @@ impl Bytes<'_> {
             }),
             13 => Step::Dma(self.small() as u32 % DEVICES, self.word(), self.small() * 512, self.small() & 1 != 0),
             14 => Step::Raise(self.small() as u32 % DEVICES, self.small() as u32 % 6),
+            15 => Step::Answer(self.small() as u32 % DEVICES, self.small() & 1 != 0),
             _ => self.ioctl(),
         }
     }
@@ -174,6 +183,7 @@ impl Bytes<'_> {
         let (file, how, which) = (self.byte(), self.byte(), self.byte());
         let row = &REQUESTS[usize::from(which) % REQUESTS.len()];
         let kinds = FIELDS.iter().find(|(name, _)| *name == row.name).map(|(_, kinds)| *kinds);
+        let kinds = if row.name == "DEVICE_FEATURE" && how & 1 != 0 { Some(DMA_BUF) } else { kinds };
         let mut bytes = match kinds {
             Some(kinds) if how < 240 => self.fields(kinds),
             _ => self.words(row.size.max(8)),
@@ -266,10 +276,12 @@ impl Program {
             Step::Mmap(at, prot) => self.m.starving(|kernel| kernel.mmap(at, PAGE, prot, 0x32, -1, 0)),
             Step::Munmap(at) => self.m.starving(|kernel| kernel.munmap(at, PAGE)).map(|()| 0),
             Step::Raise(device, index) => self.m.starving(|kernel| kernel.raise(device, index, 0)).map(|_| 0),
+            Step::Answer(device, enabled) => self.m.kernel.set_memory_enabled(device, enabled).map(|()| 0),
             Step::Ioctl(which, number, ref bytes) => {
                 let file = self.file_for(which, number);
                 let (result, after) = self.m.raw(file as u32, number, bytes);
                 self.note_files(&after);
+                self.note_files(&result.unwrap_or(0).to_le_bytes());
                 result.map(u64::from)
             }
             Step::Close(which) => {
@@ -311,7 +323,7 @@ impl Program {
         } else {
             kernel.dma_read(device, None, iova, *staging, length)
         };
-        moved.map_or_else(|reason| u64::from(reason.code()), |()| 0)
+        moved.map_or_else(|reason| u64::from(reason.code()), |_| 0)
     }
 
     /// Files that a request made stand somewhere in its struct: those that were not known are.
