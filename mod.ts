@@ -24,6 +24,7 @@ export { DmaBuffer } from "./api/dma_buffer.ts";
 export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
 export { type FailedValues, type Failure, IommuError } from "./api/error.ts";
 export { DirtyBitmap, type DirtyPages, type DirtyRange } from "./api/dirty_bitmap.ts";
+export { DmaBuf, type DmaBufOptions } from "./api/dma_buf.ts";
 export { DmaLog, type DmaLogOptions } from "./api/dma_log.ts";
 export type { FaultAnswer, FaultGroup, FaultQueue, PageFault } from "./api/fault_queue.ts";
 export { type LeakReport, leaks, trackLeaks } from "./api/handle.ts";

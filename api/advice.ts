@@ -88,6 +88,7 @@ export type OperationKey =
   | "eventWait"
   | "dirtyTracking"
   | "dirtyBitmap"
+  | "exportDmaBuf"
   | "dmaLogStart"
   | "dmaLogStop"
   | "dmaLogReport"
@@ -209,6 +210,9 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
       ...MAPPING,
       EINVAL: "The range must lie in the file, in whole pages, and suit the IOAS: see its ranges and alignment.",
       EBADF: "The file is closed.",
+      ENODEV:
+        "The device has taken the memory back: it does not answer to memory accesses, or its device_fd was closed. Switch its memory on, or export anew.",
+      EOPNOTSUPP: "Of dma-bufs an IOAS maps those of PCI devices with VFIO alone, of one range.",
       ENOTTY: "This kernel maps no files: it needs Linux 6.13 or later.",
     },
   },
@@ -356,6 +360,15 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     },
   },
   // Devices.
+  exportDmaBuf: {
+    operation: "DMA_BUF",
+    action: "export {length} bytes at {offset} of region {#region} of {device}",
+    advice: {
+      ENODEV: "Only a BAR that the device has can be exported.",
+      EINVAL: "Offset and length must be of whole pages of 4096 bytes, in the region.",
+      ENOTTY: "This kernel or the driver of the device exports no BARs: that needs Linux 6.19 or later, with CONFIG_VFIO_PCI_DMABUF.",
+    },
+  },
   dmaLogStart: {
     operation: "DMA_LOGGING_START",
     action: "start a log of what {device} writes to {#count} ranges",

@@ -25,6 +25,7 @@ import { Hwpt, type HwptOptions } from "./hwpt.ts";
 import { readHwInfo } from "./hw_info.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import { type IovaRange, type IovaRanges, readRanges } from "./iova_ranges.ts";
+import { DmaBuf } from "./dma_buf.ts";
 import type { MemFd } from "./mem_file.ts";
 import { type Session, sessionOf } from "./session.ts";
 
@@ -140,16 +141,16 @@ export class Ioas implements Disposable {
   }
 
   /**
-   * Map a part of a memory file: IOAS_MAP_FILE, Linux 6.13. Returns its first I/O address.
+   * Map a part of a memory file (Linux 6.13), or of a dma-buf of another device's BAR (Linux 6.19): IOAS_MAP_FILE. Returns its first I/O address.
    *
-   * @throws {IommuError} as {@linkcode Ioas.map}; EBADF, ENOTTY
+   * @throws {IommuError} as {@linkcode Ioas.map}; EBADF, ENOTTY; ENODEV for a dma-buf whose device has taken the memory back
    */
-  mapFile(file: MemFd, options: MapFileOptions = {}): bigint {
+  mapFile(file: MemFd | DmaBuf, options: MapFileOptions = {}): bigint {
     const start = checkU64(options.start ?? 0n, "the start in a file");
     const length = checkLength(options.length ?? (start < BigInt(file.length) ? BigInt(file.length) - start : 0n), "a length");
     const view = this.#begin("IOAS_MAP_FILE");
     // The number of a closed file may be that of another one by now.
-    if (!file.isOpen) throw closed("MemFd", "IOAS_MAP_FILE");
+    if (!file.isOpen) throw closed(file instanceof DmaBuf ? "DmaBuf" : "MemFd", "IOAS_MAP_FILE");
     if (file.kernel !== this.#session.kernel) {
       const values = { length, start, fd: file.fd, ...fixed(options), ioas: this.id };
       throw failed("ioasMapFile", -ERRNO.EBADF, values, "The file belongs to another kernel than the IOAS.");

@@ -6,6 +6,7 @@
 import * as uapi from "../uapi/codec.ts";
 import { ERRNO } from "../uapi/errno.ts";
 import type { DeviceState } from "./device_state.ts";
+import { DmaBuf, type DmaBufOptions } from "./dma_buf.ts";
 import { closed, failed } from "./error.ts";
 import { explainAccess } from "./explain/access.ts";
 
@@ -111,6 +112,16 @@ export class Region implements Disposable {
   write64(offset: number, value: bigint): void {
     this.#begin("pwrite", offset, 8).setBigUint64(0, value, true);
     this.#write(offset, 8);
+  }
+
+  /**
+   * Make a file of a part of a BAR, which {@linkcode Ioas.mapFile} maps, so that DMA of other devices reaches it: VFIO's feature DMA_BUF, Linux 6.19.
+   *
+   * @throws {IommuError} ENODEV for what is no BAR, EINVAL for what is not of whole pages or goes beyond its end, ENOTTY, EMFILE, ENOMEM
+   */
+  exportDmaBuf(options: DmaBufOptions = {}): DmaBuf {
+    if (this.#state.life.isOpen && !this.#isOpen) throw closed("Region", "DMA_BUF");
+    return new DmaBuf(this.#state, this, options);
   }
 
   #begin(key: "pread" | "pwrite", offset: number, width: number): DataView {

@@ -39,6 +39,8 @@ type Cells = Omit<Row, "name">;
 const BOTH = "VT-d, mock";
 const QUICKSTART = "examples/quickstart.ts";
 const MEMORY = "docs/memory.md";
+const PEERS = "docs/peer_to_peer.md";
+const NO_P2PDMA = "– the kernel of the virtual machine is built without CONFIG_PCI_P2PDMA";
 const NESTING = "docs/nesting.md";
 const TABLES = "api/nested_hwpt.ts";
 
@@ -266,6 +268,7 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
   DEVICE_FEATURE_DMA_LOGGING_START: cells("`BoundDevice.logDma`", `${DIRTY}#logDma`, NO_LOG, DIRTY_TEST),
   DEVICE_FEATURE_DMA_LOGGING_STOP: cells("`DmaLog`, `BoundDevice.logDma`", `${DIRTY}#logDma`, NO_LOG, DIRTY_TEST),
   DEVICE_FEATURE_DMA_LOGGING_REPORT: cells("`DmaLog.report`", `${DIRTY}#report`, NO_LOG, DIRTY_TEST),
+  DEVICE_FEATURE_DMA_BUF: cells("`Region.exportDmaBuf`, `DmaBuf`", `${PEERS}#exportDmaBuf`, NO_P2PDMA, "tests/api/dma_buf_test.ts"),
   DEVICE_BIND_FLAG_TOKEN: refused("of virtual functions, which neither machine has"),
   DEVICE_ATTACH_PASID: cells("`pasid`", `${MEMORY}#pasid: 5`, "VT-d"),
   DEVICE_DETACH_PASID: cells("`pasid`", `${MEMORY}#pasid: 5`, "VT-d"),

@@ -3,7 +3,18 @@
  *
  * @module
  */
-import { FAULT_QUEUE_ALLOC, getFaultAllocOutFaultFd, getVeventqAllocOutVeventqFd, VEVENTQ_ALLOC } from "../../uapi/codec.ts";
+import {
+  DEVICE_FEATURE,
+  DEVICE_FEATURE_DMA_BUF,
+  DEVICE_FEATURE_GET,
+  DEVICE_FEATURE_MASK,
+  DEVICE_FEATURE_PROBE,
+  FAULT_QUEUE_ALLOC,
+  getDeviceFeature,
+  getFaultAllocOutFaultFd,
+  getVeventqAllocOutVeventqFd,
+  VEVENTQ_ALLOC,
+} from "../../uapi/codec.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import { type Block, type Kernel, MAP_ANONYMOUS } from "../../uapi/kernel.ts";
 import { BlockArena, LinuxBlock } from "./blocks.ts";
@@ -98,7 +109,7 @@ export class LinuxKernel implements Kernel {
     return this.#files.close(file);
   }
 
-  /** As {@linkcode Kernel.ioctl}. Files that FAULT_QUEUE_ALLOC, VEVENTQ_ALLOC and a group make are this kernel object's; those of other requests are {@linkcode LinuxKernel.adopt}ed first. */
+  /** As {@linkcode Kernel.ioctl}. Files that FAULT_QUEUE_ALLOC, VEVENTQ_ALLOC, DMA_BUF and a group make are this kernel object's; those of other requests are {@linkcode LinuxKernel.adopt}ed first. */
   ioctl(fd: number, request: number, argument: Block | number): number {
     const file = this.#files.get(fd);
     if (file === undefined) return -ERRNO.EBADF;
@@ -115,8 +126,11 @@ export class LinuxKernel implements Kernel {
       result = symbols.ioctl_value(file.fd, number, value);
     }
     if (result < 0) result = -errno[0]!;
-    if (file.mmio !== undefined) this.#requested(file, number, argument, result);
-    else if (number === GROUP_GET_DEVICE_FD || number === FAULT_QUEUE_ALLOC || number === VEVENTQ_ALLOC) {
+    if (file.mmio !== undefined) {
+      this.#requested(file, number, argument, result);
+      return number === DEVICE_FEATURE && result >= 0 && makesDmaBuf(argument) ? this.#files.made(result) : result;
+    }
+    if (number === GROUP_GET_DEVICE_FD || number === FAULT_QUEUE_ALLOC || number === VEVENTQ_ALLOC) {
       return this.#madeFile(number, argument, result);
     }
     return result;
@@ -259,6 +273,13 @@ export class LinuxKernel implements Kernel {
     this.#files.made(fd);
     return result;
   }
+}
+
+/** Whether FEATURE is the one that answers a file. */
+function makesDmaBuf(argument: Block | number): boolean {
+  if (typeof argument !== "object") return false;
+  const { flags } = getDeviceFeature(argument.view, 0);
+  return (flags & (DEVICE_FEATURE_MASK | DEVICE_FEATURE_GET | DEVICE_FEATURE_PROBE)) === (DEVICE_FEATURE_DMA_BUF | DEVICE_FEATURE_GET);
 }
 
 /** The 64 bits that a request gets; undefined for what is no number. */

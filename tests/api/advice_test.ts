@@ -99,6 +99,7 @@ const TRIALS: Record<Exclude<OperationKey, Elsewhere>, Trial> = {
       }
     },
   },
+  exportDmaBuf: { call: "ioctl", request: "DEVICE_FEATURE", run: ({ device }) => device.bar(0).exportDmaBuf()[Symbol.dispose]() },
   attach: { call: "ioctl", request: "DEVICE_ATTACH_IOMMUFD_PT", run: () => {} },
   detach: { call: "ioctl", request: "DEVICE_DETACH_IOMMUFD_PT", run: ({ device }) => device.detach() },
   deviceInfo: { call: "ioctl", request: "DEVICE_GET_INFO", run: ({ device }) => device.info },

@@ -26,6 +26,12 @@ const OPERATIONS: Record<string, (world: Faulty) => Disposable | void> = {
   "BoundDevice.bar": ({ device }) => void device.bar(0),
   "BoundDevice.irq": ({ device }) => device.irq("msix"),
   "BoundDevice.reset": ({ device }) => device.reset(),
+  "Region.exportDmaBuf": ({ device }) => device.bar(0).exportDmaBuf(),
+  "Ioas.mapFile": ({ ioas, device }) => {
+    using file = device.bar(0).exportDmaBuf();
+    const iova = ioas.mapFile(file);
+    return { [Symbol.dispose]: () => void ioas.unmap(iova, file.length) };
+  },
   "Region.read": ({ device }) => void device.config.read64(0),
   "Region.write": ({ device }) => device.bar(0).write32(0, 1),
   "listDevices": ({ kernel }) => void listDevices(kernel),
@@ -94,6 +100,7 @@ function makeAll({ kernel, iommu, ioas, device }: Faulty, list: Disposable[]): v
   };
   keep(MemFd.create(kernel, "file", 4096));
   keep(ioas.createDmaPool({ size: 100, count: 100 }));
+  ioas.mapFile(keep(device.bar(0).exportDmaBuf()));
   keep(device.irq("msix")).enable(2);
   keep(ioas.createDmaBuffer(5000));
   const hwpt = keep(ioas.createHwpt(device));

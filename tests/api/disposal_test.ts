@@ -5,6 +5,7 @@ import fc from "fast-check";
 import {
   type BoundDevice,
   DeviceFd,
+  type DmaBuf,
   type DmaBuffer,
   type DmaPool,
   type FaultQueue,
@@ -37,7 +38,9 @@ const ACTIONS = [
   "irq",
   "enable",
   "file",
+  "export",
   "mapFile",
+  "reset",
   "unmapAll",
   "destroy",
   "dispose",
@@ -63,7 +66,7 @@ class Hands {
   readonly devices: DeviceFd[] = [];
   readonly bound: BoundDevice[] = [];
   readonly irqs: Irq[] = [];
-  readonly files: MemFd[] = [];
+  readonly files: (MemFd | DmaBuf)[] = [];
   readonly all: Disposable[] = [];
 
   constructor(kernel: Kernel) {
@@ -112,6 +115,8 @@ function act(hands: Hands, [action, first, second]: Step): unknown {
     irq: () => hands.keep(hands.irqs, bound?.irq(first % 2 === 0 ? "intx" : "msix")),
     enable: () => pick(hands.irqs, first)?.enable(1),
     file: () => hands.keep(hands.files, MemFd.create(kernel, "file", 8192)),
+    export: () => bound && hands.keep(hands.files, bound.bar(0).exportDmaBuf()),
+    reset: () => bound?.reset(),
     mapFile: () => {
       const file = pick(hands.files, second);
       return file && ioas?.mapFile(file);
