@@ -40,7 +40,6 @@ const BOTH = "VT-d, mock";
 const QUICKSTART = "examples/quickstart.ts";
 const MEMORY = "docs/memory.md";
 const PEERS = "docs/peer_to_peer.md";
-const NO_P2PDMA = "– the kernel of the virtual machine is built without CONFIG_PCI_P2PDMA";
 const NESTING = "docs/nesting.md";
 const TABLES = "api/nested_hwpt.ts";
 
@@ -95,7 +94,7 @@ const REQUESTS: Readonly<Record<string, Cells>> = {
   DEVICE_RESET: cells("`BoundDevice.reset`", "docs/hotplug.md#.reset(", "VT-d"),
   DEVICE_GET_PCI_HOT_RESET_INFO: cells("`BoundDevice.hotResetDevices`", "docs/hotplug.md#hotResetDevices", "VT-d"),
   DEVICE_PCI_HOT_RESET: cells("`BoundDevice.hotReset`", "docs/hotplug.md#hotReset(", "VT-d"),
-  DEVICE_FEATURE: cells("`BoundDevice.logDma`", `${DIRTY}#logDma`, "refused", DIRTY_TEST),
+  DEVICE_FEATURE: cells("`Region.exportDmaBuf`, `BoundDevice.logDma`", `${PEERS}#exportDmaBuf`, "VT-d"),
   DEVICE_BIND_IOMMUFD: cells("`DeviceFd.bind`", `${QUICKSTART}#.bind(`, "VT-d"),
   DEVICE_ATTACH_IOMMUFD_PT: cells("`BoundDevice.attach`", `${QUICKSTART}#.attach(`, "VT-d"),
   DEVICE_DETACH_IOMMUFD_PT: cells("`BoundDevice.detach`", `${MEMORY}#device.detach`, "VT-d"),
@@ -263,12 +262,12 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
   PCI_HOT_RESET_FLAG_DEV_ID_OWNED: cells("`HotResetDevice`", "docs/hotplug.md#hotResetDevices", "VT-d"),
   DEVICE_FEATURE_MASK: REQUESTS.DEVICE_FEATURE!,
   DEVICE_FEATURE_GET: REQUESTS.DEVICE_FEATURE!,
-  DEVICE_FEATURE_SET: REQUESTS.DEVICE_FEATURE!,
+  DEVICE_FEATURE_SET: cells("`BoundDevice.logDma`", `${DIRTY}#logDma`, "refused", DIRTY_TEST),
   DEVICE_FEATURE_PROBE: REQUESTS.DEVICE_FEATURE!,
   DEVICE_FEATURE_DMA_LOGGING_START: cells("`BoundDevice.logDma`", `${DIRTY}#logDma`, NO_LOG, DIRTY_TEST),
   DEVICE_FEATURE_DMA_LOGGING_STOP: cells("`DmaLog`, `BoundDevice.logDma`", `${DIRTY}#logDma`, NO_LOG, DIRTY_TEST),
   DEVICE_FEATURE_DMA_LOGGING_REPORT: cells("`DmaLog.report`", `${DIRTY}#report`, NO_LOG, DIRTY_TEST),
-  DEVICE_FEATURE_DMA_BUF: cells("`Region.exportDmaBuf`, `DmaBuf`", `${PEERS}#exportDmaBuf`, NO_P2PDMA, "tests/api/dma_buf_test.ts"),
+  DEVICE_FEATURE_DMA_BUF: cells("`Region.exportDmaBuf`, `DmaBuf`", `${PEERS}#exportDmaBuf`, "VT-d"),
   DEVICE_BIND_FLAG_TOKEN: refused("of virtual functions, which neither machine has"),
   DEVICE_ATTACH_PASID: cells("`pasid`", `${MEMORY}#pasid: 5`, "VT-d"),
   DEVICE_DETACH_PASID: cells("`pasid`", `${MEMORY}#pasid: 5`, "VT-d"),

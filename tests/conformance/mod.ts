@@ -34,6 +34,7 @@ import { NESTED } from "./nested.ts";
 import { OBJECTS } from "./objects.ts";
 import { OPTIONS } from "./option.ts";
 import { PASIDS } from "./pasid.ts";
+import { PEERS } from "./peers.ts";
 import { PLACEMENT } from "./placement.ts";
 import { REGIONS } from "./regions.ts";
 import { SELFTEST } from "./selftest.ts";
@@ -69,6 +70,7 @@ export const CONFORMANCE: readonly Suite<Caller>[] = [
   HOT_RESET,
   REGIONS,
   DMA,
+  PEERS,
   IOAS_MAP_FILE_SUITE,
   HWPT_ALLOC_SUITE,
   FAULT_QUEUES,

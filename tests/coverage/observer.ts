@@ -37,6 +37,10 @@ const NUMBERED: Readonly<Record<string, Names>> = {
   "InfoCapHeader.id": vfioNames("REGION_INFO_CAP_TYPE"),
 };
 
+/** Which feature the low bits of FEATURE's flags name. */
+const FEATURES = vfioNames("DEVICE_FEATURE_DMA_BUF");
+const FEATURE_MASK = 0xffffn;
+
 /** Bytes behind the header of the mock IOMMU's event. */
 const EVENT_DATA = 4;
 const EVENT_HEADER = 8;
@@ -73,7 +77,10 @@ class Observer {
       if (field.direction !== side && field.direction !== "inout") continue;
       const found = namesOf(decoded.struct, field);
       if (found === undefined || Array.isArray(field.value)) continue;
-      for (const name of valueNames(BigInt(field.value as string | number), found.names, found.isBits)) this.#note(name, isAnswered);
+      const value = BigInt(field.value as string | number);
+      for (const name of valueNames(value, found.names, found.isBits)) this.#note(name, isAnswered);
+      if (decoded.struct !== "DeviceFeature") continue;
+      for (const name of valueNames(value & FEATURE_MASK, FEATURES, false)) this.#note(name, isAnswered);
     }
     for (const item of decoded.tail?.items ?? []) if (typeof item === "object") this.#struct(item, side, isAnswered);
     for (const capability of decoded.capabilities ?? []) this.#struct(capability, "out", isAnswered);

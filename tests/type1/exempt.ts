@@ -11,6 +11,7 @@ const OPTIONS = "options are type1's own and cannot be changed: memory is charge
 const FAULTS = "type1 has no fault queues: EOPNOTSUPP, whatever the rest of the request says";
 const GROUPS = "a device that its group gave is reset with files of groups, and its list names groups";
 const FILES = "a file is mapped in the process at once, so that it is looked at as soon as its place is found";
+const DMA_BUFS = "a file is mapped by the process for type1, which VFIO's dma-bufs are not: EINVAL";
 const PREFIX = "a struct or list that can be read in part only is not read at all";
 const BEFORE = "an answer that cannot be given is refused before anything is done for it";
 /** The model alone: Linux copies through a file in memory, which knows what may be written. */
@@ -54,6 +55,15 @@ export const EXEMPT: Readonly<Record<string, Readonly<Record<string, string>>>> 
     "a conventional device has no PASIDs": HARDWARE,
   },
   "fault queues": { "": FAULTS },
+  peers: {
+    "an IOAS maps a dma-buf": DMA_BUFS,
+    "the device's own IOAS takes": DMA_BUFS,
+    "DMA reaches registers": DMA_BUFS,
+    "a device whose memory is off": DMA_BUFS,
+    "writing the command register": DMA_BUFS,
+    "closing the device takes its BAR": DMA_BUFS,
+    "copies and page tables that come later have the BAR": DMA_BUFS,
+  },
   "typed API": {
     "a nesting parent can be made": HARDWARE,
     "memory files can be paid for": "all memory is the process's, files included",

@@ -91,7 +91,7 @@ const WRONG: Record<string, readonly [code: string, error: RegExp]> = {
   "invalidations have pages": ["nested.invalidate([{ iova: 0n }]);", /'pages' is missing/],
   "a page table maps nothing": ["hwpt.map(buffer);", /'map' does not exist on type 'Hwpt'/],
   "an iommufd maps nothing": ["iommu.createDmaBuffer(1);", /'createDmaBuffer' does not exist on type 'IommuFd'/],
-  "a path is no file": [`ioas.mapFile("/dev/zero");`, /'string' is not assignable to parameter of type 'MemFd'/],
+  "a path is no file": [`ioas.mapFile("/dev/zero");`, /'string' is not assignable to parameter of type 'MemFd \| DmaBuf'/],
   "an address is a bigint": ["ioas.bufferAt(4096);", /'number' is not assignable to parameter of type 'bigint'/],
   "the address of a buffer is a bigint": ["ioas.createDmaBuffer(1, { iova: 0 });", /'number' is not assignable to type 'bigint'/],
   "the length of a buffer is a number": ["ioas.createDmaBuffer(1n);", /'bigint' is not assignable to parameter of type 'number'/],
