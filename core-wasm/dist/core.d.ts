@@ -43,9 +43,9 @@ declare namespace wasm_bindgen {
          */
         add_quarantine(space: bigint, start: bigint, last: bigint): number;
         /**
-         * Describes a region of a device, by VFIO's index. Returns 0 or −errno.
+         * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
          */
-        add_region(device: number, index: number, size: bigint, flags: number): number;
+        add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
         /**
          * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
          */
@@ -80,7 +80,8 @@ declare namespace wasm_bindgen {
          */
         device_statistic(device: number, count: number): number;
         /**
-         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
+         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
+         * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
          */
         dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
         /**
@@ -183,6 +184,18 @@ declare namespace wasm_bindgen {
          */
         pages_of_size(lg2: number): number;
         /**
+         * Physical address of that memory.
+         */
+        peer_address(): bigint;
+        /**
+         * Bytes that the last transfer to come to memory of another device had moved.
+         */
+        peer_done(): number;
+        /**
+         * Bytes of it.
+         */
+        peer_length(): number;
+        /**
          * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
          */
         pinned_run(device: number, id: number, position: number, length: boolean): number;
@@ -222,6 +235,10 @@ declare namespace wasm_bindgen {
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          */
         set_driver_blocks(device: number, blocks: boolean): number;
+        /**
+         * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
+         */
+        set_memory_enabled(device: number, enabled: boolean): number;
         /**
          * Says how far a remote IOMMU translates, for page tables that are made from now on.
          */
@@ -287,7 +304,7 @@ declare interface InitOutput {
     readonly core_add_group: (a: number) => number;
     readonly core_add_irq: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_add_quarantine: (a: number, b: bigint, c: bigint, d: bigint) => number;
-    readonly core_add_region: (a: number, b: number, c: number, d: bigint, e: number) => number;
+    readonly core_add_region: (a: number, b: number, c: number, d: bigint, e: number, f: bigint) => number;
     readonly core_add_reserved: (a: number, b: number, c: bigint, d: bigint, e: number) => number;
     readonly core_add_reset_bus: (a: number) => number;
     readonly core_add_reset_function: (a: number, b: number, c: number, d: number, e: number) => number;
@@ -321,6 +338,9 @@ declare interface InitOutput {
     readonly core_open_iommufd: (a: number) => number;
     readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
     readonly core_pages_of_size: (a: number, b: number) => number;
+    readonly core_peer_address: (a: number) => bigint;
+    readonly core_peer_done: (a: number) => number;
+    readonly core_peer_length: (a: number) => number;
     readonly core_pinned_run: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_plug: (a: number, b: number) => number;
     readonly core_plug_state: (a: number, b: number) => number;
@@ -331,6 +351,7 @@ declare interface InitOutput {
     readonly core_request_state: (a: number, b: number) => number;
     readonly core_restart: (a: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
+    readonly core_set_memory_enabled: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
     readonly core_space_of: (a: number, b: number) => bigint;
     readonly core_staging_alloc: (a: number, b: number) => number;

@@ -111,15 +111,16 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * Describes a region of a device, by VFIO's index. Returns 0 or −errno.
+         * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
          * @param {number} device
          * @param {number} index
          * @param {bigint} size
          * @param {number} flags
+         * @param {bigint} address
          * @returns {number}
          */
-        add_region(device, index, size, flags) {
-            const ret = wasm.core_add_region(this.__wbg_ptr, device, index, size, flags);
+        add_region(device, index, size, flags, address) {
+            const ret = wasm.core_add_region(this.__wbg_ptr, device, index, size, flags, address);
             return ret;
         }
         /**
@@ -207,7 +208,8 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0 or −reason.
+         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
+         * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
          * @param {number} device
          * @param {number} pasid
          * @param {bigint} iova
@@ -459,6 +461,30 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Physical address of that memory.
+         * @returns {bigint}
+         */
+        peer_address() {
+            const ret = wasm.core_peer_address(this.__wbg_ptr);
+            return BigInt.asUintN(64, ret);
+        }
+        /**
+         * Bytes that the last transfer to come to memory of another device had moved.
+         * @returns {number}
+         */
+        peer_done() {
+            const ret = wasm.core_peer_done(this.__wbg_ptr);
+            return ret >>> 0;
+        }
+        /**
+         * Bytes of it.
+         * @returns {number}
+         */
+        peer_length() {
+            const ret = wasm.core_peer_length(this.__wbg_ptr);
+            return ret >>> 0;
+        }
+        /**
          * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
          * @param {number} device
          * @param {number} id
@@ -556,6 +582,16 @@ let wasm_bindgen = (function(exports) {
          */
         set_driver_blocks(device, blocks) {
             const ret = wasm.core_set_driver_blocks(this.__wbg_ptr, device, blocks);
+            return ret;
+        }
+        /**
+         * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
+         * @param {number} device
+         * @param {boolean} enabled
+         * @returns {number}
+         */
+        set_memory_enabled(device, enabled) {
+            const ret = wasm.core_set_memory_enabled(this.__wbg_ptr, device, enabled);
             return ret;
         }
         /**
