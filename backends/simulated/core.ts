@@ -119,7 +119,8 @@ export interface Core {
   /** A field of a change: one of {@linkcode AREA_CHANGE}. */
   area_change(index: number, field: number): bigint;
   /** The space that a device uses, or {@linkcode NO_SPACE}. */
-  space_of(device: number): bigint;
+  space_of(device: number, pasid: number): bigint;
+  attached_pasid(device: number, index: number): number;
   has_space(space: bigint): boolean;
   label_of(device: number): bigint | undefined;
   add_quarantine(space: bigint, start: bigint, last: bigint): number;

@@ -64,6 +64,10 @@ declare namespace wasm_bindgen {
          */
         area_change(index: number, field: number): bigint;
         /**
+         * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
+         */
+        attached_pasid(device: number, index: number): number;
+        /**
          * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
          */
         check(): string | undefined;
@@ -244,9 +248,9 @@ declare namespace wasm_bindgen {
          */
         set_remote_aperture(last: bigint): void;
         /**
-         * The space that a device uses; 2^64 − 1 for none.
+         * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
          */
-        space_of(device: number): bigint;
+        space_of(device: number, pasid: number): bigint;
         /**
          * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
          */
@@ -309,6 +313,7 @@ declare interface InitOutput {
     readonly core_add_reset_bus: (a: number) => number;
     readonly core_add_reset_function: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_area_change: (a: number, b: number, c: number) => bigint;
+    readonly core_attached_pasid: (a: number, b: number, c: number) => number;
     readonly core_check: (a: number) => [number, number];
     readonly core_close: (a: number, b: number) => number;
     readonly core_device_of: (a: number, b: number) => number;
@@ -353,7 +358,7 @@ declare interface InitOutput {
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_set_memory_enabled: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
-    readonly core_space_of: (a: number, b: number) => bigint;
+    readonly core_space_of: (a: number, b: number, c: number) => bigint;
     readonly core_staging_alloc: (a: number, b: number) => number;
     readonly core_staging_free: (a: number, b: number, c: number) => void;
     readonly core_take_notice: (a: number) => number;

@@ -167,6 +167,16 @@ let wasm_bindgen = (function(exports) {
             return BigInt.asUintN(64, ret);
         }
         /**
+         * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
+         * @param {number} device
+         * @param {number} index
+         * @returns {number}
+         */
+        attached_pasid(device, index) {
+            const ret = wasm.core_attached_pasid(this.__wbg_ptr, device, index);
+            return ret;
+        }
+        /**
          * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
          * @returns {string | undefined}
          */
@@ -602,12 +612,13 @@ let wasm_bindgen = (function(exports) {
             wasm.core_set_remote_aperture(this.__wbg_ptr, last);
         }
         /**
-         * The space that a device uses; 2^64 − 1 for none.
+         * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
          * @param {number} device
+         * @param {number} pasid
          * @returns {bigint}
          */
-        space_of(device) {
-            const ret = wasm.core_space_of(this.__wbg_ptr, device);
+        space_of(device, pasid) {
+            const ret = wasm.core_space_of(this.__wbg_ptr, device, pasid);
             return BigInt.asUintN(64, ret);
         }
         /**

@@ -275,6 +275,9 @@ export class FakeCore implements Core {
   space_of(): bigint {
     return 2n ** 64n - 1n;
   }
+  attached_pasid(): number {
+    return -1;
+  }
   has_space(): boolean {
     return false;
   }

@@ -252,6 +252,7 @@ function standIn(changes: readonly (readonly bigint[])[], missed: number): { cor
     space_of: () => 7n,
     has_space: () => true,
     label_of: () => undefined,
+    attached_pasid: (_device: number, index: number) => index === 0 ? 0 : -1,
     add_quarantine: () => 0,
     end_quarantine: () => {},
     dma_write: () => 0,
@@ -275,8 +276,7 @@ Deno.test("a transfer that an IOMMU lets through by a stale entry of its cache i
     ["use-after-unmap", false, 0x1ff0n, 8],
   ]);
   ok(describeReport(sanitizer.reports[0]!).includes("wrote 8 bytes at IOVA 0x1ff0 that were unmapped before. It was not refused."));
-  // Those of a PASID, and those without a byte, are nobody's business.
-  core.dma_write(0, 5, 0x1ff0n, 0, 8);
+  // Those without a byte are nobody's business.
   core.dma_write(0, -1, 0x1ff0n, 0, 0);
   strictEqual(sanitizer.reports.length, 1);
 });
@@ -304,4 +304,41 @@ Deno.test("a listener that throws stops neither the device nor the finding", asy
   strictEqual(world.puppet.writes(0x5000_0000n, Uint8Array.of(1)), "not-present");
   strictEqual(sanitizer.reports.length, 1);
   ok(/the listener's own/.test(String(await escaped)));
+});
+
+Deno.test("transfers with a PASID are looked at in the address space of that PASID", async () => {
+  const puppet = new Puppet({ pasid: { bits: 8 } });
+  using kernel = await simulated({ iommu: { kind: "vtd", scalable: true }, pci: [{ model: puppet }], sanitizer: {} });
+  using iommu = IommuFd.open(kernel);
+  using device = DeviceFd.open(kernel, ADDRESS).bind(iommu);
+  device.config.write16(4, 6);
+  const spaces = [iommu.createIoas(), iommu.createIoas()] as const;
+  const [plain, tagged] = spaces.map((ioas) => ioas.createHwpt(device, { pasid: true }));
+  device.attach(plain!);
+  device.attach(tagged!, { pasid: 5 });
+  const [, other] = spaces;
+  const buffer = other.createDmaBuffer(PAGE, { write: false });
+  const bytes = new Uint8Array(8);
+  const read = (at: bigint, pasid?: number) => puppet.bus.dma.read(at, bytes, pasid);
+  strictEqual(read(buffer.iova, 5), undefined);
+  strictEqual(kernel.sanitizer!.reports.length, 0, "where it may");
+  strictEqual(read(buffer.iova), "not-present", "the same address without the PASID is another");
+  puppet.bus.dma.write(buffer.iova, bytes, 5);
+  buffer[Symbol.dispose]();
+  read(buffer.iova, 5);
+  device.detach({ pasid: 5 });
+  read(buffer.iova, 5);
+  read(buffer.iova, 6);
+  const found = kernel.sanitizer!.reports.map(({ kind, pasid, ioas }) => [kind, pasid, ioas]);
+  deepStrictEqual(found, [
+    ["wild", undefined, spaces[0].id],
+    ["wrong-direction", 5, other.id],
+    ["use-after-unmap", 5, other.id],
+    ["after-detach", 5, other.id],
+    ["wild", 6, undefined],
+  ]);
+  const { mapping } = kernel.sanitizer!.reports[2]!;
+  deepStrictEqual(mapping?.mapped.devices, [ADDRESS], "a device is attached that is so with a PASID");
+  deepStrictEqual(mapping?.transfers.map(({ pasid, outcome }) => [pasid, outcome]), [[5, "done"], [5, "no-write"]], "up to the finding");
+  ok(/^use-after-unmap: device 0000:00:01.0, PASID 5, tried to read 8 bytes/.test(describeReport(kernel.sanitizer!.reports[2]!)));
 });

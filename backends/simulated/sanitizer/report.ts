@@ -35,6 +35,8 @@ export interface SanitizerMoment {
 export interface SanitizerTransfer {
   /** PCI address of the device. */
   readonly device: string;
+  /** The PASID that it had; undefined: none. */
+  readonly pasid: number | undefined;
   /** First I/O address. */
   readonly iova: bigint;
   /** Bytes. */
@@ -73,6 +75,8 @@ export interface SanitizerReport {
   readonly device: string;
   /** What the program calls the device; undefined: nothing. */
   readonly label: bigint | undefined;
+  /** The PASID that the transfer had; undefined: none. */
+  readonly pasid: number | undefined;
   /** The first I/O address that is wrong. */
   readonly iova: bigint;
   /** Bytes from there to the end of the transfer; of `"never-written"`: bytes that are not written. */
@@ -120,8 +124,8 @@ export const SANITIZER_ADVICE: Readonly<Record<SanitizerKind, string>> = {
 
 /** A finding in words, over several lines. */
 export function describeReport(report: SanitizerReport): string {
-  const { kind, device, label, length, access, iova, refused, mapping, history, request } = report;
-  const name = label === undefined ? device : `${device} (label 0x${label.toString(16)})`;
+  const { kind, device, label, pasid, length, access, iova, refused, mapping, history, request } = report;
+  const name = `${device}${label === undefined ? "" : ` (label 0x${label.toString(16)})`}${withPasid(pasid)}`;
   const bytes = length === 1 ? "1 byte" : `${length} bytes`;
   const verb = access === "read" ? "read" : refused ? "write" : "wrote";
   const did = refused ? `tried to ${verb}` : verb;
@@ -145,8 +149,12 @@ function describeMapping(title: string, { start, last, access, mapped, unmapped,
   ];
 }
 
-function describeTransfer({ device, access, length, iova, outcome, time: at }: SanitizerTransfer): string {
-  return `${access} of ${length} bytes at 0x${iova.toString(16)} by ${device} at ${time(at)}: ${outcome}`;
+function withPasid(pasid: number | undefined): string {
+  return pasid === undefined ? "" : `, PASID ${pasid},`;
+}
+
+function describeTransfer({ device, pasid, access, length, iova, outcome, time: at }: SanitizerTransfer): string {
+  return `${access} of ${length} bytes at 0x${iova.toString(16)} by ${device}${withPasid(pasid)} at ${time(at)}: ${outcome}`;
 }
 
 function moment({ request, operation, time: at, devices }: SanitizerMoment): string {

@@ -16,6 +16,8 @@ import type { SanitizerKind, SanitizerMoment, SanitizerReport, SanitizerTransfer
 import { reportsToJson, SANITIZER_ADVICE, SanitizerError } from "./report.ts";
 
 const PAGE = 4096;
+/** PASIDs have 20 bits. */
+const PASIDS = 2 ** 20;
 
 /** What the sanitizer needs of its machine. */
 export interface SanitizerHost {
@@ -32,6 +34,8 @@ export interface SanitizerHost {
 /** A transfer, as the core was asked for it. */
 interface Asked {
   readonly device: number;
+  /** 0: none. */
+  readonly pasid: number;
   readonly iova: bigint;
   /** Where the device's end of it is in the core's memory. */
   readonly offset: number;
@@ -53,8 +57,8 @@ export class Sanitizer {
   #settings: SanitizerSettings;
   #host: SanitizerHost;
   #spaces = new Map<bigint, SpaceHistory>();
-  /** By device: the space that it is or was attached to. */
-  #lastSpaces: (SpaceHistory | undefined)[] = [];
+  /** By device and PASID: the space that it is or was attached to. */
+  #lastSpaces = new Map<number, SpaceHistory>();
   #reports: SanitizerReport[] = [];
   #lost = 0;
   #requests = 0;
@@ -114,9 +118,23 @@ export class Sanitizer {
       close: (fd) => after(core.close(fd), "close"),
       mmap: (...asked) => this.#mapped(core.mmap(...asked), asked[1], asked[3]),
       dma_read: (device, pasid, iova, offset, length) =>
-        this.#transferred(core.dma_read(device, pasid, iova, offset, length), pasid, { device, iova, offset, length, write: false }),
+        this.#transferred(core.dma_read(device, pasid, iova, offset, length), {
+          device,
+          pasid: Math.max(pasid, 0),
+          iova,
+          offset,
+          length,
+          write: false,
+        }),
       dma_write: (device, pasid, iova, offset, length) =>
-        this.#transferred(core.dma_write(device, pasid, iova, offset, length), pasid, { device, iova, offset, length, write: true }),
+        this.#transferred(core.dma_write(device, pasid, iova, offset, length), {
+          device,
+          pasid: Math.max(pasid, 0),
+          iova,
+          offset,
+          length,
+          write: true,
+        }),
     };
     // The rest is the core's own.
     return Object.assign(Object.create(core) as Core, calls);
@@ -145,7 +163,19 @@ export class Sanitizer {
       this.#spaces.delete(key);
     }
     for (let device = 0; device < this.#settings.devices; device++) {
-      this.#lastSpaces[device] = this.#spaceOf(device) ?? this.#lastSpaces[device];
+      for (const pasid of this.#pasidsOf(device)) {
+        const space = this.#spaceOf(device, pasid);
+        if (space !== undefined) this.#lastSpaces.set(portOf(device, pasid), space);
+      }
+    }
+  }
+
+  /** The PASIDs that a device is attached with; 0: without one. */
+  *#pasidsOf(device: number): Generator<number> {
+    for (let index = 0;; index++) {
+      const pasid = this.#host.core.attached_pasid(device, index);
+      if (pasid < 0) return;
+      yield pasid;
     }
   }
 
@@ -168,7 +198,8 @@ export class Sanitizer {
   #moment(key: bigint, operation: string): SanitizerMoment {
     const devices: string[] = [];
     for (let device = 0; device < this.#settings.devices; device++) {
-      if (this.#host.core.space_of(device) === key) devices.push(this.#host.addressOf(device));
+      const isThere = this.#pasidsOf(device).some((pasid) => this.#host.core.space_of(device, pasid) === key);
+      if (isThere) devices.push(this.#host.addressOf(device));
     }
     return { request: this.#requests, operation, time: this.#host.clock.now, devices };
   }
@@ -186,15 +217,15 @@ export class Sanitizer {
     return space;
   }
 
-  #spaceOf(device: number): SpaceHistory | undefined {
-    const key = this.#host.core.space_of(device);
+  #spaceOf(device: number, pasid: number): SpaceHistory | undefined {
+    const key = this.#host.core.space_of(device, pasid);
     return key === NO_SPACE ? undefined : this.#space(key);
   }
 
-  /** A transfer was done or refused. Those of a PASID are somebody else's. */
-  #transferred(code: number, pasid: number, asked: Asked): number {
-    if (pasid >= 0 || asked.length === 0) return code;
-    const space = this.#spaceOf(asked.device);
+  /** A transfer was done or refused. */
+  #transferred(code: number, asked: Asked): number {
+    if (asked.length === 0) return code;
+    const space = this.#spaceOf(asked.device, asked.pasid);
     if (code < 0) this.#refused(code, asked, space);
     // Without a space that is known, the device goes through tables of the program's own.
     else if (space !== undefined && code !== PEER) this.#done(asked, space);
@@ -233,7 +264,7 @@ export class Sanitizer {
     const reason = dmaFaultOf(code);
     // The newest fault is the one that this transfer made.
     const at = core.fault(core.faults_len() - 1, FAULT.iova);
-    const where = space ?? this.#lastSpaces[asked.device];
+    const where = space ?? this.#lastSpaces.get(portOf(asked.device, asked.pasid));
     const { kind, mapping } = this.#classify(reason, asked, at, space, where);
     const transfer = this.#transferOf(asked, reason);
     this.#report(kind, asked, { space: where, at, mapping, refused: true });
@@ -257,14 +288,22 @@ export class Sanitizer {
     return { kind: beside === undefined ? "wild" : "red-zone", mapping: beside };
   }
 
-  #transferOf({ device, iova, length, write }: Asked, outcome: string): SanitizerTransfer {
+  #transferOf({ device, pasid, iova, length, write }: Asked, outcome: string): SanitizerTransfer {
     const { clock } = this.#host;
-    return { device: this.#host.addressOf(device), iova, length, access: write ? "write" : "read", outcome, time: clock.now };
+    return {
+      device: this.#host.addressOf(device),
+      pasid: pasid || undefined,
+      iova,
+      length,
+      access: write ? "write" : "read",
+      outcome,
+      time: clock.now,
+    };
   }
 
   #report(
     kind: SanitizerKind,
-    { device, iova, length, write }: Asked,
+    { device, pasid, iova, length, write }: Asked,
     found: {
       readonly space: SpaceHistory | undefined;
       readonly at: bigint;
@@ -278,6 +317,7 @@ export class Sanitizer {
       kind,
       device: this.#host.addressOf(device),
       label: this.#host.core.label_of(device),
+      pasid: pasid || undefined,
       iova: found.at,
       length: found.length ?? length - Number(found.at - iova),
       access: write ? "write" : "read",
@@ -304,4 +344,9 @@ export class Sanitizer {
       });
     }
   }
+}
+
+/** One number for a device and one of its PASIDs. */
+function portOf(device: number, pasid: number): number {
+  return device * PASIDS + pasid;
 }

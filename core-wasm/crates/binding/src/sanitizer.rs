@@ -29,9 +29,14 @@ impl Core {
         }
     }
 
-    /// The space that a device uses; 2^64 − 1 for none.
-    pub fn space_of(&self, device: u32) -> u64 {
-        self.kernel.space_of(device).unwrap_or(NO_SPACE)
+    /// The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
+    pub fn space_of(&self, device: u32, pasid: u32) -> u64 {
+        self.kernel.space_of(device, pasid).unwrap_or(NO_SPACE)
+    }
+
+    /// The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
+    pub fn attached_pasid(&self, device: u32, index: u32) -> i32 {
+        self.kernel.attached_pasid(device, index as usize).map_or(-1, |pasid| pasid as i32)
     }
 
     /// What the program calls a device.

@@ -5,7 +5,6 @@ use crate::file::File;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use alloc::vec::Vec;
-use iommu::NO_PASID;
 use iova::Range;
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
@@ -73,16 +72,21 @@ impl Kernel {
         self.sanitizer.changes.get(index).copied()
     }
 
-    /// The IOAS that decides about transfers of a device, as [`AreaChange::space`]. `None`: it is attached to none, or to a page table of another
-    /// kind.
-    pub fn space_of(&self, device: u32) -> Option<u64> {
+    /// The IOAS that decides about transfers of a device with a PASID, or with [`iommu::NO_PASID`], as [`AreaChange::space`]. `None`: it is attached to none,
+    /// or to a page table of another kind.
+    pub fn space_of(&self, device: u32, pasid: u32) -> Option<u64> {
         let entry = self.device(device).ok()?;
         let bound = entry.bound?;
         let context = self.contexts.get(bound.context)?;
-        let attachment =
-            self.sets.get(entry.set as usize)?.attachment(NO_PASID).filter(|attachment| attachment.devices.contains(&device))?;
+        let attachment = self.sets.get(entry.set as usize)?.attachment(pasid).filter(|attachment| attachment.devices.contains(&device))?;
         let hwpt = context.hwpts.get(context.objects.index(attachment.hwpt, ObjectKind::Hwpt).ok()?)?;
         Some(space_key(bound.context, context.ioases.get(hwpt.ioas)?.id))
+    }
+
+    /// The PASID of an attachment of a device, by its number: 0 for transfers without one, which come first. `None`: there are no more.
+    pub fn attached_pasid(&self, device: u32, index: usize) -> Option<u32> {
+        let set = self.sets.get(self.device(device).ok()?.set as usize)?;
+        set.attachments.iter().filter(|attachment| attachment.devices.contains(&device)).nth(index).map(|attachment| attachment.pasid)
     }
 
     /// What the program calls a device.

@@ -37,8 +37,8 @@ fn areas_that_come_and_go_are_noticed_once() {
     let mut m = Machine::new();
     let Attached { iommu, ioas, device_fd, .. } = m.attached(EDU);
     assert_eq!(changes(&mut m), []);
-    let space = m.kernel.space_of(EDU).unwrap();
-    assert_eq!(m.kernel.space_of(NIC), None);
+    let space = m.kernel.space_of(EDU, 0).unwrap();
+    assert_eq!(m.kernel.space_of(NIC, 0), None);
     let va = m.memory(PAGE);
     m.map_at(iommu, ioas, va, PAGE, TAGGED).unwrap();
     let change = |added| AreaChange { space, range: Range { start: TAGGED, last: TAGGED + PAGE - 1 }, prot: 3, added };
@@ -53,7 +53,7 @@ fn areas_that_come_and_go_are_noticed_once() {
     assert_eq!(changes(&mut m), []);
     assert!(m.kernel.has_space(space) && !m.kernel.has_space(space + 1) && !m.kernel.has_space(space + (1 << 32)));
     m.close(device_fd);
-    assert_eq!((m.kernel.space_of(EDU), m.kernel.has_space(space)), (None, false));
+    assert_eq!((m.kernel.space_of(EDU, 0), m.kernel.has_space(space)), (None, false));
     assert_eq!(changes(&mut m), [change(false)]);
     m.finish();
 }
@@ -62,7 +62,7 @@ fn areas_that_come_and_go_are_noticed_once() {
 fn automatic_placement_keeps_apart_and_out_of_the_quarantine_while_there_is_room() {
     let mut m = Machine::new();
     let Attached { iommu, ioas, .. } = m.attached(EDU);
-    let space = m.kernel.space_of(EDU).unwrap();
+    let space = m.kernel.space_of(EDU, 0).unwrap();
     let first = map_apart(&mut m, iommu, ioas, MARGIN).unwrap();
     let second = map_apart(&mut m, iommu, ioas, MARGIN).unwrap();
     assert_eq!(second, first + PAGE + MARGIN);
@@ -81,7 +81,7 @@ fn automatic_placement_keeps_apart_and_out_of_the_quarantine_while_there_is_room
 fn what_the_program_allows_holds_and_a_full_space_is_used_to_its_end() {
     let mut m = Machine::new();
     let Attached { iommu, ioas, .. } = m.attached(EDU);
-    let space = m.kernel.space_of(EDU).unwrap();
+    let space = m.kernel.space_of(EDU, 0).unwrap();
     let room = Range { start: 0x10_0000, last: 0x10_0000 + 3 * PAGE - 1 };
     m.allow(iommu, ioas, &[(room.start, room.last)]).unwrap();
     m.kernel.add_quarantine(space, Range { start: room.start, last: room.start + PAGE - 1 }).unwrap();
@@ -103,7 +103,7 @@ fn what_the_program_allows_holds_and_a_full_space_is_used_to_its_end() {
 fn a_fixed_address_in_the_quarantine_is_the_programs_choice() {
     let mut m = Machine::new();
     let Attached { iommu, ioas, .. } = m.attached(EDU);
-    let space = m.kernel.space_of(EDU).unwrap();
+    let space = m.kernel.space_of(EDU, 0).unwrap();
     m.kernel.add_quarantine(space, Range { start: 0, last: u64::MAX }).unwrap();
     let va = m.memory(PAGE);
     assert_eq!(m.map_at(iommu, ioas, va, PAGE, TAGGED).map(|_| ()), Ok(()));
