@@ -21,6 +21,7 @@ import { type HwInfo, readHwInfo } from "./hw_info.ts";
 import type { Ioas } from "./ioas.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import { Irq, type IrqKind } from "./irq.ts";
+import { shareAttachment } from "./pci/sharing.ts";
 import { Region } from "./region.ts";
 import { type Session, sessionOf } from "./session.ts";
 
@@ -112,7 +113,8 @@ export class BoundDevice implements Disposable {
   }
 
   /**
-   * Attach it to an address space, or move it there: DEVICE_ATTACH_IOMMUFD_PT. A move leaves no moment in which it sees neither.
+   * Attach it to an address space, or move it there: DEVICE_ATTACH_IOMMUFD_PT. A move leaves no moment in which it sees neither, and takes along the
+   * devices of its group that are attached and must share its page table.
    *
    * With a PASID the target must be a page table made for that ({@linkcode HwptOptions.pasid}), and the device itself be attached to such a one or
    * to nothing. Linux attaches any PASID to a device without PASIDs, which uses none: {@linkcode HwInfo.maxPasidLog2} says what it has.
@@ -133,8 +135,20 @@ export class BoundDevice implements Disposable {
     uapi.putDeviceAttachIommufdPt(view, 0, { ...fields, ptId: target.id });
     const result = this.#state.send(uapi.DEVICE_ATTACH_IOMMUFD_PT);
     if (result < 0) throw this.#notAttached(result, target, options, values);
+    const isMove = this.#attachments.has(options.pasid);
     this.#attachments.set(options.pasid, target);
+    if (isMove) this.#takeAlong(options.pasid, target);
     return uapi.getDeviceAttachIommufdPtPtId(view, 0);
+  }
+
+  /** A move takes along what is attached of the group. */
+  #takeAlong(pasid: number | undefined, target: Ioas | Hwpt | NestedHwpt): void {
+    for (const member of this.#session.members) {
+      if (!(member instanceof BoundDevice) || member.#attachments.get(pasid) === target || !member.#attachments.has(pasid)) continue;
+      const [own, other] = [this.address, member.address];
+      const isTaken = own !== undefined && other !== undefined && shareAttachment(this.#state.kernel, own, other);
+      if (isTaken) member.#attachments.set(pasid, target);
+    }
   }
 
   #notAttached(result: number, target: Ioas | Hwpt | NestedHwpt, options: AttachOptions, values: FailedValues): Error {

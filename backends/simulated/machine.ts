@@ -46,7 +46,7 @@ export interface Rules {
   readonly singleOpen?: boolean;
   /**
    * Which devices of a group must share an IOAS: `"requester"` those that share a requester ID, the rest may differ; `"linux"` the whole
-   * group. Default: `"requester"`.
+   * group. With the first, `iommu_requester` of each device of such a group in /sys says which share. Default: `"requester"`.
    */
   readonly groupIoas?: "requester" | "linux";
 }

@@ -32,11 +32,14 @@ export function platformReserved(settings: MachineSettings): readonly PlatformRe
 
 /** The machine as data for {@linkcode renderSysfs}. */
 export function describeMachine(settings: MachineSettings, groups: readonly Group[], sources: SysfsSources): SysfsDescription {
-  const members = groups.flatMap((group) => group.members.map(({ pci }) => ({ pci, group: group.number })));
+  const tellsApart = settings.rules.groupIoas === "requester";
+  const members = groups.flatMap(({ number, members }) =>
+    members.map(({ pci, requesterId }) => ({ pci, group: number, requester: tellsApart && members.length > 1 ? requesterId : undefined }))
+  );
   // Rendering needs bridges before what is below them, which is the order of bus numbers.
   members.sort((one, other) => one.pci.bus - other.pci.bus || one.pci.devfn - other.pci.devfn);
   return {
-    devices: members.map(({ pci, group }) => describeFunction(pci, group, sources)),
+    devices: members.map(({ pci, group, requester }) => ({ ...describeFunction(pci, group, sources), requester })),
     groups: groups.map(({ number, members }) => ({
       number,
       type: "DMA",

@@ -38,6 +38,8 @@ export interface SysfsDevice {
   readonly isLeaving?: boolean;
   /** The IOMMU group; undefined without an IOMMU. */
   readonly group?: number | undefined;
+  /** What the IOMMU tells it from others of its group by; undefined where the whole group shares its page tables. Not of Linux. */
+  readonly requester?: number | undefined;
   /** N of /dev/vfio/devices/vfioN; undefined where no program can open the device. */
   readonly vfio?: number | undefined;
   /** Ways to reset the function, as the kernel names them: "flr", "af_flr", "bus". */
@@ -110,6 +112,7 @@ function renderDevice(tree: FileTree, home: string, device: SysfsDevice): void {
     const driver = `/sys/bus/pci/drivers/${device.driver}`;
     tree.link(`${driver}/${device.address}`, home).link(`${home}/driver`, driver);
   }
+  if (device.requester !== undefined) tree.file(`${home}/iommu_requester`, number(device.requester, 4));
   if (device.group !== undefined) {
     const group = `/sys/kernel/iommu_groups/${device.group}`;
     tree.link(`${group}/devices/${device.address}`, home).link(`${home}/iommu_group`, group);
