@@ -212,3 +212,20 @@ proptest! {
         state.m.finish();
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_request_that_lacks_frames_of_memory_changes_nothing_and_succeeds_with_more(
+        setup in setups(),
+        steps in prop::collection::vec(any::<[u8; 4]>(), 1..60),
+    ) {
+        let mut state = State::new(Setup { ram: 1 << 20, ..setup });
+        state.m.lacks_frames = true;
+        for step in steps {
+            state.step(step);
+        }
+        state.m.finish();
+    }
+}

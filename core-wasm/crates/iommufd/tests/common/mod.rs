@@ -141,6 +141,8 @@ pub struct Machine {
     /// Where requests are.
     pub argument: u64,
     pub staging: Pa,
+    /// Whether calls are short of frames of RAM too, see [`Machine::starving`]. That takes long.
+    pub lacks_frames: bool,
 }
 
 /// Where [`tagged`] maps its page.
@@ -201,13 +203,61 @@ impl Machine {
         kernel.add_reserved(PICKY, PICKY_RANGE, ReservedKind::Reserved).unwrap();
         let argument = kernel.mmap(0, ARGUMENT_BYTES, 3, 0x22, -1, 0).unwrap();
         let staging = kernel.staging_alloc(STAGING).unwrap();
-        Machine { kernel, argument, staging }
+        Machine { kernel, argument, staging, lacks_frames: false }
     }
 
-    /// Makes a call once for each allocation that it takes, which fails: the call answers ENOMEM and has changed nothing. Then makes it with
-    /// memory enough. So every request of every test has been short of memory in each way, and has succeeded after that.
+    /// Makes a call once for each allocation of the heap that it takes, which fails: the call answers ENOMEM and has changed nothing. Then makes it
+    /// with memory enough. So every request of every test has been short of memory in each way, and has succeeded after that.
+    ///
+    /// Where [`Machine::lacks_frames`] says so, all that with no frame of RAM left before, then with 1, 2, 4, … of them, as long as it answers ENOMEM.
     #[track_caller]
     pub fn starving<T>(&mut self, call: impl Fn(&mut Kernel) -> Result<T, Errno>) -> Result<T, Errno> {
+        let mut left = 0_u64;
+        while self.lacks_frames {
+            let hoard = self.hoard(left);
+            if hoard.is_empty() {
+                break;
+            }
+            let before = self.kernel.usage();
+            let result = self.starving_heap(&call);
+            let is_short = matches!(result, Err(Errno::ENOMEM));
+            if is_short {
+                self.check();
+                assert_eq!(self.kernel.usage(), before, "something is left of what had {left} frames");
+            }
+            for (frames, length) in hoard {
+                self.kernel.staging_free(frames, length);
+            }
+            if !is_short {
+                return result;
+            }
+            left = (left * 2).max(1);
+        }
+        self.starving_heap(call)
+    }
+
+    /// Takes all frames of RAM but some; none where there are no more than those.
+    fn hoard(&mut self, left: u64) -> Vec<(Pa, u64)> {
+        let spared: Vec<Pa> = (0..left).map_while(|_| self.kernel.staging_alloc(PAGE).ok()).collect();
+        let mut hoard = Vec::new();
+        if spared.len() as u64 == left {
+            let mut length = 1 << 30;
+            while length >= PAGE {
+                match self.kernel.staging_alloc(length) {
+                    Ok(frames) => hoard.push((frames, length)),
+                    Err(_) => length /= 2,
+                }
+            }
+        }
+        for frame in spared {
+            self.kernel.staging_free(frame, PAGE);
+        }
+        hoard
+    }
+
+    /// Makes a call once for each allocation of the heap that it takes, which fails, and then with memory enough.
+    #[track_caller]
+    fn starving_heap<T>(&mut self, call: impl Fn(&mut Kernel) -> Result<T, Errno>) -> Result<T, Errno> {
         for number in 0.. {
             let before = self.kernel.usage();
             let (result, has_failed) = failing_at(number, || call(&mut self.kernel));
