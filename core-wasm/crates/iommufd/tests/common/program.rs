@@ -4,13 +4,15 @@
 //! a field is anything, so that whatever a program can ask is asked by some bytes.
 
 use super::mock::APERTURE;
-use super::{DEVICES, Errno, LARGE, Machine, PAGE, Setup, api, vfio};
-use iommufd::{GroupIoas, Kernel, Kind, Limits, Rules};
+use super::{DEVICES, Errno, LARGE, Machine, PAGE, PASID_BITS, Setup, api, vfio};
+use iommufd::{DeviceConfig, GroupIoas, Kernel, Kind, Limits, PageRequest, PasidConfig, Rules};
 use uapi::REQUESTS;
 
 /// Where the program has its data: an address of few bytes.
 const DATA: u64 = 0x2_0000;
 const DATA_PAGES: u64 = 8;
+/// One more device of the machine: it has PASIDs and asks for pages that are missing.
+const ASKING: u32 = DEVICES;
 /// Numbers that flags, operations and counts are below.
 const SMALL: u8 = 32;
 /// Types of data and of objects.
@@ -148,8 +150,12 @@ pub enum Step {
     Poll(usize),
     /// Offset, bytes.
     Poke(u64, Vec<u8>),
-    /// Device, IOVA, length, whether it writes.
-    Dma(u32, u64, u64, bool),
+    /// Device, PASID, IOVA, length, whether it writes.
+    Dma(u32, Option<u32>, u64, u64, bool),
+    /// The device that asks for pages does so.
+    Ask(PageRequest),
+    /// A device that leaves, or comes back.
+    Plug(u32, bool),
     Raise(u32, u32),
     /// A device, and whether it answers to memory accesses.
     Answer(u32, bool),
@@ -157,9 +163,9 @@ pub enum Step {
 
 impl Bytes<'_> {
     fn step(&mut self) -> Step {
-        match self.byte() % 24 {
+        match self.byte() % 27 {
             0 => Step::OpenIommufd,
-            1 | 2 => Step::OpenDevice(self.small() as u32 % (DEVICES + 1)),
+            1 | 2 => Step::OpenDevice(self.small() as u32 % (ASKING + 2)),
             3 => Step::Close(self.small() as usize),
             4 => Step::Mmap(DATA + self.small() % DATA_PAGES * PAGE, 1 + 2 * (self.small() as u32 & 1)),
             5 => Step::Munmap(DATA + self.small() % DATA_PAGES * PAGE),
@@ -172,11 +178,24 @@ impl Bytes<'_> {
                 let length = 8 * self.small() as usize;
                 self.words(length)
             }),
-            13 => Step::Dma(self.small() as u32 % DEVICES, self.word(), self.small() * 512, self.small() & 1 != 0),
+            13 => {
+                let device = self.small() as u32 % (ASKING + 1);
+                Step::Dma(device, self.pasid(), self.word(), self.small() * 512, self.small() & 1 != 0)
+            }
             14 => Step::Raise(self.small() as u32 % DEVICES, self.small() as u32 % 6),
             15 => Step::Answer(self.small() as u32 % DEVICES, self.small() & 1 != 0),
+            16 | 17 => {
+                let (pasid, group, permissions) = (self.pasid(), self.small() as u32 % 4, self.small() as u32);
+                Step::Ask(PageRequest { pasid, group, permissions, address: self.field(b'V', 0), last: self.small() & 3 != 0 })
+            }
+            18 => Step::Plug(self.small() as u32 % (ASKING + 2), self.small() & 1 != 0),
             _ => self.ioctl(),
         }
+    }
+
+    /// Mostly none.
+    fn pasid(&mut self) -> Option<u32> {
+        Some(self.small() as u32).filter(|&pasid| pasid != 0 && pasid < 8)
     }
 
     fn ioctl(&mut self) -> Step {
@@ -246,6 +265,10 @@ pub struct Program {
 impl Program {
     pub fn new(setup: Setup) -> Program {
         let mut m = Machine::with(setup);
+        let group = m.kernel.add_group().unwrap();
+        let pasids = PasidConfig { bits: PASID_BITS, execute: true, privileged: true };
+        let config = DeviceConfig { page_requests: true, pasids, ..DeviceConfig::new(group, 0x99) };
+        assert_eq!(m.kernel.add_device(config), Ok(ASKING));
         assert_eq!(m.kernel.mmap(DATA, DATA_PAGES * PAGE, 3, 0x32, -1, 0), Ok(DATA));
         Program { m, files: Vec::new() }
     }
@@ -300,7 +323,10 @@ impl Program {
             }
             Step::Poll(which) => self.m.kernel.poll(self.file(which)).map(u64::from),
             Step::Poke(at, ref bytes) => self.m.kernel.poke(DATA + at, bytes).map(|_| 0),
-            Step::Dma(device, iova, length, is_write) => Ok(self.transfer(device, iova, length, is_write)),
+            Step::Dma(device, pasid, iova, length, is_write) => Ok(self.transfer(device, pasid, iova, length, is_write)),
+            Step::Ask(request) => self.ask(request),
+            Step::Plug(device, true) => self.m.starving(|kernel| kernel.plug(device)).map(u64::from),
+            Step::Plug(device, false) => self.m.starving(|kernel| kernel.unplug(device)).map(u64::from),
         };
         // Linux's mock IOMMU says this of a queue without the one before it.
         let is_bug = result == Err(Errno::EIO) && !matches!(step, Step::Ioctl(_, api::HW_QUEUE_ALLOC, _));
@@ -315,13 +341,19 @@ impl Program {
         Ok(u64::from(file))
     }
 
+    /// A request for a page; what was answered of others before is taken, as devices do.
+    fn ask(&mut self, request: PageRequest) -> Result<u64, Errno> {
+        while self.m.kernel.take_page_response().is_some() {}
+        self.m.kernel.page_request(ASKING, request).map(|answer| answer.map_or(0, |answer| answer as u64))
+    }
+
     /// The code of the reason for which a transfer was refused; 0 if it was not.
-    fn transfer(&mut self, device: u32, iova: u64, length: u64, is_write: bool) -> u64 {
+    fn transfer(&mut self, device: u32, pasid: Option<u32>, iova: u64, length: u64, is_write: bool) -> u64 {
         let Machine { kernel, staging, .. } = &mut self.m;
         let moved = if is_write {
-            kernel.dma_write(device, None, iova, *staging, length)
+            kernel.dma_write(device, pasid, iova, *staging, length)
         } else {
-            kernel.dma_read(device, None, iova, *staging, length)
+            kernel.dma_read(device, pasid, iova, *staging, length)
         };
         moved.map_or_else(|reason| u64::from(reason.code()), |_| 0)
     }
