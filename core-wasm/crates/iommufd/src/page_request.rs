@@ -27,6 +27,13 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
+    /// Whether Linux's driver for VT-d refuses it by itself: one that is privileged, or would execute what it reads (intel/prq.c, `prq_event_thread`).
+    fn is_unknown_to_vtd(&self) -> bool {
+        let wants = |permissions| self.permissions & permissions != 0;
+        let reads = wants(api::PGFAULT_PERM_READ);
+        wants(api::PGFAULT_PERM_PRIV) && (reads || wants(api::PGFAULT_PERM_WRITE)) || wants(api::PGFAULT_PERM_EXEC) && reads
+    }
+
     /// What the program reads of it, but for the device and the cookie.
     pub(crate) fn record(&self) -> api::HwptPgfault {
         let last = if self.last { api::PGFAULT_FLAGS_LAST_PAGE } else { 0 };
@@ -114,13 +121,13 @@ pub(crate) struct Responses {
 impl Kernel {
     /// A device asks for a page. `None`: the answer comes later, if the request was the last of its group.
     ///
-    /// Invalid where nobody handles faults: nothing is attached, or a page table without a fault queue. AMD's driver hands on requests with a
+    /// Invalid where nobody handles faults: nothing is attached, or a page table without a fault queue; and what Intel's driver does not hand on. AMD's driver hands on requests with a
     /// PASID only. Failure where memory is short. EINVAL for a device that is not there, or has no page requests.
     pub fn page_request(&mut self, device: u32, request: PageRequest) -> Result<Option<PageResponse>> {
         if !self.device(device)?.config.page_requests {
             return Err(Errno::EINVAL);
         }
-        if !self.asks_for_pages(device) {
+        if !self.asks_for_pages(device) || self.hardware.iommu.config().kind == Kind::VtdSs && request.is_unknown_to_vtd() {
             return Ok(Some(PageResponse::Invalid));
         }
         if self.hardware.iommu.config().kind == Kind::AmdV1 && request.pasid.is_none() {

@@ -115,3 +115,22 @@ fn intel_has_page_requests_in_scalable_mode_only() {
     assert_eq!(m.kernel.page_request(device, request(0, 0, true)), Ok(Some(PageResponse::Invalid)));
     m.finish();
 }
+
+#[test]
+fn intels_driver_hands_on_no_privileged_request_and_none_to_execute() {
+    let (read, write) = (api::PGFAULT_PERM_READ, api::PGFAULT_PERM_WRITE);
+    let (execute, privileged) = (api::PGFAULT_PERM_EXEC, api::PGFAULT_PERM_PRIV);
+    let refused = [read | privileged, write | privileged, read | execute];
+    let handed_on = [read, write, read | write, execute, privileged, write | execute];
+    for kind in [Kind::VtdSs, Kind::AmdV1] {
+        let pasid = (kind == Kind::AmdV1).then_some(0);
+        for permissions in refused.into_iter().chain(handed_on) {
+            let Asking { mut m, device, queue_fd, .. } = attached(kind);
+            let request = PageRequest { pasid, permissions, ..request(1, 0x1000, true) };
+            let is_refused = kind == Kind::VtdSs && refused.contains(&permissions);
+            assert_eq!(m.kernel.page_request(device, request), Ok(is_refused.then_some(PageResponse::Invalid)), "{kind:?} {permissions}");
+            assert_eq!(m.faults(queue_fd, 1).map(|faults| faults.len()), Ok(usize::from(!is_refused)));
+            m.finish();
+        }
+    }
+}
