@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
+import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
@@ -15,11 +15,17 @@ const GET = 0x1_0000 | 11;
 const PROBE = 0x4_0000;
 const O_RDWR_CLOEXEC = 0o2000002;
 const O_WRONLY = 1;
+const PROT_EXEC = 4;
 /** The edu device's BAR, and its register that inverts what is written. */
 const BAR_LENGTH = 0x10_0000;
 const LIVENESS = 0x04;
 const CONFIG = 7;
 const COMMAND = 4;
+/** The NVMe controller's configuration. */
+const NVME_CONFIGURATION = 0x14;
+/** Capabilities, and the bit of device control that resets a function. */
+const [POWER, EXPRESS] = [0x01n, 0x10n];
+const FUNCTION_RESET = 0x8000n;
 /** Where a page of memory is mapped, and where a BAR; both in reach of the edu device. */
 const MEMORY = 0x10_0000n;
 const PEER = 0x20_0000n;
@@ -82,6 +88,14 @@ function setCommand(t: Caller, device: number, value: bigint): void {
   writeRegion(t, device, CONFIG, COMMAND, 2, value);
 }
 
+/** Flags of the file; what mapping it shared for reading, for writing, privately for writing, for running answers, what reading and writing. */
+const USES: readonly (readonly [flags: number, maps: readonly string[], calls: readonly string[]])[] = [
+  [0, ["EINVAL", "EACCES", "EINVAL", "EPERM"], ["EINVAL", "EBADF"]],
+  [1, ["EACCES", "EACCES", "EACCES", "EACCES"], ["EBADF", "EINVAL"]],
+  [2, ["EINVAL", "EINVAL", "EINVAL", "EPERM"], ["EINVAL", "EINVAL"]],
+  [3, ["EACCES", "EACCES", "EACCES", "EACCES"], ["EBADF", "EBADF"]],
+];
+
 const REFUSALS: Suite<Caller>["cases"] = [
   {
     name: "DMA_BUF: probed and got, nothing else; a struct that is too short is EINVAL",
@@ -136,14 +150,17 @@ const REFUSALS: Suite<Caller>["cases"] = [
     },
   },
   {
-    name: "the file of a BAR is neither mapped, read nor written by the process",
+    name: "the file of a BAR is neither mapped, read nor written by the process, and what it was opened for says why",
     run(t) {
       const device = openBound(t, t.iommu()).device;
-      const file = exportBar(t, device);
-      equal(codeOf(t.tryMmap(0n, PAGE, PROT_READ | PROT_WRITE, 1, file)), "EINVAL");
       const block = t.block(8);
-      equal([codeOf(t.kernel.read(file, block, 8)), codeOf(t.kernel.write(file, block, 8))], ["EINVAL", "EINVAL"]);
-      equal(codeOf(t.kernel.ioctl(file, 0x3b64, 0)), "ENOTTY");
+      for (const [openFlags, maps, calls] of USES) {
+        const file = exportBar(t, device, { openFlags });
+        const ways = [[PROT_READ, MAP_SHARED], [PROT_WRITE, MAP_SHARED], [PROT_WRITE, MAP_PRIVATE], [PROT_READ | PROT_EXEC, MAP_PRIVATE]];
+        equal(ways.map(([prot, flags]) => codeOf(t.tryMmap(0n, PAGE, prot!, flags!, file))), maps, `opened with ${openFlags}`);
+        equal([t.kernel.read(file, block, 8), t.kernel.write(file, block, 8)].map(codeOf), calls, `opened with ${openFlags}`);
+        equal(codeOf(t.kernel.ioctl(file, 0x3b64, 0)), "ENOTTY");
+      }
     },
   },
 ];
@@ -184,6 +201,54 @@ const MAPPINGS: Suite<Caller>["cases"] = [
     },
   },
 ];
+
+/** What takes the BAR of a device back for a moment. The NVMe controller can do all of it, on both machines. */
+const INTERRUPTIONS: Readonly<Record<string, (t: Caller, device: number) => void>> = {
+  "a device that is reset": (t, device) => void t.do(device, "DEVICE_RESET"),
+  "a function that its own register resets": (t, device) => {
+    const at = capabilityOf(t, device, EXPRESS) + 8;
+    writeRegion(t, device, CONFIG, at, 2, readRegion(t, device, CONFIG, at, 2) | FUNCTION_RESET);
+  },
+  "a device that sleeps and wakes": (t, device) => {
+    const at = capabilityOf(t, device, POWER) + 4;
+    writeRegion(t, device, CONFIG, at, 2, 3n);
+    writeRegion(t, device, CONFIG, at, 2, 0n);
+  },
+};
+
+/** Where a capability is in configuration space. */
+function capabilityOf(t: Caller, device: number, id: bigint): number {
+  let at = Number(readRegion(t, device, CONFIG, 0x34, 1));
+  while (at !== 0 && readRegion(t, device, CONFIG, at, 1) !== id) at = Number(readRegion(t, device, CONFIG, at + 1, 1));
+  check(at !== 0, `there is no capability ${id}`);
+  return at;
+}
+
+const INTERRUPTED: Suite<Caller>["cases"] = Object.entries(INTERRUPTIONS).map(([what, interrupt]) => ({
+  name: `${what} takes its BAR back, and lets it be mapped anew`,
+  async run(t) {
+    const { iommu, ioas, device } = attached(t);
+    const [edu, memory] = [new Edu(t, device), t.memory(PAGE)];
+    t.do(iommu, "IOAS_MAP", { ioas_id: ioas, flags: FIXED, user_va: memory, length: PAGE, iova: MEMORY });
+    const target = openBound(t, iommu, t.devices.messages).device;
+    const file = exportBar(t, target);
+    equal(mapFile(t, iommu, ioas, file, 0, PAGE, PEER), "OK");
+    const write = async (value: number) => {
+      const bytes = t.bytes(memory, PAGE);
+      new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, value, true);
+      await edu.fetch(MEMORY, 0, 4);
+      await edu.store(0, PEER + BigInt(NVME_CONFIGURATION), 4);
+      return Number(readRegion(t, target, 0, NVME_CONFIGURATION, 4));
+    };
+    equal(await write(0x0046_0000), 0x0046_0000);
+    interrupt(t, target);
+    writeRegion(t, target, 0, NVME_CONFIGURATION, 4, 0n);
+    equal(await write(0x0046_0000), 0, "what was mapped before leads nowhere");
+    equal(unmap(t, iommu, ioas, PEER, PAGE), PAGE64);
+    equal(mapFile(t, iommu, ioas, file, 0, PAGE, PEER), "OK");
+    equal(await write(0x0046_0000), 0x0046_0000);
+  },
+}));
 
 const ENDS: Suite<Caller>["cases"] = [
   {
@@ -262,4 +327,4 @@ const ENDS: Suite<Caller>["cases"] = [
 ];
 
 /** Peer-to-peer DMA. */
-export const PEERS: Suite<Caller> = { name: "peers", cases: [...REFUSALS, ...MAPPINGS, ...ENDS] };
+export const PEERS: Suite<Caller> = { name: "peers", cases: [...REFUSALS, ...MAPPINGS, ...INTERRUPTED, ...ENDS] };

@@ -34,8 +34,8 @@ impl Kernel {
         let ranges = data.checked_add(bytes.len() as u64).ok_or(Errno::EFAULT)?;
         let (first, length) = self.check_dma_ranges(ranges, request.nr_ranges, bar.address, bar.size)?;
         self.check_file_limit()?;
-        let owner = Owner::Device(device);
-        let dmabuf = Dmabuf { owner, pa: Pa(first), length, ranges: request.nr_ranges, revoked, holders: 1 };
+        let (owner, open_flags) = (Owner::Device(device), request.open_flags);
+        let dmabuf = Dmabuf { owner, pa: Pa(first), length, ranges: request.nr_ranges, open_flags, revoked, holders: 1 };
         let index = self.hardware.dmabufs.insert(dmabuf)?;
         self.install(File::Dmabuf(index)).inspect_err(|_| self.hardware.put_dmabuf(index))
     }

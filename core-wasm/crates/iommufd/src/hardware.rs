@@ -4,13 +4,18 @@ use crate::emulated::Waiting;
 use crate::pages::Charge;
 use crate::slab::Slab;
 use alloc::vec::Vec;
-use iommu::{Iommu, MemFile, Pa, Ram, Run, UserMemory};
+use iommu::{Iommu, MemFile, PROT_EXEC, PROT_WRITE, Pa, Ram, Run, UserMemory};
 use uapi::{Errno, Result};
 
 /// Bytes of each entry of the lists of pages that limit how many are pinned at once.
 pub(crate) const PAGE_ENTRY: u64 = 8;
 /// Bytes of such a list.
 pub(crate) const PAGE_LIST: u64 = 65536;
+
+/// A file is open for reading.
+pub(crate) const READING: u32 = 1;
+/// A file is open for writing.
+pub(crate) const WRITING: u32 = 2;
 
 /// The machine and its process, as the objects of an iommufd see them.
 pub(crate) struct Hardware {
@@ -43,9 +48,34 @@ pub(crate) struct Dmabuf {
     pub(crate) length: u64,
     /// Pieces of memory that it is made of.
     pub(crate) ranges: u32,
+    /// What its file was opened for, as open(2) has it.
+    pub(crate) open_flags: u32,
     /// The device has taken the memory back: it cannot be mapped.
     pub(crate) revoked: bool,
     pub(crate) holders: u32,
+}
+
+impl Dmabuf {
+    /// EBADF if its file is not open for reading (1) or writing (2); EINVAL if it is, as neither goes with such a file.
+    pub(crate) fn refuse(&self, access: u32) -> Errno {
+        if self.is_for(access) { Errno::EINVAL } else { Errno::EBADF }
+    }
+
+    /// Why the process cannot map it. Linux finds out last that its owner has no such operation.
+    pub(crate) fn refuse_mmap(&self, prot: u32, shared: bool) -> Errno {
+        if (shared && prot & PROT_WRITE != 0 && !self.is_for(WRITING)) || !self.is_for(READING) {
+            Errno::EACCES
+        } else if prot & PROT_EXEC != 0 {
+            Errno::EPERM
+        } else {
+            Errno::EINVAL
+        }
+    }
+
+    /// Reading only is 0, writing only 1, both 2; 3 is neither.
+    fn is_for(&self, access: u32) -> bool {
+        self.open_flags.wrapping_add(1) & access != 0
+    }
 }
 
 /// Whose the memory of a dma-buf is.

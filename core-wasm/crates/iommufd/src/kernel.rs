@@ -7,7 +7,7 @@ use crate::emulated::WAITS;
 use crate::eventfd::Eventfd;
 use crate::file::{DeviceFile, File};
 use crate::group::{AttachSet, Group};
-use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST};
+use crate::hardware::{Accounts, Hardware, PAGE_ENTRY, PAGE_LIST, READING, WRITING};
 use crate::hot_reset::ResetBus;
 use crate::page_request::Responses;
 use crate::sanitizer::Sanitizer;
@@ -118,6 +118,7 @@ impl Kernel {
             File::Eventfd(index) => self.read_eventfd(index, va, length),
             File::FaultQueue(queue) => self.read_faults(queue, va, length),
             File::EventQueue(queue) => self.read_events(queue, va, length),
+            File::Dmabuf(index) => Err(self.hardware.dmabufs.get(index).ok_or(Errno::EIO)?.refuse(READING)),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -127,6 +128,7 @@ impl Kernel {
         match self.file(fd)? {
             File::Eventfd(index) => self.write_eventfd(index, va, length),
             File::FaultQueue(queue) => self.write_responses(queue, va, length),
+            File::Dmabuf(index) => Err(self.hardware.dmabufs.get(index).ok_or(Errno::EIO)?.refuse(WRITING)),
             _ => Err(Errno::EINVAL),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::file::File;
 use crate::kernel::Kernel;
-use iommu::{FRAME, MAP_ANONYMOUS, MAP_SHARED, PROT_EXEC, Pa};
+use iommu::{FRAME, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, Pa};
 use uapi::{Errno, Result};
 
 impl Kernel {
@@ -29,6 +29,10 @@ impl Kernel {
                 let found = context.viommus.iter().filter_map(|(_, viommu)| viommu.memory.as_ref()).find(|&&(_, at)| at == offset);
                 let (file, _) = found.filter(|(file, _)| length.next_multiple_of(FRAME) == file.length()).ok_or(Errno::ENXIO)?;
                 hardware.user.mmap(&mut hardware.ram, at, length, prot, flags, Some((file, 0)))
+            }
+            File::Dmabuf(index) if length != 0 && flags & (MAP_SHARED | MAP_PRIVATE) != 0 => {
+                let dmabuf = self.hardware.dmabufs.get(index).ok_or(Errno::EIO)?;
+                Err(dmabuf.refuse_mmap(prot, flags & MAP_SHARED != 0))
             }
             File::Iommufd(_) | File::Device(_) | File::Dmabuf(_) => Err(Errno::EINVAL),
         }

@@ -9,7 +9,7 @@ use uapi::vfio::*;
 
 const GET: u32 = DEVICE_FEATURE_GET | DEVICE_FEATURE_DMA_BUF;
 
-/// The data of the feature: BAR, flags of the file, flags, ranges.
+/// The data of the feature, of a file to be read and written: BAR, flags, ranges.
 fn data(region_index: u32, flags: u32, ranges: &[(u64, u64)]) -> Vec<u8> {
     let mut bytes = vec![0; DmaBuf::SIZE];
     let request = DmaBuf { region_index, open_flags: 2, flags, nr_ranges: ranges.len() as u32 };
@@ -137,6 +137,32 @@ fn an_ioas_takes_a_dma_buf_of_one_range() {
     assert_eq!(m.map_file(a.iommu, a.ioas, several, 0, PAGE, RW), Err(Errno::ENODEV));
     assert_eq!(m.kernel.mmap(0, PAGE, 3, 1, file, 0), Err(Errno::EINVAL));
     assert_eq!(m.kernel.read(file, m.argument, 8), Err(Errno::EINVAL));
+    m.finish();
+}
+
+#[test]
+fn what_the_file_was_opened_for_decides_why_the_process_is_refused() {
+    let (mut m, _, target, _) = shared(Setup::default());
+    let (einval, eacces, ebadf) = (Errno::EINVAL, Errno::EACCES, Errno::EBADF);
+    let expected = [
+        // Flags of the file; mapped shared to be read, to be written, privately to be written, without a kind; read, written.
+        (0, [einval, eacces, einval, einval], [einval, ebadf]),
+        (1, [eacces, eacces, eacces, einval], [ebadf, einval]),
+        (2, [einval, einval, einval, einval], [einval, einval]),
+        (3, [eacces, eacces, eacces, einval], [ebadf, ebadf]),
+    ];
+    for (open_flags, maps, calls) in expected {
+        let mut bytes = data(0, 0, &[(0, PAGE)]);
+        bytes[4] = open_flags;
+        let file = feature(&mut m, target, GET, &bytes).unwrap() as i32;
+        for ((prot, flags), error) in [(1, 1), (3, 1), (3, 2), (3, 0)].into_iter().zip(maps) {
+            assert_eq!(m.kernel.mmap(0, PAGE, prot, flags, file, 0), Err(error), "{open_flags}: {prot}, {flags}");
+        }
+        assert_eq!([m.kernel.read(file, m.argument, 8), m.kernel.write(file, m.argument, 8)], calls.map(Err));
+        let execute = if open_flags % 2 == 0 { Errno::EPERM } else { eacces };
+        assert_eq!(m.kernel.mmap(0, PAGE, 5, 2, file, 0), Err(execute));
+        assert_eq!(m.kernel.mmap(0, 0, 5, 2, file, 0), Err(einval));
+    }
     m.finish();
 }
 

@@ -21,7 +21,9 @@ pub(super) fn get(call: &mut Call) -> Result<()> {
     kernel.check_file_limit()?;
     kernel.hardware.dmabufs.reserve()?;
     let pa = kernel.hardware.ram.alloc(length).ok_or(Errno::ENOMEM)?;
-    let dmabuf = kernel.hardware.dmabufs.insert(Dmabuf { owner: Owner::Test, pa, length, ranges: 1, revoked: false, holders: 1 })?;
+    let open_flags = request.open_flags;
+    let dmabuf = Dmabuf { owner: Owner::Test, pa, length, ranges: 1, open_flags, revoked: false, holders: 1 };
+    let dmabuf = kernel.hardware.dmabufs.insert(dmabuf)?;
     kernel.install(File::Dmabuf(dmabuf)).inspect_err(|_| kernel.hardware.put_dmabuf(dmabuf))?;
     Ok(())
 }

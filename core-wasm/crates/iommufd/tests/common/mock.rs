@@ -109,7 +109,7 @@ impl Machine {
     pub fn dmabuf(&mut self, fd: u32, length: u32) -> Result<i32, Errno> {
         let next = self.kernel.eventfd(0, 0).unwrap();
         self.close(next);
-        self.call(fd, TestDmabufGet { op: TEST_OP_DMABUF_GET, length, ..Default::default() }).map(|_| next as i32)
+        self.call(fd, TestDmabufGet { op: TEST_OP_DMABUF_GET, length, open_flags: 2, ..Default::default() }).map(|_| next as i32)
     }
 
     #[track_caller]
