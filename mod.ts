@@ -19,7 +19,7 @@
  * @module
  */
 export { type AttachOptions, BoundDevice, type DeviceInfo } from "./api/bound_device.ts";
-export { type AdoptOptions, type BindOptions, DeviceFd } from "./api/device_fd.ts";
+export { type AdoptOptions, type BindOptions, DeviceFd, type DeviceOpenOptions } from "./api/device_fd.ts";
 export { DmaBuffer } from "./api/dma_buffer.ts";
 export { DmaPool, type DmaPoolOptions, type DmaSlice } from "./api/dma_pool.ts";
 export { type FailedValues, type Failure, IommuError } from "./api/error.ts";

@@ -193,7 +193,8 @@ export const ADVICE: Readonly<Record<OperationKey, OperationAdvice>> = {
     action: "look up where {length} bytes at IOVA {iova} of IOAS {#ioas} are",
     advice: {
       EOPNOTSUPP:
-        "Only memory of a device without an IOMMU has physical addresses to give: attach one, on a kernel with CONFIG_IOMMUFD_NOIOMMU.",
+        "Only memory of a device without an IOMMU has physical addresses to give: attach one, before any device with an IOMMU, on a kernel with " +
+        "CONFIG_IOMMUFD_NOIOMMU. Other devices need none, as they go by I/O addresses.",
       EPERM: "Physical addresses need CAP_SYS_RAWIO.",
       ENOENT: "Nothing is mapped at the first address.",
       EINVAL: "The length is 0, or the memory was taken away by its owner.",

@@ -10,15 +10,29 @@ import { checkFd, nodeOfFd, probeDevice, takeOver } from "./adopt.ts";
 import { checkU64 } from "./arguments.ts";
 import { BoundDevice } from "./bound_device.ts";
 import { DeviceState } from "./device_state.ts";
-import { failed } from "./error.ts";
+import { failed, type FailedValues } from "./error.ts";
 import { explainBind } from "./explain/bind.ts";
 import { addressOf } from "./explain/group.ts";
 import { explainAdopt, explainOpenDevice } from "./explain/open.ts";
 import { track } from "./handle.ts";
 import type { IommuFd } from "./iommu_fd.ts";
 import { openDevices } from "./open_devices.ts";
-import { findNode, normalizeAddress } from "./pci/node.ts";
+import { findNode, isNoIommu, normalizeAddress } from "./pci/node.ts";
 import { sessionOf } from "./session.ts";
+
+const NOT_ASKED_FOR =
+  "The device has no IOMMU: it reads and writes all of the machine's memory, that of the kernel and of other programs too, and nothing " +
+  "of iommufd keeps it from that. If this is meant, pass { unsafeNoIommu: true }; what follows from it is in docs/no_iommu.md.";
+
+/** How {@linkcode DeviceFd.open} opens. */
+export interface DeviceOpenOptions {
+  /**
+   * Whether it may be a device without an IOMMU. Such a device reads and writes all of the machine's memory, by physical addresses
+   * ({@linkcode Ioas.physicalRange} says which): a wrong one destroys other programs or the kernel, and no rule of groups, IOASes or page tables
+   * holds for it. See docs/no_iommu.md. Default: false.
+   */
+  readonly unsafeNoIommu?: boolean;
+}
 
 /** How {@linkcode DeviceFd.bind} binds. */
 export interface BindOptions {
@@ -27,7 +41,7 @@ export interface BindOptions {
 }
 
 /** How {@linkcode DeviceFd.adopt} takes a file over. */
-export interface AdoptOptions {
+export interface AdoptOptions extends DeviceOpenOptions {
   /** The PCI address ("0000:00:04.0") or the path of the node: what errors call the device. Default: what the kernel says of the fd. */
   readonly device?: string;
 }
@@ -64,10 +78,12 @@ export class DeviceFd implements Disposable {
    * Open a device that the driver vfio-pci has.
    *
    * @param device its PCI address ("0000:00:04.0", or "00:04.0" in domain 0), or the path of its node ("/dev/vfio/devices/vfio0").
-   * @throws {IommuError} EBUSY if it is open already, ENODEV if there is none or another driver has it, EACCES
+   * @throws {IommuError} EBUSY if it is open already, ENODEV if there is none or another driver has it, EACCES; EPERM for a device without an IOMMU
+   * unless that is asked for and the program has CAP_SYS_RAWIO
    */
-  static open(kernel: Kernel, device: string): DeviceFd {
+  static open(kernel: Kernel, device: string, options: DeviceOpenOptions = {}): DeviceFd {
     const { node, address } = findNode(kernel, device);
+    checkProtected("openDevice", node, { path: node, ...(address === undefined ? {} : { device: address }) }, options);
     const fd = kernel.open(node, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
       const values = { path: node, ...(address === undefined ? {} : { device: address }) };
@@ -87,9 +103,11 @@ export class DeviceFd implements Disposable {
    *
    * @param options `device` is what errors call it, by PCI address or node. Default: what the kernel says of the fd.
    * @throws {TypeError} if `device` is neither. @throws {IommuError} EBADF if no file has the number, EBADFD if it is no device, EINVAL if it is
-   * bound, EBUSY if a `DeviceFd` has it or the device is open elsewhere: the fd stays open and whose it was.
+   * bound, EBUSY if a `DeviceFd` has it or the device is open elsewhere, EPERM for a device without an IOMMU that was not asked for, as far as the
+   * node is known: the fd stays open and whose it was.
    */
-  static adopt(kernel: Kernel, fd: number, { device }: AdoptOptions = {}): DeviceFd {
+  static adopt(kernel: Kernel, fd: number, options: AdoptOptions = {}): DeviceFd {
+    const { device } = options;
     const named = device === undefined ? undefined : device.startsWith("/") ? device : normalizeAddress(device);
     if (device !== undefined && named === undefined) {
       throw new TypeError(`Cannot call a device "${device}": a PCI address ("0000:00:04.0") or the path of a node is needed`);
@@ -98,12 +116,18 @@ export class DeviceFd implements Disposable {
     const own = [...openDevices(kernel)].find((device) => device.fd === fd);
     if (own !== undefined) throw failed("adoptDevice", -ERRNO.EBUSY, values, "A DeviceFd of this program has it already.");
     const node = named?.startsWith("/") ? named : nodeOfFd(kernel, fd);
+    if (node !== undefined) checkProtected("adoptDevice", node, values, options);
     const address = named?.startsWith("/") ? undefined : named;
     return takeOver(kernel, fd, {
       probe: probeDevice,
       make: () => new DeviceFd(kernel, fd, node, address ?? (node && addressOf(kernel, node))),
       fail: (result) => failed("adoptDevice", result, values, explainAdopt(kernel, result, fd)),
     });
+  }
+
+  /** Whether the device has no IOMMU, as far as its node is known: see {@linkcode DeviceOpenOptions.unsafeNoIommu}. */
+  get noIommu(): boolean {
+    return this.node !== undefined && isNoIommu(this.node);
   }
 
   /** The file descriptor, for raw requests. */
@@ -160,4 +184,15 @@ export class DeviceFd implements Disposable {
     this.#state.close();
     throw failed("label", result, { device: this.#state.name, label });
   }
+}
+
+/** Without the caller's word no device gets past the IOMMU. @throws {IommuError} EPERM */
+function checkProtected(
+  operation: "openDevice" | "adoptDevice",
+  node: string,
+  values: FailedValues,
+  { unsafeNoIommu = false }: DeviceOpenOptions,
+): void {
+  if (unsafeNoIommu || !isNoIommu(node)) return;
+  throw failed(operation, -ERRNO.EPERM, values, NOT_ASKED_FOR);
 }

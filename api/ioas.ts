@@ -255,6 +255,9 @@ export class Ioas implements Disposable {
    * Where mapped memory is for a device without an IOMMU, which works by physical addresses: IOAS_NOIOMMU_GET_PA, Linux 7.3. Ask again behind the
    * answer for the rest.
    *
+   * The answer holds as long as the mapping, and a device without an IOMMU is attached or a page table made for one exists. After that the memory may be
+   * somebody else's, and the device reaches it still: stop it before. See docs/no_iommu.md.
+   *
    * @param length bytes to look at, at least 1.
    * @throws {IommuError} EOPNOTSUPP unless a device without an IOMMU is attached, which a kernel without CONFIG_IOMMUFD_NOIOMMU does not hand out;
    * EPERM without CAP_SYS_RAWIO, ENOENT if nothing is mapped at `iova`, EOVERFLOW.

@@ -1,8 +1,8 @@
 /**
  * The conformance suite and the security rules on the simulated kernel, with each setting that changes an answer.
  */
-import { CONFORMANCE, hostOf, LIMITED, MOCK, NESTING, PLUGGABLE } from "./conformance/mod.ts";
-import { openMock, openSimulated } from "./conformance/simulated.ts";
+import { BARE, CONFORMANCE, hostOf, LIMITED, MOCK, NESTING, PLUGGABLE } from "./conformance/mod.ts";
+import { openBare, openMock, openSimulated } from "./conformance/simulated.ts";
 import { register } from "./harness.ts";
 import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
 
@@ -15,5 +15,6 @@ register(PLUGGABLE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(PLUGGABLE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(LIMITED, hostOf(() => openSimulated({ memlock: 65_536 })), Deno.test, "simulated: ");
 register(MOCK, hostOf(() => openMock()), Deno.test, "simulated: ");
+register(BARE, hostOf(() => openBare()), Deno.test, "simulated: ");
 register(RULES, PUPPETS, Deno.test);
 register(RULES, EDUS, Deno.test, "edu: ");

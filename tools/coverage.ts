@@ -86,7 +86,7 @@ const REQUESTS: Readonly<Record<string, Cells>> = {
   IOAS_CHANGE_PROCESS: cells("`IommuFd.changeProcess`", "api/iommu_fd.ts#changeProcess", "VT-d"),
   VEVENTQ_ALLOC: cells("`Viommu.createEventQueue`", `${NESTING}#createEventQueue`, "mock"),
   HW_QUEUE_ALLOC: cells("`Viommu.createHwQueue`", "docs/nesting.md#createHwQueue", "mock"),
-  IOAS_NOIOMMU_GET_PA: cells("`Ioas.physicalRange`", "api/ioas.ts#physicalRange", "refused", "refused"),
+  IOAS_NOIOMMU_GET_PA: cells("`Ioas.physicalRange`", "docs/no_iommu.md#physicalRange", "tests/vm/no_iommu_test.ts"),
   DEVICE_GET_INFO: cells("`BoundDevice.info`", "api/bound_device.ts#DeviceInfo", "VT-d"),
   DEVICE_GET_REGION_INFO: cells("`BoundDevice.region`, `BoundDevice.bar`", `${QUICKSTART}#device.bar`, "VT-d"),
   DEVICE_GET_IRQ_INFO: cells("`BoundDevice.irq`", "examples/edu/driver.ts#.irq(", "VT-d"),

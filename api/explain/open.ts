@@ -7,6 +7,7 @@ import { ERRNO } from "../../uapi/errno.ts";
 import type { Kernel } from "../../uapi/kernel.ts";
 import { openDevices } from "../open_devices.ts";
 import { guess, kernelRelease, listNames, readField, readLimit, readLink, readText } from "./facts.ts";
+import { isNoIommu } from "../pci/node.ts";
 import { nameHolder, otherHolder } from "./processes.ts";
 
 /** What to say of an open of /dev/iommu that answered `result`. */
@@ -23,6 +24,7 @@ export function explainOpenDevice(kernel: Kernel, result: number, node: string):
   return guess(() => {
     if (result === -ERRNO.EBUSY) return alreadyOpen(kernel, node);
     if (result === -ERRNO.EMFILE) return tooManyFiles(kernel);
+    if (result === -ERRNO.EPERM && isNoIommu(node) && lacksRawIo(kernel)) return NO_RAWIO;
     if (result === -ERRNO.EACCES || result === -ERRNO.EPERM) return noAccess(kernel, result, node, 'SUBSYSTEM=="vfio-dev"');
     return result === -ERRNO.ENOENT || result === -ERRNO.ENXIO ? noNode(kernel, node) : undefined;
   });
@@ -40,6 +42,16 @@ export function explainAdopt(kernel: Kernel, result: number, fd: number): string
   // Files without a path are called "anon_inode:[eventfd]".
   const name = path?.replace(/^anon_inode:/, "").replace(/[^\x20-\x7e]|[{}[\]]/g, "");
   return name && `It is open, but of another kind: ${name}.`;
+}
+
+const NO_RAWIO =
+  "The device has no IOMMU, so that it takes CAP_SYS_RAWIO to open it, which the program lacks: it is root's, or of a container that is " +
+  "run with --cap-add SYS_RAWIO.";
+
+/** Whether a process may do as it likes with hardware is bit 17 of its capabilities. */
+function lacksRawIo(kernel: Kernel): boolean {
+  const capabilities = readField(kernel, "/proc/self/status", "CapEff");
+  return capabilities !== undefined && (BigInt(`0x${capabilities}`) >> 17n & 1n) === 0n;
 }
 
 function tooManyFiles(kernel: Kernel): string | undefined {

@@ -5,7 +5,7 @@
  */
 import type { Kernel } from "../../uapi/kernel.ts";
 import type { IovaRange } from "../iova_ranges.ts";
-import { nodeOf } from "./node.ts";
+import { isNoIommu, nodeOf } from "./node.ts";
 import { linkName, listNames, PCI_DEVICES, readText } from "./sysfs.ts";
 
 /** I/O addresses that a group's devices cannot use, and why. */
@@ -40,6 +40,11 @@ export interface PciDevice {
   readonly numaNode: number | undefined;
   /** What {@linkcode DeviceFd.open} opens; undefined: no program can, since vfio-pci does not have it. */
   readonly node: string | undefined;
+  /**
+   * Whether the node is that of a device without an IOMMU, which vfio-pci gives out in its unsafe mode: it reads and writes all of the machine's memory,
+   * whoever drives it. {@linkcode DeviceOpenOptions.unsafeNoIommu} opens it.
+   */
+  readonly noIommu: boolean;
   /** I/O addresses that its group cannot use. */
   readonly reserved: readonly ReservedRange[];
 }
@@ -52,7 +57,10 @@ export function listDevices(kernel: Kernel): PciDevice[] {
 function readDevice(kernel: Kernel, address: string): PciDevice {
   const home = `${PCI_DEVICES}/${address}`;
   const number = (name: string) => Number(readText(kernel, `${home}/${name}`) ?? 0);
-  const group = linkName(kernel, `${home}/iommu_group`);
+  const node = nodeOf(kernel, address);
+  const noIommu = node !== undefined && isNoIommu(node);
+  // For such a device VFIO makes a group of its own, in which nothing isolates it.
+  const group = noIommu ? undefined : linkName(kernel, `${home}/iommu_group`);
   const numaNode = number("numa_node");
   return {
     address,
@@ -66,7 +74,8 @@ function readDevice(kernel: Kernel, address: string): PciDevice {
     group: group === undefined ? undefined : Number(group),
     iommu: linkName(kernel, `${home}/iommu`),
     numaNode: numaNode < 0 ? undefined : numaNode,
-    node: nodeOf(kernel, address),
+    node,
+    noIommu,
     reserved: parseReserved(readText(kernel, `${home}/iommu_group/reserved_regions`) ?? ""),
   };
 }

@@ -13,6 +13,14 @@ const NODES = "/dev/vfio/devices";
 /** Domain, bus, device and function; the domain may be left out. */
 const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/i;
 
+/** How the names of nodes begin whose device has no IOMMU. */
+const NO_IOMMU = "noiommu-";
+
+/** Whether the device of a node has no IOMMU, as the kernel has it in the node's name. */
+export function isNoIommu(node: string): boolean {
+  return node.split("/").at(-1)!.startsWith(NO_IOMMU);
+}
+
 /** The full form of a PCI address in lower case: "0000:00:04.0"; undefined if `text` is none. */
 export function normalizeAddress(text: string): string | undefined {
   const match = ADDRESS.exec(text);
@@ -48,7 +56,8 @@ function whyNoNode(kernel: Kernel, address: string): string {
     return "The machine has no PCI device at this address: listDevices() tells which it has.";
   }
   if (linkName(kernel, `${home}/iommu_group`) === undefined) {
-    return "The device has no IOMMU group: switch the IOMMU on (firmware settings, intel_iommu=on or amd_iommu=on).";
+    return "The device has no IOMMU group: switch the IOMMU on (firmware settings, intel_iommu=on or amd_iommu=on). How to do without one, and what is " +
+      "lost then: docs/no_iommu.md.";
   }
   const driver = linkName(kernel, `${home}/driver`);
   if (driver === "vfio-pci") {

@@ -14,6 +14,7 @@ import {
   DEVICE_COHERENT,
   DEVICE_EMULATED,
   DEVICE_LOGS_DMA,
+  DEVICE_NO_IOMMU,
   DEVICE_PAGE_REQUESTS,
   DEVICE_PASID_BITS_SHIFT,
   DEVICE_PASID_EXECUTE,
@@ -103,7 +104,8 @@ function checkModel({ address, device }: PciFunction): void {
 /** The core's settings for a machine. */
 export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfig {
   return {
-    iommu: iommu.kind,
+    // Where there is none, none of it is used.
+    iommu: iommu.kind === "none" ? "amdvi" : iommu.kind,
     levels: iommu.levels,
     scalable: iommu.scalable,
     dirtyTracking: iommu.dirtyTracking,
@@ -136,7 +138,13 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
   const devices: VfioDevice[] = [];
   const sanitizer = settings.sanitizer && new Sanitizer(
     { ...settings.sanitizer, devices: countDevices(groups) + plan.emulated.length },
-    { core: plainCore, memory: instance.memory, clock, addressOf: (device) => devices[device]!.pci.address },
+    {
+      core: plainCore,
+      memory: instance.memory,
+      clock,
+      addressOf: (device) => devices[device]!.pci.address,
+      isWatched: (device) => !devices[device]!.pci.noIommu,
+    },
   );
   const core = sanitizer === undefined ? plainCore : sanitizedCore(sanitizer);
   const bounce = { offset: told(core.staging_alloc(BOUNCE_LENGTH)), length: BOUNCE_LENGTH };
@@ -217,7 +225,8 @@ function addDevice(
   const { pci, requester } = member;
   const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
   // What keeps a group from programs are drivers, which come and go.
-  const flags = DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci) | loggingFlag(pci);
+  const flags = DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci) | loggingFlag(pci) |
+    (pci.noIommu ? DEVICE_NO_IOMMU : 0);
   const index = told(core.add_device(group, requester, flags));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);
@@ -225,7 +234,7 @@ function addDevice(
   const device = new VfioDevice(host, index, pci, plan.bars.get(pci)!, random, report);
   addRegions(core, device, plan.bars.get(pci)!);
   addInterrupts(core, device);
-  addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
+  if (!pci.noIommu) addReserved(core, index, [...platformReserved(plan.settings), ...(pci.device!.node.reserved ?? [])]);
   told(core.set_driver_blocks(index, driverDoesDma(pci.driver)));
   return device;
 }

@@ -39,6 +39,8 @@ export const DEVICE_PAGE_REQUESTS = 32;
 export const DEVICE_PASID_BITS_SHIFT = 8;
 /** `add_device`: the device logs what it writes. */
 export const DEVICE_LOGS_DMA = 128;
+/** `add_device`: no IOMMU, it reaches all memory by its address there. */
+export const DEVICE_NO_IOMMU = 65_536;
 /** `add_device`: no IOMMU, its model reaches memory through an access object. */
 export const DEVICE_EMULATED = 64;
 
@@ -163,7 +165,7 @@ export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n } as const;
 const DMA_FAULTS: readonly (DmaFault | undefined)[] = [
   ...["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"] as const,
   undefined,
-  ...["bad-table", "table-unreachable", "second-stage"] as const,
+  ...["bad-table", "table-unreachable", "second-stage", "kernel-memory"] as const,
 ];
 
 /** The fault of a negative answer of `dma_read` or `dma_write`. @throws {RangeError} for a mistake of the device's side. */

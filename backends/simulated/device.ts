@@ -74,7 +74,9 @@ export type DmaFault =
   /** Of nested translation: the second stage does not let the IOMMU reach a first-stage table. */
   | "table-unreachable"
   /** Of nested translation: the second stage refuses the address that the first leads to. */
-  | "second-stage";
+  | "second-stage"
+  /** Of a device without an IOMMU: the address is that of a page table, and a write there would be the end of the kernel. */
+  | "kernel-memory";
 
 /** Memory as a device sees it: I/O virtual addresses, translated and checked by the IOMMU. */
 export interface Dma {

@@ -45,6 +45,9 @@ export interface HotplugParts {
 /** Time between two requests to give a device back, as Linux repeats them. */
 const REQUEST_INTERVAL = 10_000_000_000;
 
+/** In place of the number of a group that is none. */
+const LAST = Number.MAX_SAFE_INTEGER;
+
 /** A device that waits for its files to be closed. */
 interface Removal {
   readonly device: VfioDevice;
@@ -68,7 +71,7 @@ export class Hotplug {
   constructor(parts: HotplugParts) {
     this.#parts = parts;
     this.#clock = parts.host.clock.device();
-    for (const group of parts.groups) this.#numbers.set(group, group.number);
+    for (const group of parts.groups) if (group.number !== undefined) this.#numbers.set(group, group.number);
     for (const { pci } of parts.devices) if (pci.driver === "vfio-pci") this.#vfio.set(pci, this.#vfio.size);
     for (const pci of parts.emulated) this.#vfio.set(pci, this.#vfio.size);
     this.#files = this.#render();
@@ -79,15 +82,15 @@ export class Hotplug {
     return this.#files;
   }
 
-  /** The groups that have members now. */
+  /** The groups that have members now; those that stand for a function without an IOMMU come last. */
   get groups(): Group[] {
     const { groups } = this.#parts;
-    return groups.filter((group) => this.#numbers.has(group)).map((group) => {
+    return groups.filter((group) => group.members.some(({ pci }) => !this.#gone.has(pci))).map((group) => {
       const members = group.members.filter(({ pci }) => !this.#gone.has(pci));
       const present = new Set(members.map(({ pci }) => pci.address));
       const blockedBy = group.blockedBy.filter((address) => present.has(address) && !this.#isWithoutDriver(address));
-      return { number: this.#numbers.get(group)!, members, blockedBy };
-    }).sort((one, other) => one.number - other.number);
+      return { number: this.#numbers.get(group), members, blockedBy };
+    }).sort((one, other) => (one.number ?? LAST) - (other.number ?? LAST));
   }
 
   /** Whether a device waits for its files to be closed. */
@@ -97,9 +100,9 @@ export class Hotplug {
 
   /** The device with a node below /dev. */
   deviceAt(path: string): VfioDevice | undefined {
-    const number = /^\/dev\/vfio\/devices\/vfio(\d+)$/.exec(path)?.[1];
+    const [, prefix, number] = /^\/dev\/vfio\/devices\/(noiommu-)?vfio(\d+)$/.exec(path) ?? [];
     if (number === undefined || String(Number(number)) !== number) return undefined;
-    return this.#parts.devices.find(({ pci }) => this.#vfio.get(pci) === Number(number));
+    return this.#parts.devices.find(({ pci }) => this.#vfio.get(pci) === Number(number) && pci.noIommu === (prefix !== undefined));
   }
 
   /** As {@linkcode SimulatedKernel.unplug}. */
@@ -135,7 +138,7 @@ export class Hotplug {
     if (driverDoesDma(pci.driver) && core.set_driver_blocks(index, true) < 0) this.#withoutDriver.add(pci);
     this.#gone.delete(pci);
     const group = this.#groupOf(pci);
-    if (!this.#numbers.has(group)) this.#numbers.set(group, lowestFree(this.#numbers.values()));
+    if (!pci.noIommu && !this.#numbers.has(group)) this.#numbers.set(group, lowestFree(this.#numbers.values()));
     if (pci.driver === "vfio-pci") this.#vfio.set(pci, lowestFree(this.#vfio.values()));
     device.mend();
     this.#files = this.#render();
@@ -210,6 +213,10 @@ export class Hotplug {
       config: (pci) => byFunction.get(pci)!.snapshot(),
     }));
     for (const pci of this.#parts.emulated) addEmulatedFiles(files, pci.address, this.#vfio.get(pci)!);
+    // Of iommufd, whatever the machine has.
+    files.deviceNode("/dev/iommu");
+    const unsafe = devices.some(({ pci }) => pci.noIommu);
+    files.file("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", unsafe ? "Y\n" : "N\n");
     addProcessFiles(files, settings, () => host.core.usage(2));
     return files;
   }

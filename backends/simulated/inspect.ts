@@ -107,6 +107,7 @@ const FAULT_WORDS: Record<DmaFault, string> = {
   "bad-table": "a first-stage table on the way has an entry with reserved bits set",
   "table-unreachable": "the nesting parent does not let the IOMMU read a first-stage table on the way, or mark it as used",
   "second-stage": "the nesting parent does not map the address that the first-stage tables lead to, or not for that access",
+  "kernel-memory": "one of the kernel's page tables is there, which a device without an IOMMU would have overwritten",
 };
 
 /** A fault in a sentence: who wanted what where, and why it was refused. */
@@ -141,10 +142,11 @@ export class Inspection {
     return this.#machine.modelErrors;
   }
 
-  /** All functions in the order of discovery, with their groups and reasons. */
+  /** All functions in the order of discovery, with their groups and reasons; but for those without an IOMMU, which have none. */
   get groups(): GroupEntry[] {
-    return this.#machine.hotplug.groups.flatMap(({ number, members, blockedBy }) =>
-      members.map(({ pci, reason, requester }) => ({ address: pci.address, group: number, reason, requester, blockedBy }))
+    const groups = this.#machine.hotplug.groups.filter(({ number }) => number !== undefined);
+    return groups.flatMap(({ number, members, blockedBy }) =>
+      members.map(({ pci, reason, requester }) => ({ address: pci.address, group: number!, reason, requester, blockedBy }))
     );
   }
 

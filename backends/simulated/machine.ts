@@ -35,6 +35,10 @@ export type IommuDescription =
      * 2^31 − 1.
      */
     readonly kind: "mock";
+  }
+  | {
+    /** None: all devices are as with {@linkcode DeviceNode.iommu} `"none"`. */
+    readonly kind: "none";
   };
 
 /** What the machine decides differently from Linux, or not. */
@@ -117,6 +121,11 @@ export interface DeviceNode {
   readonly acs?: boolean;
   /** Reserved ranges besides those of the platform. Default: none. */
   readonly reserved?: readonly ReservedRegion[];
+  /**
+   * `"none"`: the device has no IOMMU, and the administrator gives it to programs all the same (enable_unsafe_noiommu_mode of the module vfio). Its addresses
+   * are those of the machine's memory, all of which it can read and write. See docs/no_iommu.md. Default: the machine's IOMMU.
+   */
+  readonly iommu?: "none";
   /** NUMA node, or −1. Default: −1. */
   readonly numaNode?: number;
 }
@@ -229,7 +238,7 @@ export interface SanitizerSettings extends Required<SanitizerOptions> {
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
   readonly iommu: {
-    readonly kind: "vtd" | "amdvi" | "mock";
+    readonly kind: "vtd" | "amdvi" | "mock" | "none";
     readonly levels: number;
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
@@ -295,8 +304,15 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 }
 
 const MIB = 2 ** 20;
-const KEYS = { vtd: ["kind", "levels", "scalable", "dirtyTracking"], amdvi: ["kind", "levels", "dirtyTracking"], mock: ["kind"] } as const;
-const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3] } as const;
+const KEYS = {
+  vtd: ["kind", "levels", "scalable", "dirtyTracking"],
+  amdvi: ["kind", "levels", "dirtyTracking"],
+  mock: ["kind"],
+  none: ["kind"],
+} as const;
+const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3], none: [6] } as const;
+/** Of kinds that leave no choice. */
+const FIXED_LEVELS = { mock: 3, none: 6 } as const;
 
 /**
  * Check everything about a machine but its PCI tree, and fill in the defaults.
@@ -310,10 +326,10 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
-  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock"] as const);
-  const levels = iommu.kind === "mock" ? 3 : iommu.levels ?? 4;
+  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock", "none"] as const);
+  const levels = iommu.kind === "mock" || iommu.kind === "none" ? FIXED_LEVELS[iommu.kind] : iommu.levels ?? 4;
   const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
-  const dirtyTracking = iommu.kind !== "mock" && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
+  const dirtyTracking = iommu.kind !== "mock" && iommu.kind !== "none" && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }
@@ -347,8 +363,9 @@ function readSanitizer(options: SanitizerOptions): Required<SanitizerOptions> {
   };
 }
 
-/** Refuse PCI nodes behind an IOMMU that has none. */
-export function checkBehindIommu({ pci }: Machine, { iommu }: MachineSettings): void {
+/** Refuse PCI nodes behind an IOMMU that has none, and what there must be an IOMMU for. */
+export function checkBehindIommu({ pci }: Machine, { iommu, msi }: MachineSettings): void {
+  if (iommu.kind === "none" && msi === "translated") throw new MachineError("msi", msi, '"passed": there is no IOMMU to translate them');
   if (iommu.kind === "mock" && pci.length > 0) {
     throw new MachineError("pci", pci, "an empty list: no PCI device is behind a mock IOMMU, TEST_CMD makes its devices");
   }

@@ -40,19 +40,20 @@ export function describeMachine(settings: MachineSettings, groups: readonly Grou
   members.sort((one, other) => one.pci.bus - other.pci.bus || one.pci.devfn - other.pci.devfn);
   return {
     devices: members.map(({ pci, group, requester }) => ({ ...describeFunction(pci, group, sources), requester })),
-    groups: groups.map(({ number, members }) => ({
-      number,
-      type: "DMA",
-      reserved: [...platformReserved(settings), ...members.flatMap(({ pci }) => pci.device?.node.reserved ?? [])],
-    })),
-    iommu: describeIommu(settings),
+    groups: groups.flatMap(({ number, members }) => {
+      if (number === undefined) return [];
+      const reserved = [...platformReserved(settings), ...members.flatMap(({ pci }) => pci.device?.node.reserved ?? [])];
+      return [{ number, type: "DMA", reserved }];
+    }),
+    ...(settings.iommu.kind === "none" ? {} : { iommu: describeIommu(settings) }),
   };
 }
 
-function describeFunction(pci: PciFunction, group: number, sources: SysfsSources): SysfsDevice {
+function describeFunction(pci: PciFunction, group: number | undefined, sources: SysfsSources): SysfsDevice {
   const driver = sources.driver?.(pci) ?? (sources.driver === undefined ? pci.driver : null);
   const isLeaving = sources.leaving?.has(pci) ?? false;
-  const common = { address: pci.address, parent: pci.parent?.address, driver, isLeaving, group, vfio: sources.vfio.get(pci) };
+  const { address, noIommu } = pci;
+  const common = { address, parent: pci.parent?.address, driver, isLeaving, group, vfio: sources.vfio.get(pci), noIommu };
   if (pci.kind === "device") {
     const { node, model: { description } } = pci.device!;
     const { revision = 0, subsystemVendor = 0, subsystem = 0 } = description;

@@ -10,6 +10,7 @@ import {
   checkBoolean,
   checkKeys,
   checkNumber,
+  checkOneOf,
   checkReserved,
   type DeviceNode,
   type DownstreamPort,
@@ -43,6 +44,8 @@ export interface PciFunction {
   readonly secondaryBus: number | undefined;
   /** The highest bus number below, as {@linkcode PciFunction.secondaryBus}. */
   readonly subordinateBus: number | undefined;
+  /** Whether no IOMMU is behind it. */
+  readonly noIommu: boolean;
   /** Bound driver. Ports have "pcieport". */
   readonly driver: string | null;
   /** The device's data and model; undefined for bridges and ports. */
@@ -65,7 +68,7 @@ const ALLOWED: Record<BusKind, readonly string[]> = {
 };
 
 const KEYS: Record<string, readonly string[]> = {
-  "device": ["kind", "slot", "model", "driver", "acs", "reserved", "numaNode"],
+  "device": ["kind", "slot", "model", "driver", "acs", "reserved", "iommu", "numaNode"],
   "root-port": ["kind", "slot", "acs", "below"],
   "switch": ["kind", "slot", "acs", "ports"],
   "downstream-port": ["kind", "slot", "acs", "below"],
@@ -81,13 +84,15 @@ const KEYS: Record<string, readonly string[]> = {
  * @throws {MachineError} naming the node that is wrong.
  */
 export function enumerate(
-  machine: Pick<Machine, "pci">,
+  machine: Pick<Machine, "pci" | "iommu">,
   platform: readonly PlatformRegion[] = [MSI_WINDOW],
   path = "pci",
 ): PciFunction[] {
   if (!Array.isArray(machine.pci)) throw new MachineError(path, machine.pci, "a list of PCI nodes");
-  const state: Enumeration = { functions: [], lastBus: 0, models: new Set(), platform };
+  const noIommu = machine.iommu?.kind === "none";
+  const state: Enumeration = { functions: [], lastBus: 0, models: new Set(), platform, noIommu };
   scanBus(state, path, machine.pci, { kind: "root", bus: 0, parent: undefined });
+  state.functions.forEach(checkWithoutIommu);
   return state.functions;
 }
 
@@ -97,6 +102,8 @@ interface Enumeration {
   models: Set<DeviceModel>;
   /** Ranges that no device may reserve, since the platform does. */
   platform: readonly PlatformRegion[];
+  /** The machine has no IOMMU. */
+  noIommu: boolean;
 }
 
 interface Bus {
@@ -216,6 +223,7 @@ function makeFunction(state: Enumeration, path: string, node: AnyNode, devfn: nu
     parent: bus.parent,
     secondaryBus: undefined,
     subordinateBus: undefined,
+    noIommu: state.noIommu || device?.node.iommu === "none",
     driver: device !== undefined ? driverOf(path, device.node) : kind === "pci-to-pci" || kind === "pcie-to-pci" ? null : "pcieport",
     device,
     path,
@@ -233,6 +241,19 @@ function makeDevice(state: Enumeration, path: string, node: DeviceNode): { node:
   checkReserved(`${path}.reserved`, node.reserved ?? [], state.platform);
   checkNumber(`${path}.numaNode`, node.numaNode ?? -1, -1, 1023);
   return { node, model };
+}
+
+/** Refuse what makes no sense without an IOMMU. @throws {MachineError} */
+function checkWithoutIommu({ path, device, noIommu, parent }: PciFunction): void {
+  if (device?.node.iommu !== undefined) checkOneOf(`${path}.iommu`, device.node.iommu, ["none"]);
+  if (device === undefined || !noIommu) return;
+  const { node, model: { description: { pageRequests } } } = device;
+  if ((node.reserved ?? []).length > 0) throw new MachineError(`${path}.reserved`, node.reserved, "nothing: no address is kept from it");
+  if (pageRequests) throw new MachineError(`${path}.model.description.pageRequests`, true, "false: no IOMMU answers them");
+  for (let bridge = parent; bridge !== undefined; bridge = bridge.parent) {
+    if (bridge.noIommu || (bridge.kind !== "pcie-to-pci" && bridge.kind !== "pci-to-pci")) continue;
+    throw new MachineError(`${path}.iommu`, "none", `that of ${bridge.address}, with whose requester ID its transfers come`);
+  }
 }
 
 function driverOf(path: string, node: DeviceNode): string | null {

@@ -42,6 +42,8 @@ export interface SysfsDevice {
   readonly requester?: number | undefined;
   /** N of /dev/vfio/devices/vfioN; undefined where no program can open the device. */
   readonly vfio?: number | undefined;
+  /** It has no IOMMU and is given out all the same: its node is noiommu-vfioN. Default: false. */
+  readonly noIommu?: boolean;
   /** Ways to reset the function, as the kernel names them: "flr", "af_flr", "bus". */
   readonly resetMethods: readonly string[];
 }
@@ -117,16 +119,17 @@ function renderDevice(tree: FileTree, home: string, device: SysfsDevice): void {
     const group = `/sys/kernel/iommu_groups/${device.group}`;
     tree.link(`${group}/devices/${device.address}`, home).link(`${home}/iommu_group`, group);
   }
-  if (device.vfio !== undefined) renderVfio(tree, home, device.vfio);
+  if (device.vfio !== undefined) renderVfio(tree, home, device.vfio, device.noIommu);
 }
 
 /** Show that a program can open the device at `home`: its directory vfio-dev, and its node. */
-export function renderVfio(tree: FileTree, home: string, number: number): void {
-  const directory = `${home}/vfio-dev/vfio${number}`;
+export function renderVfio(tree: FileTree, home: string, number: number, noIommu = false): void {
+  const name = `${noIommu ? "noiommu-" : ""}vfio${number}`;
+  const directory = `${home}/vfio-dev/${name}`;
   tree.file(`${directory}/dev`, `${VFIO_MAJOR}:${number}\n`);
-  tree.file(`${directory}/uevent`, `MAJOR=${VFIO_MAJOR}\nMINOR=${number}\nDEVNAME=vfio/devices/vfio${number}\n`);
+  tree.file(`${directory}/uevent`, `MAJOR=${VFIO_MAJOR}\nMINOR=${number}\nDEVNAME=vfio/devices/${name}\n`);
   tree.link(`${directory}/device`, home).link(`${directory}/subsystem`, "/sys/class/vfio-dev");
-  tree.link(`/sys/class/vfio-dev/vfio${number}`, directory).deviceNode(`/dev/vfio/devices/vfio${number}`);
+  tree.link(`/sys/class/vfio-dev/${name}`, directory).deviceNode(`/dev/vfio/devices/${name}`);
 }
 
 function renderGroup(tree: FileTree, group: SysfsGroup): void {

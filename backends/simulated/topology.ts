@@ -12,9 +12,10 @@ import type { PciFunction } from "./pci_tree.ts";
 export interface GroupReason {
   /**
    * `"isolated"`: alone, nothing joins it to others; `"no-acs"`: a port or bridge above lets it reach others; `"alias"`: the IOMMU cannot tell
-   * it from others; `"function"`: functions of one device without ACS; `"bridge"`: it is what others below are joined to.
+   * it from others; `"function"`: functions of one device without ACS; `"bridge"`: it is what others below are joined to; `"no-iommu"`: no IOMMU is
+   * behind it, so that nothing isolates it.
    */
-  readonly kind: "isolated" | "no-acs" | "alias" | "function" | "bridge";
+  readonly kind: "isolated" | "no-acs" | "alias" | "function" | "bridge" | "no-iommu";
   /** The address of the function that causes it; for `"isolated"` its own. */
   readonly at: string;
   /** In words: "no ACS on 00:05.0". */
@@ -35,8 +36,8 @@ export interface GroupMember {
 
 /** An IOMMU group. */
 export interface Group {
-  /** From 0, in the order of discovery. */
-  readonly number: number;
+  /** From 0, in the order of discovery; undefined: it stands for one function without an IOMMU, which is in no group. */
+  readonly number: number | undefined;
   /** Members in the order of discovery, bridges and ports included. */
   readonly members: readonly GroupMember[];
   /** Addresses of the devices whose kernel driver does DMA; while there is one, no program gets the group. */
@@ -57,12 +58,15 @@ export function computeGroups(functions: readonly PciFunction[]): Group[] {
   const draftOf = new Map<PciFunction, Draft>();
   const requesters = new Map<number, number>();
   for (const pci of functions) {
-    const link = findLink(pci, functions, draftOf);
-    const draft = link === undefined ? newDraft(drafts) : draftOf.get(link.to)!;
-    draftOf.set(pci, draft);
+    const link = pci.noIommu ? undefined : findLink(pci, functions, draftOf);
+    const draft = link === undefined ? newDraft(drafts, pci.noIommu) : draftOf.get(link.to)!;
+    // What has no group joins nobody, and nobody joins it.
+    if (!pci.noIommu) draftOf.set(pci, draft);
     const requesterId = requesterIdOf(pci);
-    if (!requesters.has(requesterId)) requesters.set(requesterId, requesters.size);
-    draft.members.push({ pci, link, requesterId, requester: requesters.get(requesterId)! });
+    // Nothing looks at the requester ID where no IOMMU is: a number for each such function.
+    const key = pci.noIommu ? -1 - requesters.size : requesterId;
+    if (!requesters.has(key)) requesters.set(key, requesters.size);
+    draft.members.push({ pci, link, requesterId, requester: requesters.get(key)! });
   }
   return drafts.map(finish);
 }
@@ -75,12 +79,13 @@ interface Link {
 }
 
 interface Draft {
-  number: number;
+  number: number | undefined;
   members: { pci: PciFunction; link: Link | undefined; requesterId: number; requester: number }[];
 }
 
-function newDraft(drafts: Draft[]): Draft {
-  const draft = { number: drafts.length, members: [] };
+function newDraft(drafts: Draft[], noIommu: boolean): Draft {
+  const number = noIommu ? undefined : drafts.filter(({ number }) => number !== undefined).length;
+  const draft = { number, members: [] };
   drafts.push(draft);
   return draft;
 }
@@ -135,6 +140,10 @@ function requesterIdOf(pci: PciFunction): number {
 function finish(draft: Draft): Group {
   const members = draft.members.map((member) => {
     const link = member.link ?? linkOfFounder(member.pci, draft);
+    if (draft.number === undefined) {
+      const reason: GroupReason = { kind: "no-iommu", at: member.pci.address, text: "no IOMMU" };
+      return { pci: member.pci, reason, requesterId: member.requesterId, requester: member.requester };
+    }
     return { pci: member.pci, reason: reasonFor(member.pci, link), requesterId: member.requesterId, requester: member.requester };
   });
   const blockedBy = members.filter(({ pci }) => driverDoesDma(pci.driver)).map(({ pci }) => pci.address);

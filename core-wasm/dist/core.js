@@ -69,7 +69,7 @@ let wasm_bindgen = (function(exports) {
         /**
          * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
          * DMA 128; in bits 15:8 how
-         * many bits a PASID has. Returns its number, which counts from 0, or −errno.
+         * many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
          * @param {number} group
          * @param {number} requester
          * @param {number} flags

@@ -31,6 +31,7 @@ import { IRQS } from "./irqs.ts";
 import { MEMLOCK } from "./memlock.ts";
 import { MEMORY } from "./memory.ts";
 import { NESTED } from "./nested.ts";
+import { NO_IOMMU } from "./no_iommu.ts";
 import { OBJECTS } from "./objects.ts";
 import { OPTIONS } from "./option.ts";
 import { PASIDS } from "./pasid.ts";
@@ -90,6 +91,9 @@ export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a VT-d with the feature "nesting". */
 export const NESTING: readonly Suite<Caller>[] = [NESTED];
+
+/** The suites for a machine with a device that has no IOMMU. */
+export const BARE: readonly Suite<Caller>[] = [NO_IOMMU];
 
 /** The suites for a kernel with the feature "mock-iommu", which needs no device of {@linkcode TestDevices}. */
 export const MOCK: readonly Suite<Caller>[] = [

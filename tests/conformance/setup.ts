@@ -82,6 +82,8 @@ export interface Setup {
   readonly openFiles: number;
   /** Bytes that the process may pin (RLIMIT_MEMLOCK); absent: as many as it likes (CAP_IPC_LOCK). The suite `memlock` needs it. */
   readonly memlock?: number;
+  /** PCI address of an edu device without an IOMMU, which reaches addresses of 64 bits. The suite `BARE` needs it. */
+  readonly bare?: string;
   /** Taking devices out of the machine and putting them back. The suite `unplug` needs it. */
   readonly slots?: Slots;
   /** Say what is left over when everything is closed, and dispose the kernel. */

@@ -21,6 +21,8 @@ export interface SimulatedOptions {
 
 const OPEN_FILES = 64;
 const MEBIBYTE = 2 ** 20;
+/** Where the device without an IOMMU is. */
+const BARE = "0000:00:09.0";
 
 function machine({ rules, iommu = "vtd", scalable = false, memlock }: SimulatedOptions): Machine {
   const edu = () => new EduDevice();
@@ -65,6 +67,33 @@ export async function openMock(): Promise<Setup & { kernel: SimulatedKernel }> {
     hardware: { type: 0xfeed_beef, dataLength: 8 },
     apertureLast: 2n ** 31n - 1n,
     openFiles: OPEN_FILES,
+    finish() {
+      const left = leftovers(kernel);
+      kernel[Symbol.dispose]();
+      return left;
+    },
+  };
+}
+
+/** A fresh machine with a device that has no IOMMU, beside one that has, for the suites `BARE`. */
+export async function openBare(): Promise<Setup & { kernel: SimulatedKernel }> {
+  const kernel = await simulated({
+    memory: 8 * MEBIBYTE,
+    kernelMemory: 2 * MEBIBYTE,
+    limits: { openFiles: OPEN_FILES },
+    pci: [
+      { slot: DEVICES.alone.slice(8) as "04.0", model: () => new EduDevice() },
+      { slot: BARE.slice(8) as "09.0", model: () => new EduDevice({ dmaMask: 2n ** 64n - 1n }), iommu: "none" },
+    ],
+  }, { onModelError: () => {} });
+  return {
+    kernel,
+    devices: DEVICES,
+    features: new Set(["own-process", "resource-capability"]),
+    hardware: { type: 1, dataLength: 24 },
+    apertureLast: 2n ** 48n - 1n,
+    openFiles: OPEN_FILES,
+    bare: BARE,
     finish() {
       const left = leftovers(kernel);
       kernel[Symbol.dispose]();

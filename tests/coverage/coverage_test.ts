@@ -6,10 +6,10 @@ import { deepStrictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { coverage, type Row, strayNames } from "../../tools/coverage.ts";
 import * as raw from "../../uapi/codec.ts";
-import { CONFORMANCE, hostOf, LIMITED, MOCK, PLUGGABLE } from "../conformance/mod.ts";
+import { BARE, CONFORMANCE, hostOf, LIMITED, MOCK, PLUGGABLE } from "../conformance/mod.ts";
 import type { Caller } from "../conformance/caller.ts";
 import type { Setup } from "../conformance/setup.ts";
-import { openMock, openSimulated } from "../conformance/simulated.ts";
+import { openBare, openMock, openSimulated } from "../conformance/simulated.ts";
 import { describeFailure, runSuites, type Suite } from "../harness.ts";
 import { lacking } from "./lacking.ts";
 import { observing, type Seen } from "./observer.ts";
@@ -31,6 +31,7 @@ const [hardware, mock, others]: readonly Seen[] = [new Map(), new Map(), new Map
 await asked(hardware!, CONFORMANCE, () => openSimulated());
 await asked(mock!, MOCK, openMock);
 await asked(others!, CONFORMANCE, () => openSimulated({ iommu: "amdvi" }));
+await asked(others!, BARE, openBare);
 await asked(others!, PLUGGABLE, () => openSimulated());
 await asked(others!, LIMITED, () => openSimulated({ memlock: 65_536 }));
 

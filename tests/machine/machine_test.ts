@@ -39,7 +39,7 @@ Deno.test("an empty machine has the documented defaults", () => {
 Deno.test("settings that cannot be are refused", () => {
   check(null, "machine is null, wanted an object");
   check({}, "pci is undefined, wanted a list of PCI nodes");
-  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "mock"`);
+  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "mock", "none"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
   check(
@@ -68,7 +68,7 @@ Deno.test("a misspelt key is refused, and not taken for its default", () => {
   );
   check(
     { pci: [{ ...device(), asc: true }] },
-    "pci[0].asc is true, wanted no such key; known are kind, slot, model, driver, acs, reserved, numaNode",
+    "pci[0].asc is true, wanted no such key; known are kind, slot, model, driver, acs, reserved, iommu, numaNode",
   );
 });
 

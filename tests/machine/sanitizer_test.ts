@@ -263,6 +263,7 @@ function standIn(changes: readonly (readonly bigint[])[], missed: number): { cor
     memory: new WebAssembly.Memory({ initial: 1 }),
     clock: new VirtualClock(() => {}),
     addressOf: () => ADDRESS,
+    isWatched: () => true,
   });
   return { core: sanitizedCore(sanitizer), sanitizer };
 }

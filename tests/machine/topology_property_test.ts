@@ -61,7 +61,7 @@ const rootNode: fc.Arbitrary<Make<PciNode>> = fc.oneof(
 const tree = bus(rootNode, 4);
 
 function groupOf(groups: readonly Group[]): Map<string, number> {
-  return new Map(groups.flatMap(({ number, members }) => members.map(({ pci }) => [pci.address, number] as const)));
+  return new Map(groups.flatMap(({ number, members }) => members.map(({ pci }) => [pci.address, number!] as const)));
 }
 
 Deno.test("groups are a partition of all functions, in the order of discovery", () => {
@@ -77,7 +77,7 @@ Deno.test("groups are a partition of all functions, in the order of discovery", 
 
 Deno.test("functions that share a requester ID share a group, and have one requester number", () => {
   fc.assert(fc.property(tree, (pci) => {
-    const seen = new Map<number, { group: number; requester: number }>();
+    const seen = new Map<number, { group: number | undefined; requester: number }>();
     for (const { number, members } of planMachine({ pci }).groups) {
       for (const { requesterId, requester } of members) {
         const other = seen.get(requesterId) ?? { group: number, requester };

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { run, shellWord } from "./command.ts";
-import { deviceOptions } from "./devices.ts";
+import { BARE_OPTIONS, deviceOptions } from "./devices.ts";
 import { makeDisk } from "./disk.ts";
 import { packModuleCache } from "./module_cache.ts";
 
@@ -102,6 +102,7 @@ function qemuArguments(options: BootOptions, share: string, deno: string): strin
     ...folder("repo", ROOT, ",readonly=on"),
     ...folder("share", share, ""),
     ...folder("deno", deno, ",readonly=on"),
+    ...BARE_OPTIONS,
     ...["-kernel", kernel, "-initrd", initramfs],
     // The kernel panics where its timer does not tick during a check that a busy host can make it miss: no_timer_check.
     ...["-append", `console=ttyS0 panic=-1 oops=panic no_timer_check hugepages=64 hugepagesz=1G hugepages=1 ${append}`],

@@ -29,3 +29,18 @@ export function deviceOptions(disk: string): string[] {
   ];
   return ["-drive", `file=${disk},if=none,id=disk,format=raw`, ...devices.flatMap((device) => ["-device", device])];
 }
+
+/** Where the guest has the device without an IOMMU. */
+export const BARE = "0000:21:00.0";
+
+/**
+ * QEMU's options for it, behind all others: a device of which none says on which bus it is would be put on this one.
+ *
+ * It is below a root bus of its own, which QEMU leaves out where its firmware tables say what is behind the IOMMU; with all address bits, as it has to go by
+ * physical addresses.
+ */
+export const BARE_OPTIONS: readonly string[] = [
+  ...["-device", "pxb-pcie,id=outside,addr=1e.0,bus_nr=0x20,bypass_iommu=on"],
+  ...["-device", "pcie-root-port,id=beyond,bus=outside,addr=00.0"],
+  ...["-device", "edu,bus=beyond,addr=00.0,dma_mask=0xffffffffffffffff"],
+];

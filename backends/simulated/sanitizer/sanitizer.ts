@@ -29,6 +29,8 @@ export interface SanitizerHost {
   readonly clock: VirtualClock;
   /** The PCI address of a device by the core's index. */
   addressOf(device: number): string;
+  /** Whether its addresses are those of an IOAS. */
+  isWatched(device: number): boolean;
 }
 
 /** A transfer, as the core was asked for it. */
@@ -224,7 +226,7 @@ export class Sanitizer {
 
   /** A transfer was done or refused. */
   #transferred(code: number, asked: Asked): number {
-    if (asked.length === 0) return code;
+    if (asked.length === 0 || !this.#host.isWatched(asked.device)) return code;
     const space = this.#spaceOf(asked.device, asked.pasid);
     if (code < 0) this.#refused(code, asked, space);
     // Without a space that is known, the device goes through tables of the program's own.

@@ -25,6 +25,9 @@ const PAGE_REQUESTS: u32 = 32;
 /// `add_device`: the device has no IOMMU, its model reaches memory through an access.
 const EMULATED: u32 = 64;
 
+/// `add_device`: the device has no IOMMU, and reaches all memory.
+const NO_IOMMU: u32 = 1 << 16;
+
 /// `add_device`: the device keeps a log of what it writes.
 const LOGS_DMA: u32 = 128;
 
@@ -41,7 +44,7 @@ impl Core {
 
     /// Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
     /// DMA 128; in bits 15:8 how
-    /// many bits a PASID has. Returns its number, which counts from 0, or −errno.
+    /// many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
     pub fn add_device(&mut self, group: u32, requester: u32, flags: u32) -> i32 {
         number(self.kernel.add_device(DeviceConfig {
             group,
@@ -57,6 +60,7 @@ impl Core {
             page_requests: flags & PAGE_REQUESTS != 0,
             emulated: flags & EMULATED != 0,
             logs_dma: flags & LOGS_DMA != 0,
+            no_iommu: flags & NO_IOMMU != 0,
         }))
     }
 

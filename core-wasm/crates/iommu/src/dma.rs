@@ -96,6 +96,59 @@ impl Iommu {
         reason
     }
 
+    /// A device without an IOMMU reads `length` bytes of RAM, from `at` on, into its buffer at `to`. Nothing is in between: `at` is the address in RAM.
+    ///
+    /// It stops where RAM ends ([`FaultReason::NotPresent`]); what lies before has moved.
+    pub fn physical_read(&mut self, ram: &mut Ram, source: &Source, at: u64, to: Pa, length: u64) -> Result<Option<Peer>, FaultReason> {
+        let open = ram.length().saturating_sub(at.wrapping_sub(Ram::BASE)).min(length);
+        self.pass(ram, source, at, Run { pa: to, length }, open, Direction::Read)
+    }
+
+    /// A device without an IOMMU writes the `length` bytes of its buffer at `from` to RAM, from `at` on, whatever is there.
+    ///
+    /// It stops where RAM ends ([`FaultReason::NotPresent`]), and where a page table begins ([`FaultReason::KernelMemory`]); what lies before has moved.
+    pub fn physical_write(&mut self, ram: &mut Ram, source: &Source, at: u64, from: Pa, length: u64) -> Result<Option<Peer>, FaultReason> {
+        let open = ram.exposed(Pa(at), length);
+        ram.soil(Pa(at), open);
+        self.pass(ram, source, at, Run { pa: from, length }, open, Direction::Write)
+    }
+
+    /// A device without an IOMMU comes to what is not RAM, but another device's. It is counted as a transfer.
+    pub fn physical_peer(&mut self, source: &Source, at: u64, length: u64, write: bool) -> Peer {
+        self.count(source, length, write);
+        Peer { done: 0, run: Run { pa: Pa(at), length } }
+    }
+
+    /// Moves the first `open` bytes between RAM at `at` and a buffer, and refuses the rest.
+    fn pass(
+        &mut self,
+        ram: &mut Ram,
+        source: &Source,
+        at: u64,
+        buffer: Run,
+        open: u64,
+        direction: Direction,
+    ) -> Result<Option<Peer>, FaultReason> {
+        let write = direction == Direction::Write;
+        if !ram.contains(buffer.pa, buffer.length) {
+            return Err(self.refuse(source, at, buffer.length, write, FaultReason::BadBuffer));
+        }
+        Pending { buffer: buffer.pa, run: Run { pa: Pa(at), length: open }, direction }.flush(ram);
+        self.count(source, open, write);
+        if open == buffer.length {
+            return Ok(None);
+        }
+        let end = at.wrapping_add(open);
+        let reason = if ram.contains(Pa(end), 1) { FaultReason::KernelMemory } else { FaultReason::NotPresent };
+        Err(self.refuse(source, end, buffer.length - open, write, reason))
+    }
+
+    fn count(&mut self, source: &Source, bytes: u64, write: bool) {
+        if let Some(device) = self.devices.get_mut(source.device as usize) {
+            device.statistics.add(&DeviceStatistics { bytes, ..DeviceStatistics::default() }, write);
+        }
+    }
+
     fn transfer(
         &mut self,
         ram: &mut Ram,

@@ -27,11 +27,13 @@ pub enum FaultReason {
     TableUnreachable = 9,
     /// The first stage leads to an address that the second does not map, or not for that access.
     SecondStage = 10,
+    /// A device without an IOMMU writes to a page table. Hardware would let it, and the kernel would be lost.
+    KernelMemory = 11,
 }
 
 impl FaultReason {
     /// The reasons, in the order of their codes.
-    pub const ALL: [FaultReason; 10] = [
+    pub const ALL: [FaultReason; 11] = [
         FaultReason::Blocked,
         FaultReason::NotPresent,
         FaultReason::NoRead,
@@ -42,6 +44,7 @@ impl FaultReason {
         FaultReason::BadTable,
         FaultReason::TableUnreachable,
         FaultReason::SecondStage,
+        FaultReason::KernelMemory,
     ];
 
     /// A number from 1 on, fixed for ever.

@@ -17,6 +17,9 @@ const MOCK_APERTURE: Range = Range { start: 1 << 24, last: (1 << 31) - 1 };
 /// Page sizes that a mock domain for huge pages has.
 const MOCK_HUGE_PAGES: u64 = 1 << 20 | 1 << FRAME_LG2;
 
+/// Levels of tables that no hardware walks.
+const SOFTWARE_LEVELS: u8 = 6;
+
 /// The PASID of transfers without one: hardware keeps their page table at entry 0 of the table of PASIDs.
 pub const NO_PASID: u32 = 0;
 
@@ -136,8 +139,18 @@ impl Iommu {
 
     /// Creates a domain that maps nothing. ENOMEM: no RAM for its top table, or the heap is full.
     pub fn create_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
+        self.create(ram, self.config.kind, self.config.levels)
+    }
+
+    /// Creates a domain of software alone, for devices without an IOMMU: it says where memory is, and no requester is attached to it. As Linux has it
+    /// a table of AMD's format of all 64 bits. ENOMEM.
+    pub fn create_software_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
+        self.create(ram, Kind::AmdV1, SOFTWARE_LEVELS)
+    }
+
+    fn create(&mut self, ram: &mut Ram, kind: Kind, levels: u8) -> Result<DomainId> {
         self.domains.reserve()?;
-        let IommuConfig { kind, levels, page_sizes, coherent, remote, .. } = self.config;
+        let IommuConfig { page_sizes, coherent, remote, .. } = self.config;
         let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
         let aperture = match kind {
             Kind::AmdMock => MOCK_APERTURE,

@@ -10,7 +10,8 @@
 //! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. That a program has changed
 //!   tables of its own it must say itself; what is stale then leads nowhere but to memory of the domain below.
 //! - Where a domain keeps marks, no translation in the IOTLB allows a write to a page that is not marked.
-//! - A DMA moves a byte only after the page of that byte was translated and its permission checked.
+//! - A DMA moves a byte only after the page of that byte was translated and its permission checked; but that of a device without an IOMMU goes by the
+//!   address in RAM, to all but tables.
 //! - Freeing, unmapping and destroying neither fail nor allocate (but for `munmap` in the middle of a mapping, as on Linux).
 //!
 //! What is not here: objects, ids and file descriptors (crate `iommufd`), locks (one caller at a time), time.

@@ -19,6 +19,8 @@ pub const LARGE_LG2: u32 = 21;
 const FRAME_WORDS: usize = 1 << (FRAME_LG2 - 3);
 /// End of the list of cached tables.
 const NONE: u32 = u32::MAX;
+/// In place of the references of a frame that is a table, or is kept to be one.
+const TABLE: u32 = u32::MAX;
 
 /// Where the words are. Both variants are a pointer and a length, so reading one costs no branch.
 enum Words {
@@ -36,7 +38,7 @@ enum Words {
 pub struct Ram {
     words: Words,
     frames: Frames,
-    /// References by frame; 0 when free.
+    /// References by frame; 0 when free, [`TABLE`].
     references: Vec<u32>,
     /// By frame: of a table, its present entries; of a cached table, the next in the list.
     live: Vec<u32>,
@@ -180,6 +182,23 @@ impl Ram {
         bytemuck::cast_slice_mut::<u64, u8>(self.words_mut()).copy_within(from..from + length, to);
     }
 
+    /// How many of the `length` bytes from `pa` on, in a row from the first, are RAM that a device without an IOMMU can write without an end of the
+    /// kernel: no tables.
+    pub fn exposed(&self, pa: Pa, length: u64) -> u64 {
+        let offset = pa.0.wrapping_sub(Self::BASE);
+        let length = length.min(self.length().saturating_sub(offset));
+        let tables = self.frames_of(pa, length).find(|&frame| self.references[frame] == TABLE);
+        tables.map_or(length, |frame| Self::pa_of(frame).0.saturating_sub(pa.0))
+    }
+
+    /// Who writes past the kernel may write to frames that are free: they are cleared before they are used again.
+    pub(crate) fn soil(&mut self, pa: Pa, length: u64) {
+        let frames = self.frames_of(pa, length);
+        if frames.start < self.pristine.end && self.pristine.start < frames.end {
+            self.pristine = 0..0;
+        }
+    }
+
     /// How RAM is used now.
     pub fn statistics(&self) -> RamStatistics {
         let bytes = |frames: usize| (frames as u64) << FRAME_LG2;
@@ -278,7 +297,7 @@ impl TableMemory for Ram {
                 self.frames.take_high(count)?
             }
         };
-        self.references[first..first + count].fill(1);
+        self.references[first..first + count].fill(TABLE);
         self.clear(first, count);
         self.table_count += count;
         Some(Self::pa_of(first))

@@ -46,6 +46,8 @@ struct Destination {
     has_faults: bool,
     /// A paging one that was made for dirty tracking.
     tracks_dirty: bool,
+    /// One of software alone.
+    software: bool,
 }
 
 impl Kernel {
@@ -92,8 +94,9 @@ impl Kernel {
 
     /// Makes an automatic page table. As in Linux a first attach comes before the areas are shown to it, a replacement after.
     fn change_to_new(&mut self, port: Port, ioas: u32, change: Change) -> Result<u32> {
+        let software = self.device(port.device)?.config.no_iommu;
         let (context, hardware) = self.parts(port.bound.context)?;
-        let index = context.new_hwpt(hardware, ioas, Making::AUTOMATIC)?;
+        let index = context.new_hwpt(hardware, ioas, Making::automatic(software))?;
         let id = context.hwpts.get(index).ok_or(Errno::EIO)?.id;
         let result = match change {
             Change::Attach => self.attach_then_fill(port, id, index),
@@ -257,6 +260,15 @@ impl Kernel {
         let Port { device, bound, pasid } = port;
         let number = self.device(device)?.set;
         self.check_pasids(number, bound.context, pasid, to)?;
+        if self.device(device)?.config.no_iommu {
+            // Nothing is between the device and memory, so that any page table will do.
+            return Ok(());
+        }
+        if to.software {
+            // As in Linux, where the two ask in different places.
+            let replaces = self.set(number)?.attachment(pasid).is_some_and(|attachment| attachment.hwpt != to.id);
+            return Err(if replaces { Errno::ENODEV } else { Errno::EINVAL });
+        }
         if pasid == NO_PASID {
             self.mock_may_attach(device, to.tracks_dirty)?;
         }
@@ -331,7 +343,8 @@ impl Kernel {
         let hwpt = context.hwpts.get(hwpt).ok_or(Errno::EIO)?;
         let (domain, pasid) = nested.map_or((hwpt.domain, hwpt.pasid), |nested| (nested.domain, nested.pasid));
         let has_faults = context.fault_queue_of(id).is_some();
-        Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults, tracks_dirty: nested.is_none() && hwpt.tracks_dirty })
+        let tracks_dirty = nested.is_none() && hwpt.tracks_dirty;
+        Ok(Destination { id, ioas: hwpt.ioas, domain, pasid, has_faults, tracks_dirty, software: hwpt.software })
     }
 
     /// The index of a page table, or of the one below a nested one.

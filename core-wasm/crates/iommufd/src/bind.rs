@@ -66,7 +66,8 @@ impl Kernel {
         }
         // The id is taken first, as in Linux, and given back on failure.
         let id = self.context_mut(context)?.objects.add(ObjectKind::Device, device)?;
-        let claimed = if self.device(device)?.config.coherent { self.claim_group(device, context) } else { Err(Errno::EINVAL) };
+        let config = self.device(device)?.config;
+        let claimed = if config.coherent || config.no_iommu { self.claim_group(device, context) } else { Err(Errno::EINVAL) };
         let claimed = claimed.and_then(|()| self.check_first_reset(device));
         let entry = self.context_mut(context)?;
         if let Err(error) = claimed {

@@ -65,14 +65,16 @@ pub struct DeviceConfig {
     pub logs_dma: bool,
     /// It has no IOMMU: its model reaches memory through an access object. Alone in its group.
     pub emulated: bool,
+    /// It has no IOMMU, and reaches all memory by its address there. Alone in its group, which stands for none.
+    pub no_iommu: bool,
 }
 
 impl DeviceConfig {
     /// A device that programs may have, coherent, that can be reset; without PASIDs and page requests.
     pub const fn new(group: u32, requester: u32) -> DeviceConfig {
         let pasids = PasidConfig::NONE;
-        let (page_requests, logs_dma, emulated) = (false, false, false);
-        DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests, pasids, logs_dma, emulated }
+        let (page_requests, logs_dma, emulated, no_iommu) = (false, false, false, false);
+        DeviceConfig { group, requester, viable: true, reset: true, coherent: true, page_requests, pasids, logs_dma, emulated, no_iommu }
     }
 }
 

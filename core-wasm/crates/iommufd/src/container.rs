@@ -49,7 +49,9 @@ impl Kernel {
         let enforces = self.hardware.iommu.config().kind == Kind::VtdSs;
         let (context, _) = self.parts(context)?;
         let index = compatible(context)?;
-        Ok(u32::from(enforces || context.ioases.get(index).is_some_and(|ioas| ioas.hwpts.is_empty())))
+        let ioas = context.ioases.get(index).ok_or(Errno::EIO)?;
+        let mut tables = ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt));
+        Ok(u32::from(tables.all(|hwpt| enforces && !hwpt.software)))
     }
 
     /// SET_IOMMU: the first kind of container may unmap parts of mappings, for which it has small pages alone. The argument is the kind.

@@ -168,21 +168,30 @@ impl Context {
             return Err(error);
         }
         ioas.alignment = alignment;
+        let place = ioas.hwpts.len() as u32;
         ioas.hwpts.push(hwpt);
+        hwpts.get_mut(hwpt).ok_or(Errno::EIO)?.place = place;
         Ok(())
     }
 
     /// Takes a page table out of its IOAS. Nothing is attached to it. Its content goes with the domain.
     pub(crate) fn remove_domain(&mut self, hardware: &mut Hardware, hwpt: u32) {
         let Context { ioases, hwpts, pages, .. } = self;
-        let Some(old) = hwpts.get(hwpt) else { return };
-        let Some(ioas) = ioases.get_mut(old.ioas) else { return };
+        let Some(&Hwpt { ioas: number, domain, place, .. }) = hwpts.get(hwpt) else { return };
+        let Some(ioas) = ioases.get_mut(number) else { return };
         let Some(at) = ioas.hwpts.iter().position(|&other| other == hwpt) else { return };
         ioas.hwpts.remove(at);
+        // As in Linux the last takes its place.
+        let last = ioas.hwpts.len() as u32;
+        for &other in &ioas.hwpts {
+            if let Some(moved) = hwpts.get_mut(other).filter(|other| other.place == last) {
+                moved.place = place;
+            }
+        }
         if ioas.hwpts.is_empty() {
             ioas.unpin_all(pages, hardware, u64::MAX);
         }
-        ioas.release(Reserver::Domain(old.domain));
+        ioas.release(Reserver::Domain(domain));
         // The alignment does not rise, so no area is in the way.
         let _ = ioas.update_alignment(hwpts);
     }

@@ -61,7 +61,8 @@ impl Kernel {
         })
     }
 
-    /// Opens a device's node. The fd is inoperable until it is bound. EMFILE, ENODEV for no device or one that leaves, EBUSY where it is open already and
+    /// Opens a device's node. The fd is inoperable until it is bound. EMFILE, ENODEV for no device or one that leaves, EPERM for one without
+    /// an IOMMU and a process without the right, EBUSY where it is open already and
     /// the machine's rule allows one open, ENOMEM.
     pub fn open_device(&mut self, device: u32) -> Result<u32> {
         self.check_file_limit()?;
@@ -69,6 +70,9 @@ impl Kernel {
         let entry = self.devices.get_mut(device as usize).ok_or(Errno::ENODEV)?;
         if entry.mock.is_some() || entry.plug != Plug::Present {
             return Err(Errno::ENODEV);
+        }
+        if entry.config.no_iommu && !self.limits.sys_rawio {
+            return Err(Errno::EPERM);
         }
         if single && entry.open_files != 0 {
             return Err(Errno::EBUSY);

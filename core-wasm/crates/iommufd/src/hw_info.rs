@@ -22,7 +22,8 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let wanted = if request.flags & api::HW_INFO_FLAG_INPUT_TYPE == 0 { api::HW_INFO_TYPE_DEFAULT } else { request.data_type };
     let (context, hardware) = call.parts()?;
     let device = context.objects.index(request.dev_id, ObjectKind::Device)?;
-    if hardware.iommu.config().remote {
+    let is_remote = hardware.iommu.config().remote;
+    if is_remote || call.kernel.device(device)?.config.no_iommu {
         // Whoever has it may know what it is; here nobody does.
         return Err(Errno::EOPNOTSUPP);
     }

@@ -32,6 +32,10 @@ pub(crate) struct Hwpt {
     pub(crate) tracks_dirty: bool,
     /// What translated interrupts are written to is mapped in it.
     pub(crate) has_doorbell: bool,
+    /// Of a device without an IOMMU: nothing goes through it, it says where memory is.
+    pub(crate) software: bool,
+    /// Its place among the page tables of its IOAS: the one at 0 has the areas for all, as Linux keeps it.
+    pub(crate) place: u32,
 }
 
 /// How a page table is made.
@@ -46,11 +50,19 @@ pub(crate) struct Making {
     pub(crate) nest_parent: bool,
     /// As [`Hwpt::tracks_dirty`].
     pub(crate) tracks_dirty: bool,
+    /// As [`Hwpt::software`].
+    pub(crate) software: bool,
 }
 
 impl Making {
-    /// By attaching to an IOAS.
-    pub(crate) const AUTOMATIC: Making = Making { automatic: true, huge: false, pasid: false, nest_parent: false, tracks_dirty: false };
+    /// By HWPT_ALLOC without flags.
+    const BY_REQUEST: Making =
+        Making { automatic: false, huge: false, pasid: false, nest_parent: false, tracks_dirty: false, software: false };
+
+    /// By attaching a device to an IOAS; `software` as [`Hwpt::software`].
+    pub(crate) fn automatic(software: bool) -> Making {
+        Making { automatic: true, software, ..Making::BY_REQUEST }
+    }
 }
 
 /// HWPT_ALLOC: makes a page table of an IOAS, which is shown all areas at once, or a nested one on top of such a page table.
@@ -63,10 +75,13 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let device = call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
-    let can_track = call.kernel.device(device)?.tracks_dirty(call.kernel.hardware.iommu.config());
+    let entry = call.kernel.device(device)?;
+    let (can_track, software) = (entry.tracks_dirty(call.kernel.hardware.iommu.config()), entry.config.no_iommu);
     let (context, hardware) = call.parts()?;
     let parent = context.objects.get(request.pt_id).map_err(|_| Errno::EINVAL)?;
     let id = match parent.kind {
+        ObjectKind::Ioas if software => context.new_software(hardware, parent.index, &request)?,
+        ObjectKind::Hwpt if software => return Err(Errno::EOPNOTSUPP),
         ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request, can_track)?,
         ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
         ObjectKind::Viommu => context.new_nested_of(hardware, parent.index, &request)?,
@@ -107,7 +122,19 @@ impl Context {
         let pasid = request.flags & api::HWPT_ALLOC_PASID != 0;
         let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
         let tracks_dirty = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0;
-        let making = Making { automatic: false, huge: selftest::wants_huge(hardware, request)?, pasid, nest_parent, tracks_dirty };
+        let huge = selftest::wants_huge(hardware, request)?;
+        self.new_filled(hardware, ioas, Making { huge, pasid, nest_parent, tracks_dirty, ..Making::BY_REQUEST })
+    }
+
+    /// The same for a device without an IOMMU: EOPNOTSUPP for every flag but that of a fault queue, which nothing is ever reported to, and for data.
+    fn new_software(&mut self, hardware: &mut Hardware, ioas: u32, request: &api::HwptAlloc) -> Result<u32> {
+        if request.flags & !api::HWPT_FAULT_ID_VALID != 0 || request.data_len != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.new_filled(hardware, ioas, Making { software: true, ..Making::BY_REQUEST })
+    }
+
+    fn new_filled(&mut self, hardware: &mut Hardware, ioas: u32, making: Making) -> Result<u32> {
         let hwpt = self.new_hwpt(hardware, ioas, making)?;
         let id = self.hwpts.get(hwpt).ok_or(Errno::EIO)?.id;
         self.add_domain(hardware, hwpt).inspect_err(|_| {
@@ -120,7 +147,8 @@ impl Context {
     /// Makes a page table for an IOAS, which does not show it its areas yet. Returns its index.
     pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, making: Making) -> Result<u32> {
         let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
-        let domain = hardware.iommu.create_domain(&mut hardware.ram)?;
+        let Hardware { iommu, ram, .. } = hardware;
+        let domain = if making.software { iommu.create_software_domain(ram) } else { iommu.create_domain(ram) }?;
         if making.huge {
             hardware.iommu.make_huge(domain);
         }
@@ -129,10 +157,23 @@ impl Context {
         }
         let page_sizes = hardware.iommu.page_sizes(domain);
         let smallest_page = page_sizes & page_sizes.wrapping_neg();
-        let Making { automatic, pasid, nest_parent, tracks_dirty, .. } = making;
+        let Making { automatic, pasid, nest_parent, tracks_dirty, software, .. } = making;
         let id = self.objects.next();
-        let hwpt =
-            Hwpt { id, ioas, domain, smallest_page, automatic, pasid, nest_parent, tracks_dirty, fault_queue: None, has_doorbell: false };
+        let (fault_queue, has_doorbell, place) = (None, false, 0);
+        let hwpt = Hwpt {
+            id,
+            ioas,
+            domain,
+            smallest_page,
+            automatic,
+            pasid,
+            fault_queue,
+            nest_parent,
+            tracks_dirty,
+            has_doorbell,
+            software,
+            place,
+        };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
                 self.hwpts.remove(index);

@@ -2,7 +2,7 @@
 
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
-use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Peer, Ram, Source};
+use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Peer, Ram, Run, Source};
 use uapi::{Errno, Result};
 
 /// How a transfer ended: all has moved, or it came to the memory of another device, or was refused.
@@ -41,6 +41,9 @@ impl Kernel {
     #[inline]
     pub fn dma_read(&mut self, device: u32, pasid: Option<u32>, iova: u64, to: Pa, length: u64) -> Moved {
         let source = self.source(device, pasid, iova, length, false)?;
+        if self.is_bare(device) {
+            return self.move_physical(&source, iova, Run { pa: to, length }, false);
+        }
         self.hardware.iommu.dma_read(&mut self.hardware.ram, &source, iova, to, length)
     }
 
@@ -50,6 +53,9 @@ impl Kernel {
         let source = self.source(device, pasid, iova, length, true)?;
         if pasid.is_none() {
             self.log_write(device, iova, length);
+        }
+        if self.is_bare(device) {
+            return self.move_physical(&source, iova, Run { pa: from, length }, true);
         }
         self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length)
     }

@@ -5,7 +5,7 @@ mod common;
 use common::interrupts::*;
 use common::mock::APERTURE;
 use common::*;
-use iommufd::{GroupIoas, Kind, Limits, Rules};
+use iommufd::{DeviceConfig, GroupIoas, Kind, Limits, Ram, Rules};
 use proptest::prelude::*;
 use uapi::selftest::{HWPT_DATA_SELFTEST, TEST_OP_PASID_ATTACH, TEST_PASID_RESERVED, TestAddReserved, TestPasidAttach};
 
@@ -40,6 +40,9 @@ fn one_of<T: Copy>(list: &[T], number: u8, other: T) -> T {
 impl State {
     fn new(setup: Setup) -> State {
         let mut m = Machine::with(setup);
+        // One device more, which has no IOMMU; a mock machine has none such.
+        let group = m.kernel.add_group().unwrap();
+        either(m.kernel.add_device(DeviceConfig { no_iommu: true, ..DeviceConfig::new(group, 0x99) }));
         let memory = m.memory(PAGES * PAGE);
         let mut state = State {
             m,
@@ -78,9 +81,9 @@ impl State {
         let (mock_iommu, mock) = one_of(&self.mocks, a, (iommu, any));
         let mock_space = one_of(&of(mock_iommu), b, any);
         let m = &mut self.m;
-        match op % 37 {
+        match op % 38 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
-            1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 1))),
+            1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 2))),
             2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
             4 | 5 => either(m.attach(bound, its_space)),
             6 => either(m.attach(bound, any)),
@@ -130,6 +133,11 @@ impl State {
                 let mut data = [0; api::HwptVtdS1Invalidate::SIZE];
                 api::HwptVtdS1Invalidate { addr: at(c), npages: u64::from(c), flags: u32::from(c % 3), reserved: 0 }.write(&mut data);
                 either(m.invalidate(fd, any, 0, data.len() as u32, &data).0);
+            }
+            37 => {
+                let asked = api::IoasNoiommuGetPa { ioas_id: id, iova: at(c), length, ..Default::default() };
+                let found = m.call(fd, asked).map_or(Ram::BASE + u64::from(c) * PAGE, |answer| answer.out_phys);
+                either(m.kernel.dma_write(DEVICES, None, found, m.staging, 3000));
             }
             _ => self.transfer(a, at(c), length),
         }
