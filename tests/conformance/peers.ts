@@ -4,12 +4,14 @@
  * @module
  */
 import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../uapi/kernel.ts";
+import { DeviceFd, IommuFd } from "../../mod.ts";
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import { type Caller, codeOf } from "./caller.ts";
 import { Edu, readRegion, writeRegion } from "./edu.ts";
 import { attached, bind, FIXED, openBound, PAGE, PAGE64, READ_WRITE, unmap } from "./steps.ts";
 import type { Answer } from "./struct.ts";
+import { errorOf } from "./typed.ts";
 
 const GET = 0x1_0000 | 11;
 const PROBE = 0x4_0000;
@@ -326,5 +328,29 @@ const ENDS: Suite<Caller>["cases"] = [
   },
 ];
 
+const TYPED: Suite<Caller>["cases"] = [
+  {
+    name: "by the typed API a BAR is exported, mapped and taken back, and its file is closed with its handle",
+    run(t) {
+      using iommu = IommuFd.open(t.kernel);
+      using file = DeviceFd.open(t.kernel, t.devices.other);
+      const device = file.bind(iommu);
+      using ioas = iommu.createIoas();
+      using memory = device.bar(0).exportDmaBuf({ offset: PAGE, length: PAGE });
+      equal(memory.length, PAGE);
+      equal(errorOf(() => device.bar(0).exportDmaBuf({ offset: BAR_LENGTH, length: PAGE })), "EINVAL");
+      equal(errorOf(() => device.bar(1).exportDmaBuf({ length: PAGE })), "ENODEV");
+      const iova = ioas.mapFile(memory);
+      device.config.write16(COMMAND, 0);
+      equal(errorOf(() => ioas.mapFile(memory)), "ENODEV");
+      device.config.write16(COMMAND, 2);
+      ioas.mapFile(memory);
+      equal(ioas.unmap(iova, PAGE), PAGE64);
+      memory[Symbol.dispose]();
+      equal([errorOf(() => ioas.mapFile(memory)), codeOf(t.kernel.close(memory.fd))], ["EBADF", "EBADF"]);
+    },
+  },
+];
+
 /** Peer-to-peer DMA. */
-export const PEERS: Suite<Caller> = { name: "peers", cases: [...REFUSALS, ...MAPPINGS, ...INTERRUPTED, ...ENDS] };
+export const PEERS: Suite<Caller> = { name: "peers", cases: [...REFUSALS, ...MAPPINGS, ...INTERRUPTED, ...ENDS, ...TYPED] };
