@@ -204,8 +204,8 @@ impl Iommu {
 
     /// Maps `runs`, one after the other, from `iova` on, with the largest pages that fit. All or nothing.
     ///
-    /// The numbers are those of Linux's generic page tables: EADDRINUSE if part of it is mapped, ERANGE beyond the aperture, EINVAL
-    /// if anything is no multiple of the smallest page, if `prot` is empty or the domain does not take it, ENOMEM; and ENOENT if there is no such domain.
+    /// The numbers are those of Linux's generic page tables: EADDRINUSE if part of it is mapped, ERANGE beyond the aperture, ENXIO
+    /// if anything is no multiple of the smallest page, EINVAL if `prot` is empty or the domain does not take it, ENOMEM; and ENOENT if there is no such domain.
     pub fn map(&mut self, ram: &mut Ram, id: DomainId, iova: u64, runs: impl Iterator<Item = Run>, prot: Prot) -> Result<()> {
         let domain = self.domains.get_mut(id).ok_or(Errno::ENOENT)?;
         if domain.writable_only && !prot.contains(Prot::WRITE) {
@@ -343,6 +343,7 @@ fn errno(error: MapError) -> Errno {
         MapError::OutOfMemory => Errno::ENOMEM,
         MapError::Exists => Errno::EADDRINUSE,
         MapError::OutOfRange => Errno::ERANGE,
-        MapError::Misaligned | MapError::NoAccess => Errno::EINVAL,
+        MapError::Misaligned => Errno::ENXIO,
+        MapError::NoAccess => Errno::EINVAL,
     }
 }

@@ -246,6 +246,12 @@ impl Context {
         found.any(|access| counts(access) && access.pins.iter().any(|pinned| pinned.range.overlaps(range)))
     }
 
+    /// How many bytes from the beginning of a range are mapped where an access looks.
+    pub(crate) fn covered(&self, index: u32, range: Range) -> u64 {
+        let ioas = self.accesses.get(index).and_then(|access| self.ioases.get(access.ioas?));
+        ioas.map_or(0, |ioas| parts(ioas, range).fold(0, |sum: u64, part| sum.wrapping_add(part.last - part.first + 1)))
+    }
+
     /// Copies between memory of the kernel and an IOAS, part by part; what lies before an error is copied.
     ///
     /// ENOENT without an IOAS or where something is not mapped, EPERM for what may not be written, or read; EFAULT where the process has no memory.

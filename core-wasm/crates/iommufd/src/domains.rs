@@ -86,9 +86,15 @@ impl Ioas {
         // An area can be no whole pages: COPY looks at the alignment of the whole range alone, as in Linux, where the page table refuses it.
         let Hardware { iommu, ram, .. } = hardware;
         let page_sizes = iommu.page_sizes(domain);
-        let smallest = if self.small_pages { PAGE } else { page_sizes & page_sizes.wrapping_neg() };
-        if (range.start | range.last.wrapping_add(1) | area.start_byte) & (smallest - 1) != 0 {
-            return Err(Errno::EINVAL);
+        let smallest = page_sizes & page_sizes.wrapping_neg();
+        let length = range.last.wrapping_add(1).wrapping_sub(range.start);
+        if (range.start | length | area.start_byte) & (smallest - 1) != 0 {
+            return Err(Errno::ENXIO);
+        }
+        if self.small_pages && length & (PAGE - 1) != 0 {
+            // Linux counts pages down past the end and maps on behind the area, until something is in its way or the table ends.
+            let meets = |(other, _): (Range, Area)| other.start > range.last && iommu.translate_in(ram, domain, other.start).is_some();
+            return Err(if self.space.iter_from(range.start).any(meets) { Errno::EADDRINUSE } else { Errno::ERANGE });
         }
         let (first, last) = area.byte_range(range);
         if iommu.config().remote {

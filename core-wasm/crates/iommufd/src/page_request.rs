@@ -5,6 +5,7 @@
 //! program, or with "invalid" once the device is not attached there any more. Linux has no time limit for an answer.
 
 use crate::kernel::Kernel;
+use crate::object::ObjectKind;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use iommu::{Kind, NO_PASID};
@@ -175,13 +176,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Who handles faults of a device.
+    /// Who handles faults of a device. A mock device's guest has PASIDs of its own: one that is not attached is the matter of the nested page table
+    /// that the device itself is attached to.
     fn fault_handler(&self, device: u32, pasid: Option<u32>) -> Option<Handler> {
         let entry = self.devices.get(device as usize)?;
         let context = self.groups.get(entry.config.group as usize)?.owner?;
-        let attachment = self.sets.get(entry.set as usize)?.attachment(pasid.unwrap_or(NO_PASID))?;
+        let set = self.sets.get(entry.set as usize)?;
+        let guest = || set.attachment(NO_PASID).filter(|own| entry.mock.is_some() && self.is_nested(context, own.hwpt));
+        let attachment = set.attachment(pasid.unwrap_or(NO_PASID)).or_else(guest)?;
         let queue = self.fault_queue_of(context, attachment.hwpt)?;
         Some(Handler { context, queue, set: entry.set, pasid: attachment.pasid, dev_id: attachment.handler })
+    }
+
+    fn is_nested(&self, context: u32, hwpt: u32) -> bool {
+        self.contexts.get(context).is_some_and(|context| context.objects.index(hwpt, ObjectKind::Nested).is_ok())
     }
 
     /// Whether a device asks for pages. Linux switches that on in VT-d's scalable mode only.

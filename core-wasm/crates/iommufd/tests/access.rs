@@ -4,6 +4,7 @@ mod common;
 
 use common::mock::*;
 use common::*;
+use iommufd::Kind;
 
 const PIN: u32 = 1;
 const WRITE: u32 = 1;
@@ -156,6 +157,28 @@ fn copies_go_through_areas_that_lie_side_by_side() {
     assert_eq!(m.access_rw(iommu, access, (0x10001, 8), 0x1000, 0), Err(Errno::EFAULT));
     assert_eq!(m.access_rw(iommu, access, (0x10001, 8), other, 8), Err(Errno::EOPNOTSUPP));
     assert_eq!(m.access_rw(iommu, access, (0x10001, (16 << 20) + 1), other, 8), Err(Errno::ENOMEM));
+    m.finish();
+}
+
+#[test]
+fn a_copy_longer_than_what_is_mapped_takes_no_more_memory_than_that() {
+    const LENGTH: u64 = 16 << 20;
+    let mut m = Machine::with(Setup { kind: Kind::AmdMock, levels: 3, ram: 8 << 20, ..Setup::default() });
+    let iommu = m.iommu();
+    let ioas = m.ioas(iommu);
+    let access = m.access(iommu, ioas, 0).unwrap();
+    let va = m.memory(PAGE);
+    m.kernel.poke(va, &[7; 8]).unwrap();
+    for flags in [0, SLOW] {
+        assert_eq!(m.access_rw(iommu, access, (0x10000, LENGTH), va, flags), Err(Errno::ENOENT));
+        assert_eq!(m.access_rw(iommu, access, (0x10000, LENGTH), va, flags | WRITE), Err(Errno::EFAULT), "all of it is read first");
+    }
+    let target = m.memory(PAGE);
+    m.map_at(iommu, ioas, target, PAGE, 0x10000).unwrap();
+    assert_eq!(m.access_rw(iommu, access, (0x10000, LENGTH), va, 0), Err(Errno::ENOENT));
+    // What lies before the hole is copied.
+    assert_eq!(m.access_rw(iommu, access, (0x10000 + PAGE - 8, 16), va, WRITE), Err(Errno::ENOENT));
+    assert_eq!(m.peek(target + PAGE - 8, 8), [7; 8]);
     m.finish();
 }
 

@@ -192,6 +192,37 @@ fn faults_of_a_pasid_go_where_it_is_attached_and_end_with_that() {
 }
 
 #[test]
+fn a_pasid_that_is_not_attached_is_the_matter_of_a_nested_page_table_of_the_device() {
+    let Faulting { mut m, iommu, ioas, mock, queue, fd, .. } = faulting();
+    let parent = m.hwpt_flags(iommu, mock.idev, ioas, api::HWPT_ALLOC_NEST_PARENT).unwrap();
+    let data = m.memory(PAGE);
+    let nested = api::HwptAlloc {
+        flags: api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID,
+        dev_id: mock.idev,
+        pt_id: parent,
+        data_type: HWPT_DATA_SELFTEST,
+        data_len: 4,
+        data_uptr: data,
+        fault_id: queue,
+        ..Default::default()
+    };
+    let nested = m.call(iommu, nested).unwrap().out_hwpt_id;
+    let fault =
+        |m: &mut Machine, pasid| m.trigger_with(iommu, TestTriggerIopf { dev_id: mock.idev, pasid, grpid: 1, ..Default::default() });
+    fault(&mut m, 6);
+    assert_eq!(m.faults(fd, 2), Ok(vec![]), "the page table of an IOAS has no PASIDs of a guest");
+    m.replace(iommu, mock.stdev, nested).unwrap();
+    fault(&mut m, 6);
+    let bytes = m.read_bytes(fd, api::HwptPgfault::SIZE as u64).unwrap();
+    let read = api::HwptPgfault::read(bytes.as_slice().try_into().unwrap());
+    let flags = api::PGFAULT_FLAGS_LAST_PAGE | api::PGFAULT_FLAGS_PASID_VALID;
+    assert_eq!((read.dev_id, read.pasid, read.flags, read.cookie), (mock.idev, 6, flags, 1));
+    m.replace(iommu, mock.stdev, ioas).unwrap();
+    assert_eq!(m.answer(fd, &[(1, OK)]), Err(Errno::EINVAL), "it ended with the attachment of the device");
+    m.finish();
+}
+
+#[test]
 fn a_fault_that_there_is_no_memory_for_is_lost_and_the_next_is_not() {
     let Faulting { mut m, iommu, mock, fd, .. } = faulting();
     let size = TestTriggerIopf::SIZE as u32;

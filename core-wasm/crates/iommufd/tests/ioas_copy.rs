@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::mock::{APERTURE, machine};
 use common::*;
 
 const IOVA: u64 = 0x10_0000;
@@ -150,7 +151,28 @@ fn a_copy_that_fails_on_the_way_changes_nothing() {
     m.map_at(a.iommu, odd, va, PAGE / 2, 0).unwrap();
     m.map_at(a.iommu, odd, va, PAGE / 2, PAGE / 2).unwrap();
     let before = m.kernel.usage();
-    assert_eq!(m.copy(a.iommu, (odd, 0), (a.ioas, IOVA), PAGE, RW | FIXED), Err(Errno::EINVAL));
+    assert_eq!(m.copy(a.iommu, (odd, 0), (a.ioas, IOVA), PAGE, RW | FIXED), Err(Errno::ENXIO));
+    assert_eq!(m.kernel.usage(), before);
+    m.finish();
+}
+
+#[test]
+fn what_is_no_whole_pages_runs_into_something_where_pages_are_small() {
+    let (mut m, iommu, odd) = machine();
+    let small = m.ioas(iommu);
+    m.huge_pages(iommu, small, false).unwrap();
+    let mock = m.mock(iommu, small).unwrap();
+    let va = m.memory(8 * PAGE);
+    m.map_at(iommu, odd, va, PAGE / 2, 0).unwrap();
+    m.map_at(iommu, odd, va + PAGE, 3 * PAGE + PAGE / 2, PAGE / 2).unwrap();
+    let copy = |m: &mut Machine, iova| m.copy(iommu, (odd, 0), (small, iova), 4 * PAGE, RW | FIXED);
+    let before = m.kernel.usage();
+    assert_eq!(copy(&mut m, APERTURE), Err(Errno::ERANGE), "the end of the table");
+    m.map_at(iommu, small, va, PAGE, 2 * APERTURE).unwrap();
+    assert_eq!(copy(&mut m, APERTURE), Err(Errno::EADDRINUSE), "what is mapped above");
+    assert_eq!(copy(&mut m, 3 * APERTURE), Err(Errno::ERANGE));
+    assert_eq!(m.check_map(iommu, mock.hwpt, 2 * APERTURE, PAGE, va), Ok(()));
+    m.unmap(iommu, small, 2 * APERTURE, PAGE).unwrap();
     assert_eq!(m.kernel.usage(), before);
     m.finish();
 }

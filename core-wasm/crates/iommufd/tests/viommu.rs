@@ -25,6 +25,18 @@ fn what_is_made_of_a_virtual_iommu_holds_it_and_a_device_takes_its_virtual_devic
     let mapped = m.kernel.mmap(0, 8192, 3, 1, iommu as i32, 4096).unwrap();
     assert_eq!(m.destroy(iommu, viommu), Err(Errno::EBUSY), "its memory is mapped");
     m.kernel.munmap(mapped, 8192).unwrap();
+    // More entries than Linux has room for are refused before it looks of what type they are.
+    let entries = |data_type, entry_num| api::HwptInvalidate {
+        hwpt_id: viommu,
+        data_uptr,
+        data_type,
+        entry_len: 12,
+        entry_num,
+        ..Default::default()
+    };
+    for (data_type, entry_num, error) in [(0, 349_525, Errno::EINVAL), (0, 349_526, Errno::ENOMEM), (0, 0, Errno::EINVAL)] {
+        assert_eq!(m.call(iommu, entries(data_type, entry_num)).map(|_| ()), Err(error), "{entry_num}");
+    }
     let vdevice = api::VdeviceAlloc { viommu_id: viommu, dev_id: mock.idev, virt_id: 7, ..Default::default() };
     let vdevice = m.call(iommu, vdevice).unwrap().out_vdevice_id;
     let nested = m.hwpt_with(iommu, mock.idev, viommu, HWPT_DATA_SELFTEST, &[5]).unwrap();

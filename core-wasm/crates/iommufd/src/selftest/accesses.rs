@@ -8,7 +8,7 @@ use crate::object::ObjectKind;
 use crate::pages::PAGE;
 use crate::range::range_of;
 use crate::request::Call;
-use iommu::Pa;
+use iommu::{Pa, Run};
 use iova::Range;
 use uapi::selftest as api;
 use uapi::{Errno, Result};
@@ -130,38 +130,49 @@ pub(super) fn copy(call: &mut Call) -> Result<()> {
         return Err(Errno::EOPNOTSUPP);
     }
     let (_, context, access) = found(call.kernel, request.id)?;
-    let write = request.flags & api::MOCK_ACCESS_RW_WRITE != 0;
-    // What is copied lies in memory of the kernel meanwhile, so that the two sides may overlap.
-    let buffer = call.kernel.hardware.ram.alloc(request.length.max(1)).ok_or(Errno::ENOMEM)?;
-    let result = copy_through(call.kernel, context, access, &request, (buffer, write));
-    call.kernel.hardware.ram.put_run(buffer, request.length.max(1));
+    let iova =
+        if request.flags & api::MOCK_FLAGS_ACCESS_SYZ != 0 { by_number(call.kernel, context, access, request.iova)? } else { request.iova };
+    // What is copied lies in memory of the kernel meanwhile, so that the two sides may overlap. No more of it is used than the IOAS has mapped.
+    let range = range_of(iova, request.length);
+    let length = range.map_or(0, |range| call.kernel.context(context).map_or(0, |context| context.covered(access, range)));
+    let at = call.kernel.hardware.ram.alloc(length.max(1)).ok_or(Errno::ENOMEM)?;
+    let result = copy_through(call.kernel, (context, access), &request, range, Run { pa: at, length });
+    call.kernel.hardware.ram.put_run(at, length.max(1));
     result
 }
 
-fn copy_through(kernel: &mut Kernel, context: u32, access: u32, request: &api::TestAccessRw, (buffer, write): (Pa, bool)) -> Result<()> {
+fn copy_through(
+    kernel: &mut Kernel,
+    (context, access): (u32, u32),
+    request: &api::TestAccessRw,
+    range: Result<Range>,
+    buffer: Run,
+) -> Result<()> {
+    let write = request.flags & api::MOCK_ACCESS_RW_WRITE != 0;
     if write {
         transfer(&mut kernel.hardware, request.uptr, request.length, buffer, true)?;
     }
-    let iova =
-        if request.flags & api::MOCK_FLAGS_ACCESS_SYZ != 0 { by_number(kernel, context, access, request.iova)? } else { request.iova };
-    let range = range_of(iova, request.length)?;
     let how = Copying { write, by_pinning: request.flags & api::MOCK_ACCESS_RW_SLOW_PATH != 0 };
     let (entry, hardware) = kernel.parts(context)?;
-    entry.copy_range(hardware, access, range, buffer, how)?;
+    entry.copy_range(hardware, access, range?, buffer.pa, how)?;
     if write { Ok(()) } else { transfer(&mut kernel.hardware, request.uptr, request.length, buffer, false) }
 }
 
-/// Copies between the process's memory and the buffer, a piece at a time. EFAULT; what lies before is copied.
-fn transfer(hardware: &mut Hardware, va: u64, length: u64, buffer: Pa, from_process: bool) -> Result<()> {
+/// Copies between the process's memory and the buffer, a piece at a time. What is beyond the buffer is read from the process, and goes nowhere. EFAULT;
+/// what lies before is copied.
+fn transfer(hardware: &mut Hardware, va: u64, length: u64, buffer: Run, from_process: bool) -> Result<()> {
     const PIECE: u64 = 512;
     let mut bytes = [0; PIECE as usize];
     for at in (0..length).step_by(PIECE as usize) {
         let va = va.checked_add(at).ok_or(Errno::EFAULT)?;
         let piece = bytes.get_mut(..(length - at).min(PIECE) as usize).ok_or(Errno::EIO)?;
-        let here = Pa(buffer.0 + at);
+        let kept = buffer.length.saturating_sub(at).min(piece.len() as u64) as usize;
+        let here = Pa(buffer.pa.0 + at);
         if from_process {
             hardware.copy_in(va, piece)?;
-            hardware.ram.bytes_mut(here, piece.len()).copy_from_slice(piece);
+            if let Some(kept) = piece.get(..kept).filter(|kept| !kept.is_empty()) {
+                hardware.ram.bytes_mut(here, kept.len()).copy_from_slice(kept);
+            }
         } else {
             piece.copy_from_slice(hardware.ram.bytes(here, piece.len()));
             hardware.copy_out(va, piece)?;

@@ -86,13 +86,13 @@ pub(crate) fn invalidate_devices(
     done: &mut u32,
 ) -> Result<()> {
     const SIZE: usize = api::ViommuInvalidateSelftest::SIZE;
-    if data_type != api::VIOMMU_INVALIDATE_DATA_SELFTEST {
-        return Err(Errno::EINVAL);
-    }
     if entries.count as usize * SIZE > ARRAY_MAX {
         // Linux has no such array, and then says that all of them are done.
         *done = entries.count;
         return Err(Errno::ENOMEM);
+    }
+    if data_type != api::VIOMMU_INVALIDATE_DATA_SELFTEST {
+        return Err(Errno::EINVAL);
     }
     // All of them are read before the first is done.
     for index in 0..entries.count {
