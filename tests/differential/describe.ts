@@ -7,7 +7,7 @@ import { decodeRequest, formatFields } from "../../uapi/decode.ts";
 import { errnoName } from "../../uapi/errno.ts";
 import { requestNumbered } from "../../uapi/schema/layout.ts";
 import { type Outcome, type Player, shapeOf } from "./play.ts";
-import { type Step, valueText } from "./sequence.ts";
+import { type RequestStep, type Step, valueText } from "./sequence.ts";
 
 function apply(changes: string, bytes: Uint8Array): Uint8Array {
   const after = bytes.slice();
@@ -37,6 +37,14 @@ export function outcomeText(player: Player, step: Step, { result, changes, data 
   return parts.join(" ");
 }
 
+/** Where bytes are and which, as far as a step says so. */
+function placeTexts({ at, data }: Pick<RequestStep, "at" | "data">): string[] {
+  return [
+    ...(at === undefined ? [] : [`at 0x${at.toString(16)}`]),
+    ...(data === undefined ? [] : [`data [${data.map(valueText).join(", ")}]`]),
+  ];
+}
+
 /** A call: `2 IOAS_MAP of 0.file: flags=…`. `player` made it last. */
 export function stepText(player: Player, step: Step): string {
   switch (step.call) {
@@ -46,15 +54,17 @@ export function stepText(player: Player, step: Step): string {
       return `${step.id} memfd of ${step.length} bytes`;
     case "close":
       return `${step.id} close(${valueText(step.file)})`;
+    case "read":
+    case "write":
+      return [`${step.id} ${step.call} of ${step.length} bytes of ${valueText(step.file)}`, ...placeTexts(step)].join(", ");
     case "ioctl": {
       const { number, length } = shapeOf(step.request);
       const fields = isDecoded(step.request)
         ? formatFields(decodeRequest(number, player.before.subarray(0, length)), "in")
         : Object.entries(step.fields).map(([name, value]) => `${name}=${valueText(value)}`).join(", ");
       const more = [
-        ...(step.at === undefined ? [] : [`struct at 0x${step.at.toString(16)}`]),
         ...(step.tail === undefined ? [] : [`behind it ${step.tail}`]),
-        ...(step.data === undefined ? [] : [`data [${step.data.map(valueText).join(", ")}]`]),
+        ...placeTexts(step),
       ];
       return `${step.id} ${step.request} of ${valueText(step.file)}: ${[fields, ...more].filter((part) => part !== "").join(", ")}`;
     }

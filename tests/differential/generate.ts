@@ -8,13 +8,14 @@ import { minimumBytes, requestNamed } from "../../uapi/schema/layout.ts";
 import { ERRNO } from "../../uapi/errno.ts";
 import type { Field } from "../../uapi/schema/types.ts";
 import { Draw, Live } from "../property/syscall_values.ts";
-import { MARKS, PASIDS_FIRST, PINS_AFTER_FAULTS } from "./excluded.ts";
+import { MARKS, PASIDS_FIRST, PIECES, PINS_AFTER_FAULTS, QUEUES } from "./excluded.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, DATA_READ_ONLY, LARGE, SMALL } from "./memory.ts";
 import { DMABUF_GET, type Outcome, type Shape, shapeOf } from "./play.ts";
 import { Iommufd, type Known, Program } from "./program.ts";
-import { type Drawn, type Kind, KINDS, type Scene, TRACKING } from "./requests.ts";
+import { BY_NUMBER, type Drawn, type Kind, KINDS, type Scene, TRACKING } from "./requests.ts";
 import { ACCESS_KINDS, learnAccess } from "./requests_access.ts";
 import { CONTAINER_KINDS, learnContainer } from "./requests_container.ts";
+import { drawTransfer, EVENT_KINDS, learnEvents, learnTransfer } from "./requests_events.ts";
 import { DIRTY_KINDS, learnTracking, markable } from "./requests_dirty.ts";
 import { MOCK_KINDS } from "./requests_mock.ts";
 import { plus, reference, type RequestStep, type Step, type Value } from "./sequence.ts";
@@ -40,10 +41,22 @@ const NEST_PARENT_FLAG = 1n;
 const UNKNOWN: readonly string[] = ["0x3b97", "0x3b9f", "0x3ba1", "0x3bff", "0x13b85", "0x3c85", "0x40043b85"];
 
 /** The requests that are drawn, by their names. */
-export const ALL_KINDS: Readonly<Record<string, Kind>> = { ...KINDS, ...MOCK_KINDS, ...ACCESS_KINDS, ...CONTAINER_KINDS, ...DIRTY_KINDS };
+export const ALL_KINDS: Readonly<Record<string, Kind>> = {
+  ...KINDS,
+  ...MOCK_KINDS,
+  ...ACCESS_KINDS,
+  ...CONTAINER_KINDS,
+  ...DIRTY_KINDS,
+  ...EVENT_KINDS,
+};
 
 /** As often as its weight says. */
 const WEIGHTED: readonly string[] = Object.entries(ALL_KINDS).flatMap(([name, { weight }]) => new Array<string>(weight).fill(name));
+
+/** More than a program has mapped side by side. */
+const QUEUE_MAX = 2n ** 30n;
+/** Bytes of the smallest page of the mock IOMMU. */
+const GRANULE = 2048n;
 
 /** What a value is on the kernel whose answers are learnt. */
 export type Look = (value: Value) => bigint;
@@ -64,15 +77,17 @@ export class Generator {
     const draw = this.#draw;
     const id = this.#steps++;
     this.#drawn = undefined;
-    const { iommufds, files, dmabufs, accesses } = this.#program;
+    const { iommufds, files, dmabufs, accesses, queues } = this.#program;
     if (iommufds.length === 0 || (iommufds.length < IOMMUFDS_MAX && draw.once(80))) return { id, call: "open" };
     if (files.length === 0 || (files.length < FILES_MAX && draw.once(80))) return { id, call: "memfd", length: draw.of(FILE_LENGTHS) };
     if (draw.once(150)) {
       const { file } = draw.of<{ readonly file: Value }>(
-        draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : [...files, ...dmabufs, ...accesses],
+        draw.once(2) && iommufds.length > 1 ? iommufds.slice(1) : [...files, ...dmabufs, ...accesses, ...queues],
       );
       return this.#detachFirst(id, file) ?? { id, call: "close", file };
     }
+    const transfer = drawTransfer(draw, id, this.#program);
+    if (transfer !== undefined) return transfer;
     // The first has most, so that it has many objects and mappings.
     const iommufd = draw.once(3) ? draw.of(iommufds) : iommufds[0]!;
     if (draw.once(150)) return { id, call: "ioctl", file: iommufd.file, request: draw.of(UNKNOWN), fields: {} };
@@ -86,7 +101,34 @@ export class Generator {
     this.#drawn = drawn;
     let step: RequestStep = { id, call: "ioctl", file: iommufd.file, ...drawn };
     for (let wrong = draw.of([0, 0, 0, 0, 0, 0, 1, 1, 1, 2]); wrong > 0; wrong--) step = spoil(scene, step);
+    if (step.request === PIECES) return this.#unmapFirst(step) ?? step;
+    if (step.request === QUEUES) return this.#inOnePage(step);
     return step.request === "DESTROY" ? this.#detachFirst(step.id, step.file, step.fields.id) ?? step : step;
+  }
+
+  /** A queue for hardware that has one page, see `excluded.ts`. */
+  #inOnePage(step: RequestStep): RequestStep {
+    const iommufd = this.#program.iommufds.find((other) => other.file === step.file);
+    const offset = numberIn(iommufd, step.fields.nesting_parent_iova ?? 0n) % PAGE;
+    const length = numberIn(iommufd, step.fields.length ?? 0n);
+    if (offset + length <= PAGE || length > QUEUE_MAX) return step;
+    return { ...step, fields: { ...step.fields, length: PAGE - offset } };
+  }
+
+  /** A step in place of a copy of an area that is no whole pages, which is unmapped: see `excluded.ts`. */
+  #unmapFirst({ id, file, fields }: RequestStep): RequestStep | undefined {
+    const { iommufds } = this.#program;
+    const iommufd = iommufds.find((other) => other.file === file);
+    const given = (name: string) => numberIn(iommufd, fields[name] ?? 0n);
+    const [source, target] = [given("src_ioas_id"), given("dst_ioas_id")];
+    const isNumber = (given("flags") & BY_NUMBER) !== 0n;
+    const iova = isNumber ? iommufd?.byNumber(source, given("src_iova")) : given("src_iova");
+    const isWhole = iommufd?.objects.some(({ id, pages, other, huge }) => id === target ? pages !== undefined : other === target && huge);
+    const odd = iommufd?.oddPiece(source, iova ?? 0n, given("length"), isWhole ? PAGE : GRANULE);
+    if (odd === undefined) return undefined;
+    const drawn = { request: "IOAS_UNMAP", fields: { ioas_id: odd.ioas, iova: odd.value, length: odd.length } };
+    this.#drawn = drawn;
+    return { id, call: "ioctl", file, ...drawn };
   }
 
   /** A step in place of one that would end a mock device, or all of an iommufd, while a PASID is attached: see `excluded.ts`. */
@@ -114,13 +156,13 @@ export class Generator {
 
   /** What ends a sequence: all files are closed, and then, unless pinning has failed, nothing is pinned any more. */
   *end(): Iterable<Step> {
-    const { iommufds, files, dmabufs, accesses } = this.#program;
+    const { iommufds, files, dmabufs, accesses, queues } = this.#program;
     for (const { file, pasids } of iommufds) {
       for (const { device, pasid } of pasids) {
         yield { id: this.#steps++, call: "ioctl", file, request: PASIDS_FIRST, fields: { id: device.value, pasid } };
       }
     }
-    for (const { file } of [...iommufds, ...files, ...dmabufs, ...accesses]) yield { id: this.#steps++, call: "close", file };
+    for (const { file } of [...iommufds, ...files, ...dmabufs, ...accesses, ...queues]) yield { id: this.#steps++, call: "close", file };
     const id = this.#steps++;
     yield { id, call: "open" };
     if (this.#program.hasFailedPins) return;
@@ -138,10 +180,21 @@ export class Generator {
       program.files = program.files.filter(({ file }) => file !== step.file);
       program.dmabufs = program.dmabufs.filter(({ file }) => file !== step.file);
       program.accesses = program.accesses.filter(({ file }) => file !== step.file);
+      program.queues = program.queues.filter(({ file }) => file !== step.file);
     } else if (outcome.result >= 0 && step.call === "open") program.iommufds.push(new Iommufd(reference(step.id, "file")));
     else if (outcome.result >= 0 && step.call === "memfd") program.files.push({ file: reference(step.id, "file"), length: step.length });
+    else if (outcome.result >= 0 && (step.call === "read" || step.call === "write")) learnTransfer(program, step, outcome.result);
     else if (step.call === "ioctl" && this.#drawn !== undefined) learnRequest(program, step, outcome, look);
   }
+}
+
+/** What a value stands for, by what is known of an iommufd's objects and mappings. */
+function numberIn(iommufd: Iommufd | undefined, value: Value): bigint {
+  if (typeof value === "bigint") return value;
+  const known = [...iommufd?.objects ?? [], ...iommufd?.gone ?? []].find((object) => object.value === value);
+  const isSame = (other: Value) => typeof other !== "bigint" && other.step === value.step && other.field === value.field;
+  const area = iommufd?.areas.find((other) => isSame(other.value));
+  return known?.id ?? (area === undefined ? 0n : area.iova + value.plus);
 }
 
 /** Make one thing about a request wrong, or bring it to an edge. */
@@ -267,7 +320,8 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
     const pasid = kind === "hwpt" && ((given("flags") & PASID_FLAG) !== 0n || known?.pasid === true);
     const nesting = step.request === "HWPT_ALLOC" ? nestingOf(iommufd, given) : known?.nesting;
     const tracks = step.request === "HWPT_ALLOC" ? nesting !== "nested" && (given("flags") & TRACKING) !== 0n : known?.tracks;
-    iommufd.add({ kind, id: got(field.name), value: reference(step.id, field.name), other, pasid, nesting, tracks });
+    const value = reference(step.id, field.name);
+    iommufd.add({ ...(field.role.makes ? {} : known), kind, id: got(field.name), value, other, pasid, nesting, tracks });
   }
   learnArea(iommufd, step, given, got);
   learnAccess(program, iommufd, step, given);
@@ -276,12 +330,13 @@ function learnRequest(program: Program, step: RequestStep, outcome: Outcome, loo
   }
   learnPasid(iommufd, step.request, given);
   learnTracking(iommufd, step.request, given);
+  learnEvents(program, iommufd, step, given, got);
 }
 
 /** What part a new page table has in nested translation. */
 function nestingOf(iommufd: Iommufd, given: (name: string) => bigint): Known["nesting"] {
   const below = iommufd.objects.find(({ id }) => id === given("pt_id"));
-  if (below?.kind === "hwpt") return "nested";
+  if (below?.kind === "hwpt" || below?.kind === "viommu") return "nested";
   return (given("flags") & NEST_PARENT_FLAG) !== 0n ? "parent" : undefined;
 }
 

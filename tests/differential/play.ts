@@ -8,7 +8,7 @@ import { placed, readWidth, requestNamed, structBytes, structNamed, structOf, wi
 import type { Field, Request, Struct } from "../../uapi/schema/types.ts";
 import { adoptFile } from "../adopt.ts";
 import { ARGUMENTS, ARGUMENTS_READ_ONLY, DATA, Memory } from "./memory.ts";
-import { isFile, type RequestStep, type Step, type Value } from "./sequence.ts";
+import { isFile, type RequestStep, type Step, type TransferStep, type Value } from "./sequence.ts";
 
 /** Bytes of arguments that are set for each request; those behind stay zero for ever. */
 const ARGUMENT_BYTES = 256;
@@ -170,6 +170,9 @@ export class Player implements Disposable {
         return this.#opened(step.id, this.kernel.memfd("differential", Number(step.length)));
       case "close":
         return this.#closeFile(step.file);
+      case "read":
+      case "write":
+        return this.#transfer(step);
       case "ioctl":
         return this.#request(step);
     }
@@ -199,6 +202,15 @@ export class Player implements Disposable {
       this.#left.set(id, { file: BigInt(fd) });
     }
     return { result: Math.min(fd, 0), changes: "", data: "" };
+  }
+
+  /** A caller's block is as long as the call says: where the memory ends before, the kernel must find out. */
+  #transfer({ call, file, length, at = DATA.at, data }: TransferStep): Outcome {
+    this.#fill(data);
+    const bytes = new Uint8Array(Number(length));
+    const block = { address: at, bytes, view: new DataView(bytes.buffer), [Symbol.dispose]() {} };
+    const result = this.kernel[call](Number(this.resolve(file)), block, Number(length));
+    return { result, changes: "", data: this.#dataChanges() };
   }
 
   #request(step: RequestStep): Outcome {

@@ -14,8 +14,18 @@ export interface Known {
   readonly id: bigint;
   /** Its id as the answer that gave it. */
   readonly value: Value;
-  /** Of a page table the id of its IOAS; of a test object that of its device. */
+  /** Of a page table or a virtual IOMMU the id of its IOAS; of a test object or a virtual device that of its device. */
   readonly other?: bigint | undefined;
+  /** Of a virtual IOMMU the id of its page table; of what was made of a virtual IOMMU the id of that. */
+  readonly on?: bigint | undefined;
+  /** Of a page table the id of the fault queue that it reports to. */
+  readonly queue?: bigint | undefined;
+  /** Of a page table of an IOAS: whether it was made with data, which may ask for huge pages. */
+  readonly huge?: boolean | undefined;
+  /** Of a virtual device what the guest calls it. */
+  readonly number?: bigint | undefined;
+  /** Of a device the id of the page table that it is attached to. */
+  readonly attached?: bigint | undefined;
   /** Of a page table: whether it was made for PASIDs. */
   readonly pasid?: boolean;
   /** Of a page table: whether it was made to have others on top of it, or is on top of one. */
@@ -91,6 +101,26 @@ export class Iommufd {
     if (known!.kind === "selftest" && known!.other !== undefined) this.forget(known!.other);
   }
 
+  /** The first area of those that a range reaches, and are not the only one, whose length is no multiple of a unit: see `excluded.ts`. */
+  oddPiece(ioas: bigint, iova: bigint, length: bigint, unit: bigint): Area | undefined {
+    const reached = this.areas.filter((area) => area.ioas === ioas && iova < area.iova + area.length && area.iova < iova + length);
+    const isOdd = (area: Area) => {
+      const [first, end] = [
+        area.iova > iova ? area.iova : iova,
+        area.iova + area.length < iova + length ? area.iova + area.length : iova + length,
+      ];
+      return (end - first) % unit !== 0n;
+    };
+    return reached.length > 1 ? reached.find(isOdd) : undefined;
+  }
+
+  /** The address that the number of an area, and above it an offset, stand for. */
+  byNumber(ioas: bigint, number: bigint): bigint {
+    const sorted = this.areas.filter((area) => area.ioas === ioas).sort((one, other) => one.iova < other.iova ? -1 : 1);
+    const area = sorted[Number(number & 0xffff_ffffn)];
+    return area === undefined ? 0n : area.iova + (number >> 32n);
+  }
+
   /** Nothing is mapped in a range any more. */
   unmapped(ioas: bigint, iova: bigint, last: bigint): void {
     this.areas = this.areas.filter((area) => area.ioas !== ioas || area.iova < iova || area.iova + area.length - 1n > last);
@@ -107,6 +137,22 @@ export interface AccessObject {
   ioas: bigint;
   /** Numbers of ranges that it has pinned, gone ones among them. */
   pins: Value[];
+}
+
+/** The file of a queue. */
+export interface Queue {
+  /** The file. */
+  readonly file: Value;
+  /** Whether faults or events are read from it. */
+  readonly kind: "fault" | "veventq";
+  /** The iommufd that it belongs to. */
+  readonly owner: Iommufd;
+  /** Its id. */
+  readonly id: bigint;
+  /** Records that nobody has read. */
+  unread: number;
+  /** Faults that were read and not answered. */
+  unanswered: number;
 }
 
 /** A memory file. */
@@ -131,6 +177,8 @@ export class Program {
 
   /** Open dma-bufs. */
   dmabufs: MemoryFile[] = [];
+  /** Open queues. */
+  queues: Queue[] = [];
   /** Open access objects. */
   accesses: AccessObject[] = [];
   /** Whether pins may be asked for: not after pinning has failed, see `excluded.ts`. */

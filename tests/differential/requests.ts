@@ -47,9 +47,9 @@ export interface Kind {
 const PAGE = 4096n;
 const [FIXED, WRITEABLE, READABLE] = [1n, 2n, 4n];
 /** With it, COPY of a kernel built for tests takes the number of a mapping and an offset in it for the source's address. */
-const BY_NUMBER = 0x1_0000n;
+export const BY_NUMBER = 0x1_0000n;
 /** The mock IOMMU's type of data for a page table. */
-const MOCK_DATA = 0xdeadn;
+export const MOCK_DATA = 0xdeadn;
 /** The same for what is invalidated. */
 const MOCK_INVALIDATION = 0xdead_beefn;
 /** HWPT_ALLOC's flag for dirty tracking. */
@@ -205,6 +205,7 @@ export function drawNested(scene: Scene): Value {
 /** Entries of the mock IOMMU: flags, and which of its four. */
 function invalidate(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
+  if (scene.iommufd.of(["viommu"]).length > 0 && draw.once(2)) return invalidateDevices(scene);
   const entries = Array.from(
     { length: draw.below(4) },
     () => BigInt(draw.of([0, 0, 0, 0, 1, 2])) | BigInt(draw.of([0, 1, 2, 3, 3, 4])) << 32n,
@@ -219,15 +220,27 @@ function invalidate(scene: Scene): Omit<Drawn, "request"> {
   return { fields, data: entries };
 }
 
-function viommuAlloc(scene: Scene): Omit<Drawn, "request"> {
-  const type = BigInt(scene.draw.below(4));
-  return { fields: { type, dev_id: drawId(scene, ["device"]), hwpt_id: drawId(scene, ["hwpt"]) } };
+/** Entries of a virtual IOMMU: flags, which device, and which of its cache's four. */
+function invalidateDevices(scene: Scene): Omit<Drawn, "request"> {
+  const { draw, iommufd } = scene;
+  const entry_len = draw.of([12n, 12n, 12n, 12n, 8n, 16n, 4n]);
+  const count = draw.below(4);
+  const known = iommufd.of(["vdevice"]).map(({ number }) => number ?? 0n);
+  const numbers: bigint[] = [];
+  for (let entry = 0; entry < count; entry++) {
+    const device = draw.once(4) ? draw.of([1n, 2n, 3n]) : draw.any(known) ?? 1n;
+    numbers.push(BigInt(draw.of([0, 0, 0, 0, 1, 2])), device & 0xffff_ffffn, BigInt(draw.of([0, 1, 2, 3, 3, 4])));
+    for (let more = 12n; more < entry_len; more += 4n) numbers.push(draw.once(12) ? 1n : 0n);
+  }
+  const fields = { hwpt_id: drawId(scene, ["viommu"]), data_type: draw.once(10) ? 0n : MOCK_INVALIDATION, data_uptr: DATA.at };
+  return { fields: { ...fields, entry_len, entry_num: BigInt(count) }, data: pairs(numbers) };
 }
 
-function queueAlloc(scene: Scene): Omit<Drawn, "request"> {
-  const { draw, iommufd } = scene;
-  const { iova, length } = drawRange(draw, iommufd.areas, PAGE);
-  return { fields: { viommu_id: drawIoas(scene).id, type: BigInt(draw.below(3)), nesting_parent_iova: iova, length } };
+/** Numbers of 32 bits as words of 64. */
+function pairs(numbers: readonly bigint[]): bigint[] {
+  const words: bigint[] = [];
+  for (let at = 0; at < numbers.length; at += 2) words.push(numbers[at]! | (numbers[at + 1] ?? 0n) << 32n);
+  return words;
 }
 
 function physicalAddress(scene: Scene): Omit<Drawn, "request"> {
@@ -251,15 +264,5 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   HWPT_ALLOC: { weight: 10, needs: "device", fields: hwptAlloc },
   GET_HW_INFO: { weight: 3, needs: "device", fields: hwInfo },
   HWPT_INVALIDATE: { weight: 4, needs: "hwpt", fields: invalidate },
-  VIOMMU_ALLOC: { weight: 1, fields: viommuAlloc },
-  VDEVICE_ALLOC: {
-    weight: 1,
-    fields: (scene) => ({ fields: { viommu_id: drawIoas(scene).id, dev_id: drawId(scene, ["device"]), virt_id: 1n } }),
-  },
-  VEVENTQ_ALLOC: {
-    weight: 1,
-    fields: (scene) => ({ fields: { viommu_id: drawIoas(scene).id, type: BigInt(scene.draw.below(3)), veventq_depth: 8n } }),
-  },
-  HW_QUEUE_ALLOC: { weight: 1, fields: queueAlloc },
   IOAS_NOIOMMU_GET_PA: { weight: 1, fields: physicalAddress },
 };

@@ -11,8 +11,8 @@ import { drawRange, drawUnit } from "./values.ts";
 
 const PAGE = 4096n;
 const [WRITE, SLOW, BY_NUMBER] = [1n, 4n, 0x1_0000n];
-/** Most bytes that are copied at once: Linux takes up to 16 MiB, for which the simulated machine may lack memory. */
-const COPY_MAX = 2n ** 21n;
+/** Most bytes that Linux copies at once. */
+const COPY_MAX = 2n ** 24n;
 /** Numbers of pinned ranges that are remembered. */
 const PINS_MAX = 16;
 
@@ -45,8 +45,8 @@ function copy(scene: Scene): Omit<Drawn, "request"> {
   const { draw } = scene;
   const { access, areas } = drawAccess(scene);
   const range = drawRange(draw, areas, draw.of([1n, PAGE, 2048n]));
-  const whole = range.length < COPY_MAX ? range.length : COPY_MAX;
-  const length = draw.once(4) ? whole : BigInt(draw.of([1, 7, 8, 100, 512, DATA.length]));
+  const few = BigInt(draw.of([1, 7, 8, 100, 512, DATA.length]));
+  const length = draw.once(4) ? range.length : draw.once(48) ? draw.of([COPY_MAX, COPY_MAX - PAGE, COPY_MAX + 1n]) : few;
   const near = draw.once(3) ? draw.of([range.length - 8n, range.length - 1n, 4000n, 1n]) : 0n;
   const iova = typeof range.iova === "bigint" ? BigInt.asUintN(64, range.iova + near) : { ...range.iova, plus: range.iova.plus + near };
   const flags = (draw.once(2) ? WRITE : 0n) | (draw.once(3) ? SLOW : 0n);

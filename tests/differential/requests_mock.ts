@@ -132,5 +132,4 @@ export const MOCK_KINDS: Readonly<Record<string, Kind>> = {
   "TEST_CMD/TestDmabufRevoke": { weight: 2, fields: revoke },
   "TEST_CMD/TestDevCheckCache": { weight: 1, needs: "device", fields: checkCache },
   "TEST_CMD/TestMdCheckIotlb": { weight: 4, needs: "hwpt", fields: checkIotlb },
-  "TEST_CMD/TestTriggerVevent": { weight: 1, needs: "device", fields: (scene) => ({ fields: { dev_id: drawId(scene, ["device"]) } }) },
 };

@@ -67,8 +67,24 @@ export interface RequestStep {
   readonly data?: readonly Value[];
 }
 
+/** Read the file of a queue, or write to it. */
+export interface TransferStep {
+  /** Number of the step. */
+  readonly id: number;
+  /** Discriminant. */
+  readonly call: "read" | "write";
+  /** The file. */
+  readonly file: Value;
+  /** Bytes. */
+  readonly length: bigint;
+  /** Address of the bytes. Default: where pointers lead. */
+  readonly at?: bigint;
+  /** Words of 64 bits where pointers lead. */
+  readonly data?: readonly Value[];
+}
+
 /** One call. */
-export type Step = OpenStep | MemfdStep | CloseStep | RequestStep;
+export type Step = OpenStep | MemfdStep | CloseStep | RequestStep | TransferStep;
 
 /** A value that names the answer of a step. */
 export function reference(step: number, field: string, plus = 0n): Reference {
@@ -131,21 +147,31 @@ export function stepJson(step: Step): JsonStep {
       return { ...step, length: hex(step.length) };
     case "close":
       return { ...step, file: valueText(step.file) };
+    case "read":
+    case "write": {
+      const { file, length, at, data, ...rest } = step;
+      return { ...rest, file: valueText(file), length: hex(length), ...placeJson(at, data) };
+    }
     case "ioctl": {
       const { file, fields, at, data, ...rest } = step;
       return {
         ...rest,
         file: valueText(file),
         fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, valueText(value)])),
-        ...(at === undefined ? {} : { at: hex(at) }),
-        ...(data === undefined ? {} : { data: data.map(valueText) }),
+        ...placeJson(at, data),
       };
     }
   }
 }
 
+/** Where bytes are and which, as far as a step says so, as JSON. */
+function placeJson(at: bigint | undefined, data: readonly Value[] | undefined): Pick<JsonStep, "at" | "data"> {
+  return { ...(at === undefined ? {} : { at: hex(at) }), ...(data === undefined ? {} : { data: data.map(valueText) }) };
+}
+
 /** A step from JSON. @throws {SyntaxError} for anything else */
 export function parseStep({ id, call, file = "", length = "", request = "", fields = {}, tail, at, data }: JsonStep): Step {
+  const place = { ...(at === undefined ? {} : { at: parseHex(at) }), ...(data === undefined ? {} : { data: data.map(parseValue) }) };
   switch (call) {
     case "open":
       return { id, call };
@@ -153,6 +179,9 @@ export function parseStep({ id, call, file = "", length = "", request = "", fiel
       return { id, call, length: parseHex(length) };
     case "close":
       return { id, call, file: parseValue(file) };
+    case "read":
+    case "write":
+      return { id, call, file: parseValue(file), length: parseHex(length), ...place };
     case "ioctl":
       return {
         id,
@@ -161,8 +190,7 @@ export function parseStep({ id, call, file = "", length = "", request = "", fiel
         request,
         fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, parseValue(value)])),
         ...(tail === undefined ? {} : { tail }),
-        ...(at === undefined ? {} : { at: parseHex(at) }),
-        ...(data === undefined ? {} : { data: data.map(parseValue) }),
+        ...place,
       };
     default:
       throw new SyntaxError(`Cannot read a step: there is no call "${call}"`);

@@ -69,13 +69,14 @@ function* plainerSteps(steps: readonly Step[], index: number): Iterable<Step> {
   if (step.call === "memfd") {
     for (const length of [4096n, 65536n]) if (length < step.length) yield { ...step, length };
   }
-  if (step.call !== "ioctl") return;
+  if (step.call !== "ioctl" && step.call !== "read" && step.call !== "write") return;
   const { at: _at, ...inPlace } = step;
   if (step.at !== undefined) yield inPlace;
-  const { tail: _tail, ...withoutTail } = step;
-  if (step.tail !== undefined) yield withoutTail;
   const { data: _data, ...withoutData } = step;
   if (step.data !== undefined) yield withoutData;
+  if (step.call !== "ioctl") return;
+  const { tail: _tail, ...withoutTail } = step;
+  if (step.tail !== undefined) yield withoutTail;
   yield* plainerFields(step);
   yield* plainerData(step);
   yield* namedIds(steps, index, step);
@@ -125,8 +126,8 @@ function* plainerValues(value: Value): Iterable<Value> {
 
 /** A step with other values, the numbers of steps as they are. */
 function mapValues(step: Step, map: (value: Value) => Value): Step {
-  if (step.call === "close") return { ...step, file: map(step.file) };
-  if (step.call !== "ioctl") return step;
+  if (step.call === "open" || step.call === "memfd") return step;
+  if (step.call !== "ioctl") return { ...step, file: map(step.file) };
   const fields = Object.fromEntries(Object.entries(step.fields).map(([name, value]) => [name, map(value)]));
   return { ...step, file: map(step.file), fields, ...(step.data ? { data: step.data.map(map) } : {}) };
 }
