@@ -280,8 +280,8 @@ export class DeviceBus implements Bus {
     this.pageRequests.run({ iova, bytes, write, pasid, done });
   }
 
-  /** One transfer, between memory and a place in the machine's. Returns 0 or −reason. */
-  #move(iova: bigint, offset: number, length: number, pasid: number, write: boolean): number {
+  /** One transfer, between memory and a place in the machine's; `staged`: what of the staging area it is in. Returns 0 or −reason. */
+  #move(iova: bigint, offset: number, length: number, pasid: number, write: boolean, staged?: Uint8Array): number {
     const { core } = this.#host;
     if (this.#pins !== undefined) return core.access_copy(this.#device, iova, offset, length, write);
     for (let done = 0;;) {
@@ -289,17 +289,24 @@ export class DeviceBus implements Bus {
       const [from, left] = [offset + done, length - done];
       const code = write ? core.dma_write(this.#device, pasid, at, from, left) : core.dma_read(this.#device, pasid, at, from, left);
       if (code !== PEER) return code;
-      done += this.#movePeer(from, write);
+      done += this.#movePeer(from, write, staged);
       if (done === length) return 0;
     }
   }
 
   /** The core has come to memory of another device. Returns the bytes that are done then. */
-  #movePeer(offset: number, write: boolean): number {
+  #movePeer(offset: number, write: boolean, staged: Uint8Array | undefined): number {
     const { core, memory } = this.#host;
-    // Registers may start other transfers, so that the core is asked first.
+    // Registers may start other transfers, which tell the core where they are and use the same staging area.
     const [done, address, length] = [core.peer_done(), core.peer_address(), core.peer_length()];
-    this.#host.peer(address, new Uint8Array(memory.buffer, offset + done, length), write);
+    if (staged === undefined) {
+      this.#host.peer(address, new Uint8Array(memory.buffer, offset + done, length), write);
+    } else {
+      const kept = staged.slice();
+      const at = offset + done - staged.byteOffset;
+      this.#host.peer(address, kept.subarray(at, at + length), write);
+      staged.set(kept);
+    }
     return done + length;
   }
 
@@ -312,7 +319,7 @@ export class DeviceBus implements Bus {
       // A read is staged too: what a refused transfer does not reach must come back as it was.
       staged.set(piece);
       const at = iova + BigInt(done);
-      const code = this.#move(at, bounce.offset, piece.length, pasid, write);
+      const code = this.#move(at, bounce.offset, piece.length, pasid, write, staged);
       if (!write) piece.set(staged);
       if (code !== 0) return dmaFaultOf(code);
     }

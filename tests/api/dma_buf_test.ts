@@ -202,6 +202,40 @@ Deno.test("what cannot be exported is refused with the reason", async () => {
   failure(() => region.exportDmaBuf(), "EBADF");
 });
 
+/** A register that starts a transfer of its own when it is accessed, from arrays outside of the machine's memory. */
+class Eager extends Source {
+  readonly seen: number[] = [];
+
+  override read(): number {
+    this.reads(0x10_0000n, 8);
+    return 0x0807_0605;
+  }
+  override write(...[, , , value]: Parameters<DeviceModel["write"]>): void {
+    this.writes(0x10_0000n, new Uint8Array(8).fill(0xee));
+    this.seen.push(value);
+  }
+}
+
+Deno.test("a register that starts a transfer when it is accessed does not disturb the transfer that came to it", async () => {
+  const [puppet, model] = [new Source(), new Eager()];
+  using booted = await boot({ pci: [{ slot: "03.0", model: puppet }, { slot: "04.0", model }] });
+  using all = attached(booted.kernel);
+  const { iommu, ioas } = all;
+  using file = DeviceFd.open(booted.kernel, ADDRESSES[1]);
+  const target = file.bind(iommu);
+  target.config.write16(4, 6);
+  target.attach(ioas);
+  using own = ioas.createDmaBuffer(PAGE, { iova: 0x10_0000n });
+  using before = ioas.createDmaBuffer(PAGE, { iova: 0x20_0000n });
+  using bar = target.bar(0).exportDmaBuf();
+  ioas.mapFile(bar, { iova: 0x20_1000n });
+  const bytes = Uint8Array.from({ length: 16 }, (_, at) => at + 1);
+  equal(puppet.writes(0x20_0ffcn, bytes), "OK");
+  equal([before.bytes.slice(-4), own.bytes.slice(0, 2)], [bytes.slice(0, 4), Uint8Array.of(0xee, 0xee)]);
+  equal(model.seen, [0x0807_0605, 0x0c0b_0a09, 0x100f_0e0d]);
+  equal(puppet.reads(0x20_0ffcn, 12), Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8));
+});
+
 Deno.test("the sanitizer takes a BAR for no memory of the program", async () => {
   using w = await world({ sanitizer: {} });
   const { puppet, model, attached: { ioas } } = w;
