@@ -129,6 +129,12 @@ Deno.test("the library never names Deno", () => {
   deepStrictEqual(offenders, []);
 });
 
+Deno.test("what runs in Node 20 does without its lack of DisposableStack", () => {
+  const runsThere = /^(mod\.ts|api\/|uapi\/|backends\/|core-wasm\/mod\.ts|tests\/(conformance|rules)\/)/;
+  const offenders = sources.filter(({ path, text }) => runsThere.test(path) && /\bDisposableStack\b/.test(text)).map(({ path }) => path);
+  deepStrictEqual(offenders, []);
+});
+
 Deno.test("the backend for Linux names Deno in one file, the one to write again for another runtime", () => {
   const offenders = sources.filter(({ path, text }) => path.startsWith("backends/linux/") && /\bDeno\./.test(text)).map(({ path }) => path);
   deepStrictEqual(offenders, ["backends/linux/libc_unsafe.ts"]);

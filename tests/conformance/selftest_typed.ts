@@ -28,13 +28,15 @@ interface World extends Disposable {
 }
 
 function world(kernel: Kernel): World {
-  using stack = new DisposableStack();
-  const iommu = stack.use(IommuFd.open(kernel));
+  const iommu = IommuFd.open(kernel);
   const ioas = iommu.createIoas();
-  const device = stack.use(mockDevice(iommu, ioas));
+  const device = mockDevice(iommu, ioas);
   const parent = ioas.createHwpt(device, { nestParent: true });
-  const all = stack.move();
-  return { iommu, device, parent, [Symbol.dispose]: () => all[Symbol.dispose]() };
+  const dispose = () => {
+    device[Symbol.dispose]();
+    iommu[Symbol.dispose]();
+  };
+  return { iommu, device, parent, [Symbol.dispose]: dispose };
 }
 
 /** Entries of three words, as the mock IOMMU's are. */

@@ -50,20 +50,21 @@ export const TYPED: Suite<Caller> = {
       run(t) {
         for (const [pair, isShared] of [[t.devices.siblings, t.has("one-table-a-group")], [t.devices.aliases, true]] as const) {
           using iommu = IommuFd.open(t.kernel);
-          using files = new DisposableStack();
-          const [first, second] = pair.map((address) => files.use(DeviceFd.open(t.kernel, address)).bind(iommu));
+          using oneFile = DeviceFd.open(t.kernel, pair[0]);
+          using otherFile = DeviceFd.open(t.kernel, pair[1]);
+          const [first, second] = [oneFile.bind(iommu), otherFile.bind(iommu)];
           const [one, two] = [iommu.createIoas(), iommu.createIoas()];
-          first!.attach(one);
-          second!.attach(one);
-          first!.attach(two);
-          equal([first!.attachedTo, second!.attachedTo], [two, isShared ? two : one], pair.join(" and "));
+          first.attach(one);
+          second.attach(one);
+          first.attach(two);
+          equal([first.attachedTo, second.attachedTo], [two, isShared ? two : one], pair.join(" and "));
           // What nothing is attached to can go without its devices being detached.
           const [left, stays] = isShared ? [one, two] : [two, one];
-          if (!isShared) first!.attach(one);
+          if (!isShared) first.attach(one);
           left[Symbol.dispose]();
-          equal([first!.attachedTo, second!.attachedTo], [stays, stays], "after the other IOAS has gone");
+          equal([first.attachedTo, second.attachedTo], [stays, stays], "after the other IOAS has gone");
           stays[Symbol.dispose]();
-          equal([first!.attachedTo, second!.attachedTo], [undefined, undefined], "after its own has gone");
+          equal([first.attachedTo, second.attachedTo], [undefined, undefined], "after its own has gone");
         }
       },
     },
