@@ -9,7 +9,7 @@ use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::{DeviceStatistics, IommuStatistics};
 use alloc::vec::Vec;
 use iova::Range;
-use pgtable::{AnyPageTable, Config, Kind, MapError, Prot, Run, Translation};
+use pgtable::{AnyPageTable, Config, Kind, LeafOptions, MapError, Prot, Run, Translation};
 use uapi::{Errno, Result};
 
 /// What a mock IOMMU translates: Linux's tests take it for the aperture, whatever the tables could do.
@@ -150,8 +150,9 @@ impl Iommu {
 
     fn create(&mut self, ram: &mut Ram, kind: Kind, levels: u8) -> Result<DomainId> {
         self.domains.reserve()?;
-        let IommuConfig { page_sizes, coherent, remote, .. } = self.config;
-        let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, coherent }).map_err(errno)?;
+        let IommuConfig { page_sizes, coherent, tracks_dirty, remote, .. } = self.config;
+        let options = LeafOptions { coherent, tracks_dirty };
+        let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
         let aperture = match kind {
             Kind::AmdMock => MOCK_APERTURE,
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },

@@ -13,7 +13,7 @@ use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::DeviceStatistics;
 use alloc::vec::Vec;
 use pgtable::fmt::vtd_fs::VtdFs;
-use pgtable::{Entry, Pa, Prot, TableMemory, Translation};
+use pgtable::{Entry, Format, Pa, Prot, TableMemory, Translation};
 use uapi::{Errno, Result};
 
 /// Set in the id of a nested domain, and of no other.
@@ -324,7 +324,7 @@ impl Walk<'_> {
             let is_leaf = used.peek().is_none();
             let entries = self.ram.entries_mut(table, TABLE_ENTRIES);
             let entry = entries.get_mut(index).ok_or(FaultReason::TableUnreachable)?;
-            let touched = VtdFs::touch(*entry, extended, is_leaf && wanted == Prot::WRITE);
+            let touched = VtdFs::mark(*entry, extended, is_leaf && wanted == Prot::WRITE);
             if touched != *entry {
                 if !table_prot.contains(Prot::WRITE) {
                     return Err(FaultReason::TableUnreachable);

@@ -5,7 +5,7 @@
 //! Files in `fmt/` all read in the same order: the specification with its sections → its names for the levels → bits → constants →
 //! leaf sizes → load → addresses → encode → attributes → accessed and dirty.
 
-use crate::types::{Pa, Prot};
+use crate::types::{LeafOptions, Pa, Prot};
 
 /// What an entry is, at the level where it was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,9 +84,9 @@ pub trait Format: 'static {
     /// `attributes` come from [`Self::attributes`].
     fn encode_leaf(pa: Pa, level: u32, lg2: u32, attributes: u64) -> u64;
 
-    /// The bits of a leaf that `prot` (not empty) stands for; computed once a mapping. `coherent`: accesses snoop caches whatever the
-    /// device asks for.
-    fn attributes(prot: Prot, coherent: bool) -> u64;
+    /// The bits of a leaf that `prot` (not empty) stands for; computed once a mapping. They allow all of it, and more only where the format has no
+    /// way to say less (writing alone, of x86-64, RISC-V and Arm's stage 1).
+    fn attributes(prot: Prot, options: LeafOptions) -> u64;
 
     /// What `entry`, leaf or table, allows.
     fn prot(entry: u64) -> Prot;

@@ -18,7 +18,7 @@ impl<F: Format> PageTable<F> {
         if prot.is_empty() {
             return Err(MapError::NoAccess);
         }
-        let attributes = F::attributes(prot, self.coherent);
+        let attributes = F::attributes(prot, self.options);
         let mut stretches = Stretches::<F, _> { runs: runs.fuse(), ahead: None, format: PhantomData };
         let Some(first) = stretches.next()? else { return self.check(iova, 0) };
         self.check(iova, first.length)?;

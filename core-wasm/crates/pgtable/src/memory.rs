@@ -30,7 +30,7 @@ pub trait TableMemory {
 
 const FRAME_LG2: u32 = 12;
 const FRAME_WORDS: usize = 512;
-const SIZES: usize = 8;
+const SIZES: usize = 9;
 
 /// Table memory on a growing vector, which checks the contract of [`TableMemory`] and panics when it is broken.
 /// For tests, benches and fuzzing; the machine's RAM is another implementation.

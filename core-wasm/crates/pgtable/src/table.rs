@@ -2,7 +2,7 @@
 
 use crate::format::Format;
 use crate::memory::TableMemory;
-use crate::types::{MapError, Pa};
+use crate::types::{LeafOptions, MapError, Pa};
 use core::marker::PhantomData;
 
 /// How a page table is made. Fixed for its life.
@@ -12,14 +12,14 @@ pub struct Config {
     pub levels: u8,
     /// Sizes of leaves that may be used: bit n for 2^n bytes. Sizes the format lacks are ignored; the smallest page is always used.
     pub page_sizes: u64,
-    /// Whether leaves make every access snoop caches.
-    pub coherent: bool,
+    /// What all its leaves have in common.
+    pub options: LeafOptions,
 }
 
 impl Config {
-    /// All page sizes, coherence left to the device.
+    /// All page sizes; coherence left to the device, and no marks.
     pub const fn new(levels: u8) -> Config {
-        Config { levels, page_sizes: u64::MAX, coherent: false }
+        Config { levels, page_sizes: u64::MAX, options: LeafOptions { coherent: false, tracks_dirty: false } }
     }
 }
 
@@ -31,7 +31,7 @@ pub struct PageTable<F: Format> {
     pub(crate) root: Pa,
     pub(crate) levels: u32,
     pub(crate) page_sizes: u64,
-    pub(crate) coherent: bool,
+    pub(crate) options: LeafOptions,
     pub(crate) tables: u32,
     pub(crate) leaves: [u64; 64],
     format: PhantomData<F>,
@@ -51,7 +51,7 @@ impl<F: Format> PageTable<F> {
             root: Pa(0),
             levels,
             page_sizes: format_sizes & config.page_sizes | granule,
-            coherent: config.coherent,
+            options: config.options,
             tables: 1,
             leaves: [0; 64],
             format: PhantomData,

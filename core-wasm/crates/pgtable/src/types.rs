@@ -59,6 +59,15 @@ impl BitAnd for Prot {
     }
 }
 
+/// What all leaves of a page table have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LeafOptions {
+    /// Accesses snoop caches whatever the device asks for.
+    pub coherent: bool,
+    /// Hardware marks what is written to: leaves begin as clean. Else formats whose hardware would refuse to write to a clean leaf begin with dirty ones.
+    pub tracks_dirty: bool,
+}
+
 /// A stretch of physically contiguous memory to be mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Run {

@@ -4,9 +4,10 @@ mod common;
 
 use common::runs;
 use pgtable::fmt::{AmdMock, AmdV1, VtdSs};
-use pgtable::{Config, Format, Pa, PageTable, Prot, TableMemory, VecMemory};
+use pgtable::{Config, Format, LeafOptions, Pa, PageTable, Prot, TableMemory, VecMemory};
 
 const READ_WRITE: Prot = Prot::from_bits(3);
+const COHERENT: LeafOptions = LeafOptions { coherent: true, tracks_dirty: false };
 
 struct Tables<F: Format> {
     memory: VecMemory,
@@ -64,7 +65,7 @@ fn vtd_a_1_gib_page_has_ps_in_the_directory_pointer_table() {
 
 #[test]
 fn vtd_a_coherent_leaf_has_snoop_and_tables_have_not() {
-    let config = Config { coherent: true, ..Config::new(4) };
+    let config = Config { options: COHERENT, ..Config::new(4) };
     let tables = Tables::<VtdSs>::map(config, 0, 0x1_2345_6000, 0x1000, Prot::READ);
     let entries = tables.entries(&[0, 0, 0, 0]);
     assert_eq!(entries[3], 0x0000_0001_2345_6801);
@@ -95,7 +96,7 @@ fn amd_a_4_kib_page_has_next_level_0_and_tables_name_the_mode_below() {
 #[test]
 fn amd_read_is_bit_61_write_bit_62_and_forced_coherence_bit_60() {
     let entry = |prot: Prot, coherent: bool| {
-        let config = Config { coherent, ..Config::new(3) };
+        let config = Config { options: LeafOptions { coherent, ..COHERENT }, ..Config::new(3) };
         Tables::<AmdV1>::map(config, 0, 0x1_2345_6000, 0x1000, prot).entries(&[0, 0, 0])[2]
     };
     assert_eq!(entry(Prot::READ, false), 0x2000_0001_2345_6001);

@@ -18,7 +18,7 @@
 //! the same bits, and the tables above are shifted by as many bits.
 
 use crate::format::{Entry, Format};
-use crate::types::{Pa, Prot};
+use crate::types::{LeafOptions, Pa, Prot};
 
 const PRESENT: u64 = 1 << 0;
 const ACCESSED: u64 = 1 << 5;
@@ -121,10 +121,10 @@ impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
     }
 
     #[inline]
-    fn attributes(prot: Prot, coherent: bool) -> u64 {
+    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
         let read = if prot.contains(Prot::READ) { READ } else { 0 };
         let write = if prot.contains(Prot::WRITE) { WRITE } else { 0 };
-        let coherence = if coherent { FORCE_COHERENT } else { 0 };
+        let coherence = if options.coherent { FORCE_COHERENT } else { 0 };
         read | write | coherence
     }
 

@@ -9,5 +9,7 @@ any_page_table! {
     amd_mock::AmdMock,
 }
 
-// Written by programs, so that nothing maps here: a walker alone.
+// Not chosen at run time by any machine yet.
+pub mod arm;
+pub mod riscv;
 pub mod vtd_fs;

@@ -9,7 +9,7 @@
 //! | 4 | PML5 | SS-PML5E | – |
 
 use crate::format::{Entry, Format};
-use crate::types::{Pa, Prot};
+use crate::types::{LeafOptions, Pa, Prot};
 
 const READ: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;
@@ -71,10 +71,10 @@ impl Format for VtdSs {
     }
 
     #[inline]
-    fn attributes(prot: Prot, coherent: bool) -> u64 {
+    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
         let read = if prot.contains(Prot::READ) { READ } else { 0 };
         let write = if prot.contains(Prot::WRITE) { WRITE } else { 0 };
-        let snoop = if coherent { SNOOP } else { 0 };
+        let snoop = if options.coherent { SNOOP } else { 0 };
         read | write | snoop
     }
 

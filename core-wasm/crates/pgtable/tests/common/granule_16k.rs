@@ -1,7 +1,7 @@
 //! A format in the shape of Arm's with a 16 KiB granule: 11 bits a table, a contiguous hint whose entries are numbered, and a top table
 //! of two tables side by side. Nothing that the crate ships has these, and the algorithms must not rely on that.
 
-use pgtable::{Entry, Format, Pa, Prot};
+use pgtable::{Entry, Format, LeafOptions, Pa, Prot};
 
 const VALID: u64 = 1;
 const TABLE_OR_PAGE: u64 = 2;
@@ -70,7 +70,7 @@ impl Format for Granule16K {
         pa.0 | VALID | kind | contiguous | attributes
     }
 
-    fn attributes(prot: Prot, _coherent: bool) -> u64 {
+    fn attributes(prot: Prot, _options: LeafOptions) -> u64 {
         u64::from(prot.bits()) << ACCESS_SHIFT
     }
 

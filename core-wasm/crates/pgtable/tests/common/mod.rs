@@ -3,7 +3,7 @@
 
 pub mod granule_16k;
 
-use pgtable::{Config, Entry, Format, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, VecMemory};
+use pgtable::{Config, Entry, Format, LeafOptions, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, VecMemory};
 use std::collections::BTreeMap;
 
 pub const BOTH: Prot = Prot::from_bits(3);
@@ -19,6 +19,22 @@ macro_rules! every_geometry {
         }
         for levels in 3..=5 {
             $function::<pgtable::fmt::AmdMock>(levels $(, $argument)*);
+        }
+        for levels in 4..=5 {
+            $function::<pgtable::fmt::vtd_fs::VtdFs>(levels $(, $argument)*);
+        }
+        for levels in 3..=5 {
+            $function::<pgtable::fmt::riscv::RiscV>(levels $(, $argument)*);
+        }
+        for levels in 2..=4 {
+            $function::<pgtable::fmt::arm::ArmStage1Granule4K>(levels $(, $argument)*);
+            $function::<pgtable::fmt::arm::ArmStage1Granule16K>(levels $(, $argument)*);
+            $function::<pgtable::fmt::arm::ArmStage2Granule4K>(levels $(, $argument)*);
+        }
+        for levels in 2..=3 {
+            $function::<pgtable::fmt::arm::ArmStage1Granule64K>(levels $(, $argument)*);
+            $function::<pgtable::fmt::arm::ArmStage2Granule16K>(levels $(, $argument)*);
+            $function::<pgtable::fmt::arm::ArmStage2Granule64K>(levels $(, $argument)*);
         }
         for levels in 2..=4 {
             $function::<$crate::common::granule_16k::Granule16K>(levels $(, $argument)*);
@@ -50,6 +66,11 @@ pub struct Subject<F: Format> {
 
 pub fn runs(list: &[(u64, u64)]) -> impl Iterator<Item = Run> {
     list.iter().map(|&(pa, length)| Run { pa: Pa(pa), length })
+}
+
+/// What a mapping allows: more than was asked for where the format has no way to say less.
+pub fn granted<F: Format>(prot: Prot) -> Prot {
+    F::prot(F::encode_leaf(Pa(0), 0, F::GRANULE_LG2, F::attributes(prot, LeafOptions::default())))
 }
 
 pub const fn granule<F: Format>() -> u64 {
@@ -92,7 +113,7 @@ impl<F: Format> Subject<F> {
                     self.table.page_sizes() >> lg2 & 1 == 1 && next % size == 0 && pa % size == 0 && size <= end - next
                 };
                 let lg2 = (0..64).rev().find(fits).unwrap();
-                leaves.push((next as u64, Leaf { lg2, pa: pa as u64, prot }));
+                leaves.push((next as u64, Leaf { lg2, pa: pa as u64, prot: granted::<F>(prot) }));
                 next += 1 << lg2;
                 pa += 1 << lg2;
             }
