@@ -83,12 +83,10 @@ export class DeviceFd implements Disposable {
    */
   static open(kernel: Kernel, device: string, options: DeviceOpenOptions = {}): DeviceFd {
     const { node, address } = findNode(kernel, device);
-    checkProtected("openDevice", node, { path: node, ...(address === undefined ? {} : { device: address }) }, options);
+    const values = { path: node, ...(address === undefined ? {} : { device: address }) };
+    checkProtected("openDevice", node, values, options);
     const fd = kernel.open(node, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-      const values = { path: node, ...(address === undefined ? {} : { device: address }) };
-      throw failed("openDevice", fd, values, explainOpenDevice(kernel, fd, node));
-    }
+    if (fd < 0) throw failed("openDevice", fd, values, explainOpenDevice(kernel, fd, node));
     try {
       return new DeviceFd(kernel, fd, node, address);
     } catch (error) {

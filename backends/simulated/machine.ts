@@ -311,8 +311,7 @@ const KEYS = {
   none: ["kind"],
 } as const;
 const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3], none: [6] } as const;
-/** Of kinds that leave no choice. */
-const FIXED_LEVELS = { mock: 3, none: 6 } as const;
+const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, mock: 3, none: 6 } as const;
 
 /**
  * Check everything about a machine but its PCI tree, and fill in the defaults.
@@ -327,9 +326,9 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock", "none"] as const);
-  const levels = iommu.kind === "mock" || iommu.kind === "none" ? FIXED_LEVELS[iommu.kind] : iommu.levels ?? 4;
+  const levels = "levels" in iommu && iommu.levels !== undefined ? iommu.levels : DEFAULT_LEVELS[kind];
   const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
-  const dirtyTracking = iommu.kind !== "mock" && iommu.kind !== "none" && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
+  const dirtyTracking = "dirtyTracking" in iommu && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }

@@ -4,38 +4,21 @@
 import fc from "fast-check";
 import { ADVICE, type OperationKey } from "../../api/advice.ts";
 import { type ErrnoName, faults } from "../../backends/wrap/mod.ts";
-import { type Hwpt, type HwQueue, type Ioas, IommuError, IommuFd, type Kernel, type Viommu } from "../../mod.ts";
+import { type HwQueue, IommuError, IommuFd, type Viommu } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
-import { type MockDevice, mockDevice, MockError } from "../conformance/mock_device.ts";
+import { mockDevice, MockError, type MockWorld, mockWorld } from "../conformance/mock_device.ts";
 import { CALLS } from "./faulty.ts";
 import { boot, type Booted, finish } from "./machine.ts";
 
 const TABLE = { type: "raw", dataType: raw.HWPT_DATA_SELFTEST, data: new Uint8Array([77, 0, 0, 0]) } as const;
 const EVENTS = raw.VEVENTQ_TYPE_SELFTEST;
 
-interface World extends Disposable {
-  readonly iommu: IommuFd;
-  readonly ioas: Ioas;
-  readonly device: MockDevice;
-  readonly parent: Hwpt;
-}
-
-function world(kernel: Kernel): World {
-  using stack = new DisposableStack();
-  const iommu = stack.use(IommuFd.open(kernel));
-  const ioas = iommu.createIoas();
-  const device = stack.use(mockDevice(iommu, ioas));
-  const parent = ioas.createHwpt(device, { nestParent: true });
-  const all = stack.move();
-  return { iommu, ioas, device, parent, [Symbol.dispose]: () => all[Symbol.dispose]() };
-}
-
 function mockMachine(): Promise<Booted> {
   return boot({ iommu: { kind: "mock" }, pci: [] });
 }
 
-function viommuOf({ parent, device }: World, data?: Uint8Array): Viommu {
+function viommuOf({ parent, device }: Pick<MockWorld, "parent" | "device">, data?: Uint8Array): Viommu {
   return parent.createViommu(device, { type: raw.VIOMMU_TYPE_SELFTEST, ...(data === undefined ? {} : { data }) });
 }
 
@@ -47,7 +30,7 @@ function failure(run: () => unknown): IommuError {
 
 Deno.test("a virtual IOMMU answers in the data that it is given, and leaves the caller's bytes alone", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const data = new Uint8Array(24);
   new DataView(data.buffer).setUint32(0, 0x1234_5678, true);
   const viommu = viommuOf(w, data);
@@ -59,7 +42,7 @@ Deno.test("a virtual IOMMU answers in the data that it is given, and leaves the 
 
 Deno.test("a device comes to a guest's page table once the guest has a name for it", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const viommu = viommuOf(w);
   const nested = viommu.createNested(w.device, TABLE);
   equal([nested.viommu, nested.parent, nested.ioas], [viommu, w.parent, w.ioas]);
@@ -76,7 +59,7 @@ Deno.test("a device comes to a guest's page table once the guest has a name for 
 
 Deno.test("invalidations are passed on entry by entry, and an error says how many were done", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const viommu = viommuOf(w);
   viommu.createDevice(w.device, 0x99n);
   const entries = (...words: readonly number[][]) => new Uint8Array(Uint32Array.from(words.flat()).buffer);
@@ -93,7 +76,7 @@ Deno.test("invalidations are passed on entry by entry, and an error says how man
 
 Deno.test("events come with their numbers, and with how many were lost before them", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const viommu = viommuOf(w);
   viommu.createDevice(w.device, 0x77n);
   equal(w.device.replace(viommu.createNested(w.device, TABLE)), 0);
@@ -129,7 +112,7 @@ async function* steps<T>(queue: AsyncIterable<T>, trigger: () => void): AsyncGen
 
 Deno.test("waiting ends when its signal aborts, with the signal's reason", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const queue = viommuOf(w).createEventQueue({ type: EVENTS, depth: 1 });
   const abort = new AbortController();
   const waiting = queue.wait(abort.signal);
@@ -139,8 +122,8 @@ Deno.test("waiting ends when its signal aborts, with the signal's reason", async
 
 Deno.test("wrong arguments are refused before any request", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
-  using other = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
+  using other = mockWorld(machine.kernel);
   const viommu = viommuOf(w);
   const isRange = (run: () => unknown) => equal(thrown(run) instanceof RangeError, true, String(thrown(run)));
   isRange(() => w.parent.createViommu(w.device, { type: 2 ** 32 }));
@@ -161,7 +144,7 @@ Deno.test("wrong arguments are refused before any request", async () => {
 
 Deno.test("what the kernel refuses says why", async () => {
   using machine = await mockMachine();
-  using w = world(machine.kernel);
+  using w = mockWorld(machine.kernel);
   const viommu = viommuOf(w);
   viommu.createDevice(w.device, 1n);
   const says = (run: () => unknown, code: string, text: string) => {
@@ -177,7 +160,7 @@ Deno.test("what the kernel refuses says why", async () => {
 });
 
 /** All that can be done with a virtual IOMMU. `address`: a page of memory. */
-async function everything(w: World, address: bigint): Promise<void> {
+async function everything(w: MockWorld, address: bigint): Promise<void> {
   using viommu = viommuOf(w, new Uint8Array(24));
   using _device = viommu.createDevice(w.device, 7n);
   using nested = viommu.createNested(w.device, TABLE);
@@ -204,7 +187,7 @@ for (const call of CALLS) {
       const faulty = faults(machine.kernel, [{ call, nth, errno: "ENOMEM" }]);
       let error: unknown;
       try {
-        using w = world(faulty);
+        using w = mockWorld(faulty);
         await everything(w, address);
       } catch (caught) {
         error = caught;
@@ -232,7 +215,7 @@ Deno.test("virtual IOMMUs and what was made of them go in any order, twice, and 
       const ioas = iommu.createIoas();
       const device = mockDevice(iommu, ioas);
       const parent = ioas.createHwpt(device, { nestParent: true });
-      const viommu = viommuOf({ iommu, ioas, device, parent } as World);
+      const viommu = viommuOf({ device, parent });
       const vdevice = viommu.createDevice(device, 7n);
       const nested = viommu.createNested(device, TABLE);
       const queue = viommu.createEventQueue({ type: EVENTS, depth: 4 });
@@ -256,7 +239,7 @@ Deno.test("virtual IOMMUs and what was made of them go in any order, twice, and 
   finish(kernel);
 });
 
-const REFUSALS: readonly (readonly [OperationKey, string, (w: World) => unknown])[] = [
+const REFUSALS: readonly (readonly [OperationKey, string, (w: MockWorld) => unknown])[] = [
   ["viommuAlloc", "VIOMMU_ALLOC", (w) => viommuOf(w)],
   ["vdeviceAlloc", "VDEVICE_ALLOC", (w) => viommuOf(w).createDevice(w.device, 1n)],
   ["eventQueueAlloc", "VEVENTQ_ALLOC", (w) => viommuOf(w).createEventQueue({ type: EVENTS, depth: 1 })],
@@ -268,7 +251,7 @@ for (const [key, request, run] of REFUSALS) {
     using machine = await mockMachine();
     const { advice, operation } = ADVICE[key];
     for (const errno of Object.keys(advice) as ErrnoName[]) {
-      using w = world(faults(machine.kernel, [{ call: "ioctl", request, nth: 1, errno }]));
+      using w = mockWorld(faults(machine.kernel, [{ call: "ioctl", request, nth: 1, errno }]));
       const error = failure(() => run(w));
       equal([error.code, error.operation, error.advice], [errno, operation, advice[errno]!]);
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DeviceObject, Ioas, IommuFd } from "../../mod.ts";
+import { type DeviceObject, type Hwpt, type Ioas, IommuFd, type Kernel } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 
 /** A raw request of the test itself has failed. */
@@ -43,4 +43,35 @@ export function mockDevice(iommu: IommuFd, ioas: Ioas): MockDevice {
     trigger: () => test((view) => raw.putTestTriggerVevent(view, 0, { devId: id })),
     [Symbol.dispose]: () => iommu.destroy(stdev),
   };
+}
+
+/** An iommufd with a device of the mock IOMMU and a page table that others may be on top of. */
+export interface MockWorld extends Disposable {
+  readonly iommu: IommuFd;
+  readonly ioas: Ioas;
+  readonly device: MockDevice;
+  readonly parent: Hwpt;
+}
+
+/** Make one. Nothing is left of it where that fails. @throws {MockError} @throws {IommuError} */
+export function mockWorld(kernel: Kernel): MockWorld {
+  const iommu = IommuFd.open(kernel);
+  let device: MockDevice | undefined;
+  const dispose = () => {
+    try {
+      device?.[Symbol.dispose]();
+    } finally {
+      // Closing takes along what could not be destroyed.
+      iommu[Symbol.dispose]();
+    }
+  };
+  try {
+    const ioas = iommu.createIoas();
+    device = mockDevice(iommu, ioas);
+    const parent = ioas.createHwpt(device, { nestParent: true });
+    return { iommu, ioas, device, parent, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }

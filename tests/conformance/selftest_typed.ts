@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Hwpt, type HwQueueOptions, IommuError, IommuFd, type Kernel } from "../../mod.ts";
+import { type HwQueueOptions, IommuError } from "../../mod.ts";
 import * as raw from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
-import { type MockDevice, mockDevice } from "./mock_device.ts";
+import { mockDevice, mockWorld } from "./mock_device.ts";
 import { errorOf } from "./typed.ts";
 
 const TABLE = { type: "raw", dataType: raw.HWPT_DATA_SELFTEST, data: new Uint8Array([77, 0, 0, 0]) } as const;
@@ -21,24 +21,6 @@ const MEMORY = 0x100_0000n;
 /** A virtual id that needs all of its 64 bits. */
 const LARGE = 0xffff_ffff_ffff_fff0n;
 
-interface World extends Disposable {
-  readonly iommu: IommuFd;
-  readonly device: MockDevice;
-  readonly parent: Hwpt;
-}
-
-function world(kernel: Kernel): World {
-  const iommu = IommuFd.open(kernel);
-  const ioas = iommu.createIoas();
-  const device = mockDevice(iommu, ioas);
-  const parent = ioas.createHwpt(device, { nestParent: true });
-  const dispose = () => {
-    device[Symbol.dispose]();
-    iommu[Symbol.dispose]();
-  };
-  return { iommu, device, parent, [Symbol.dispose]: dispose };
-}
-
 /** Entries of three words, as the mock IOMMU's are. */
 function entries(...words: readonly (readonly [flags: number, virtualId: number, cache: number])[]) {
   const bytes = new Uint8Array(Uint32Array.from(words.flat()).buffer);
@@ -49,7 +31,7 @@ const CASES: Suite<Caller>["cases"] = [
   {
     name: "a virtual IOMMU answers in the data that it was given",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const data = new Uint8Array(24);
       new DataView(data.buffer).setUint32(0, 0x1234_5678, true);
       const answer = w.parent.createViommu(w.device, { ...VIOMMU, data }).data;
@@ -59,7 +41,7 @@ const CASES: Suite<Caller>["cases"] = [
   {
     name: "a device has one virtual device, whose number has 64 bits and is no other's",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       using other = mockDevice(w.iommu, w.parent.ioas);
       const viommu = w.parent.createViommu(w.device, VIOMMU);
       const first = viommu.createDevice(w.device, LARGE);
@@ -75,7 +57,7 @@ const CASES: Suite<Caller>["cases"] = [
   {
     name: "an invalidation that fails says how many entries were done",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const viommu = w.parent.createViommu(w.device, VIOMMU);
       viommu.createDevice(w.device, 0x99n);
       viommu.invalidate(entries([0, 0x99, 0], [1, 0x99, 0]));
@@ -87,7 +69,7 @@ const CASES: Suite<Caller>["cases"] = [
   {
     name: "events come by the guest's number, in order, with how many were lost",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const viommu = w.parent.createViommu(w.device, VIOMMU);
       const queue = viommu.createEventQueue(EVENTS);
       equal(errorOf(() => viommu.createEventQueue(EVENTS)), "EEXIST");
@@ -105,7 +87,7 @@ const CASES: Suite<Caller>["cases"] = [
   {
     name: "waiting for an event ends with it, or with the queue",
     async run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const viommu = w.parent.createViommu(w.device, VIOMMU);
       const queue = viommu.createEventQueue(EVENTS);
       viommu.createDevice(w.device, 5n);
@@ -125,7 +107,7 @@ const QUEUES: Suite<Caller>["cases"] = [
   {
     name: "the memory of a queue for hardware stays mapped as long as the queue lives",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const { ioas } = w.parent;
       const buffer = ioas.createDmaBuffer(PAGE, { iova: MEMORY });
       const viommu = w.parent.createViommu(w.device, VIOMMU);
@@ -141,7 +123,7 @@ const QUEUES: Suite<Caller>["cases"] = [
   {
     name: "queues for hardware are made in their order, and each takes those behind it along",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       w.parent.ioas.createDmaBuffer(2 * PAGE, { iova: MEMORY });
       // The mock IOMMU gives the second number once.
       const [viommu, other] = [w.parent.createViommu(w.device, VIOMMU), w.parent.createViommu(w.device, VIOMMU)];
@@ -159,7 +141,7 @@ const QUEUES: Suite<Caller>["cases"] = [
   {
     name: "a queue for hardware is refused without memory, without length, and of another kind",
     run(t) {
-      using w = world(t.kernel);
+      using w = mockWorld(t.kernel);
       const viommu = w.parent.createViommu(w.device, VIOMMU);
       const code = (options: Partial<HwQueueOptions>) =>
         errorOf(() => viommu.createHwQueue({ ...QUEUE, index: 0, iova: MEMORY, ...options }));

@@ -119,24 +119,8 @@ export class Sanitizer {
       ioctl: (fd, request, argument) => after(core.ioctl_apart(fd, request, argument, margin), operationOf(request)),
       close: (fd) => after(core.close(fd), "close"),
       mmap: (...asked) => this.#mapped(core.mmap(...asked), asked[1], asked[3]),
-      dma_read: (device, pasid, iova, offset, length) =>
-        this.#transferred(core.dma_read(device, pasid, iova, offset, length), {
-          device,
-          pasid: Math.max(pasid, 0),
-          iova,
-          offset,
-          length,
-          write: false,
-        }),
-      dma_write: (device, pasid, iova, offset, length) =>
-        this.#transferred(core.dma_write(device, pasid, iova, offset, length), {
-          device,
-          pasid: Math.max(pasid, 0),
-          iova,
-          offset,
-          length,
-          write: true,
-        }),
+      dma_read: (...asked) => this.#transferred(core.dma_read(...asked), askedFor(asked, false)),
+      dma_write: (...asked) => this.#transferred(core.dma_write(...asked), askedFor(asked, true)),
     };
     // The rest is the core's own.
     return Object.assign(Object.create(core) as Core, calls);
@@ -351,4 +335,8 @@ export class Sanitizer {
 /** One number for a device and one of its PASIDs. */
 function portOf(device: number, pasid: number): number {
   return device * PASIDS + pasid;
+}
+
+function askedFor([device, pasid, iova, offset, length]: Parameters<Core["dma_read"]>, write: boolean): Asked {
+  return { device, pasid: Math.max(pasid, 0), iova, offset, length, write };
 }

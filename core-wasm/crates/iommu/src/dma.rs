@@ -79,9 +79,7 @@ impl Iommu {
     pub fn message(&mut self, ram: &mut Ram, source: &Source, iova: u64, length: u64) -> Result<Pa, FaultReason> {
         let mut counts = DeviceStatistics::default();
         let found = self.look_up_page(ram, source, iova, Direction::Write, &mut counts);
-        if let Some(device) = self.devices.get_mut(source.device as usize) {
-            device.statistics.add(&counts, true);
-        }
+        self.count(source, &counts, true);
         found.map(|run| run.pa).map_err(|reason| self.refuse(source, iova, length, true, reason))
     }
 
@@ -115,7 +113,7 @@ impl Iommu {
 
     /// A device without an IOMMU comes to what is not RAM, but another device's. It is counted as a transfer.
     pub fn physical_peer(&mut self, source: &Source, at: u64, length: u64, write: bool) -> Peer {
-        self.count(source, length, write);
+        self.count(source, &DeviceStatistics { bytes: length, ..DeviceStatistics::default() }, write);
         Peer { done: 0, run: Run { pa: Pa(at), length } }
     }
 
@@ -134,7 +132,7 @@ impl Iommu {
             return Err(self.refuse(source, at, buffer.length, write, FaultReason::BadBuffer));
         }
         Pending { buffer: buffer.pa, run: Run { pa: Pa(at), length: open }, direction }.flush(ram);
-        self.count(source, open, write);
+        self.count(source, &DeviceStatistics { bytes: open, ..DeviceStatistics::default() }, write);
         if open == buffer.length {
             return Ok(None);
         }
@@ -143,9 +141,11 @@ impl Iommu {
         Err(self.refuse(source, end, buffer.length - open, write, reason))
     }
 
-    fn count(&mut self, source: &Source, bytes: u64, write: bool) {
+    /// Counts one transfer of a device, whose look-ups and bytes are in `counts`.
+    #[inline]
+    fn count(&mut self, source: &Source, counts: &DeviceStatistics, write: bool) {
         if let Some(device) = self.devices.get_mut(source.device as usize) {
-            device.statistics.add(&DeviceStatistics { bytes, ..DeviceStatistics::default() }, write);
+            device.statistics.add(counts, write);
         }
     }
 
@@ -159,9 +159,7 @@ impl Iommu {
     ) -> Result<Option<Peer>, FaultReason> {
         let mut counts = DeviceStatistics::default();
         let result = self.move_pages(ram, source, iova, buffer, direction, &mut counts);
-        if let Some(device) = self.devices.get_mut(source.device as usize) {
-            device.statistics.add(&counts, direction == Direction::Write);
-        }
+        self.count(source, &counts, direction == Direction::Write);
         result.map_err(|at| {
             let rest = buffer.length - (at.iova - iova);
             self.refuse(source, at.iova, rest, direction == Direction::Write, at.reason)

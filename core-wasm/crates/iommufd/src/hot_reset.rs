@@ -104,8 +104,7 @@ impl Kernel {
             return Err(Errno::EINVAL);
         }
         let bus = self.device(device)?.reset_bus.ok_or(Errno::ENODEV)?;
-        let there = || (0..).map_while(|position| self.reset_function(bus, position)).filter(|&function| self.is_there(function));
-        if there().any(|function| !function.in_set) {
+        if self.functions_there(bus).any(|function| !function.in_set) {
             return Err(Errno::EINVAL);
         }
         // As in Linux, dma-bufs lose what is mapped before it is known that all devices are the caller's.
@@ -118,8 +117,7 @@ impl Kernel {
                 self.interrupt_dmabufs(device);
             }
         }
-        let there = || (0..).map_while(|position| self.reset_function(bus, position)).filter(|&function| self.is_there(function));
-        if there().any(|function| self.plug_of(function) == Some(Plug::Leaving)) {
+        if self.functions_there(bus).any(|function| self.plug_of(function) == Some(Plug::Leaving)) {
             return Err(Errno::EAGAIN);
         }
         for position in 0.. {
@@ -129,6 +127,11 @@ impl Kernel {
             }
         }
         Ok(HOST_HOT_RESET | device)
+    }
+
+    /// The functions that are reset with a bus, but for those that are gone.
+    fn functions_there(&self, bus: u32) -> impl Iterator<Item = ResetFunction> {
+        (0..).map_while(move |position| self.reset_function(bus, position)).filter(|&function| self.is_there(function))
     }
 
     /// The id of a function in the caller's iommufd, or what stands for its lack. A function that VFIO does not have is owned by nobody.

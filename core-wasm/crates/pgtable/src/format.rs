@@ -42,6 +42,10 @@ pub trait Format: 'static {
     const MAX_OUTPUT_LG2: u32 = 52;
     /// Whether a leaf may take more than one entry. `false` compiles the code for that away.
     const CONTIGUOUS: bool = false;
+    /// The bit of a leaf that hardware sets when it uses it; 0 where the format, or the hardware, has none.
+    const ACCESSED: u64 = 0;
+    /// The bit of a leaf that hardware sets when a write goes through it; 0 where there is none, or where it is no matter of one bit.
+    const DIRTY: u64 = 0;
 
     /// Bytes that one entry of `level` covers, lg2. `level` is below [`Self::MAX_LEVELS`], or equal to it if that still fits 64 bits.
     #[inline(always)]
@@ -63,11 +67,14 @@ pub trait Format: 'static {
     /// What `entry` is at `level`.
     fn load(entry: u64, level: u32) -> Entry;
 
-    /// Where the table lies to which `entry` points. Only for [`Entry::Table`].
+    /// Where the table lies to which `entry` points: the address that is in it. Of a leaf, bits within its page may be anything.
     fn table_pa(entry: u64) -> Pa;
 
     /// Where the page starts of which `entry` is the leaf, or one of its entries. Only for [`Entry::Leaf`].
-    fn leaf_pa(entry: u64, level: u32) -> Pa;
+    #[inline(always)]
+    fn leaf_pa(entry: u64, level: u32) -> Pa {
+        Pa(Self::table_pa(entry).0 & !((1 << Self::leaf_lg2(entry, level)) - 1))
+    }
 
     /// Size of that page, lg2. Only for [`Entry::Leaf`].
     #[inline(always)]
@@ -91,24 +98,21 @@ pub trait Format: 'static {
     /// What `entry`, leaf or table, allows.
     fn prot(entry: u64) -> Prot;
 
-    /// `entry`, a leaf, after hardware translated an access through it: accessed, and dirty after a write. The default is a format, or
-    /// hardware, that keeps no such bits.
+    /// `entry`, a leaf, after hardware translated an access through it: accessed, and dirty after a write.
     #[inline]
     fn touch(entry: u64, write: bool) -> u64 {
-        let _ = write;
-        entry
+        entry | Self::ACCESSED | if write { Self::DIRTY } else { 0 }
     }
 
     /// Whether a write went through this leaf entry since it was last cleaned. A contiguous leaf is dirty if one of its entries is.
     #[inline]
     fn is_dirty(entry: u64) -> bool {
-        let _ = entry;
-        false
+        entry & Self::DIRTY != 0
     }
 
     /// `entry`, a leaf, with the dirty mark taken away.
     #[inline]
     fn clean(entry: u64) -> u64 {
-        entry
+        entry & !Self::DIRTY
     }
 }

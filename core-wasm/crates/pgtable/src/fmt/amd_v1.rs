@@ -61,6 +61,8 @@ impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
     const MAX_ADDRESS_LG2: u32 = if Self::REAL { 64 } else { 56 };
     const MAX_OUTPUT_LG2: u32 = if Self::REAL { 52 } else { 51 };
     const CONTIGUOUS: bool = true;
+    const ACCESSED: u64 = ACCESSED;
+    const DIRTY: u64 = DIRTY;
 
     /// Every power of two, but not 512 GiB: hardware has an erratum there and Linux leaves that size out, so a peer would differ.
     #[inline]
@@ -88,11 +90,6 @@ impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
     #[inline(always)]
     fn table_pa(entry: u64) -> Pa {
         Pa((entry & ADDRESS) >> Self::SHIFT)
-    }
-
-    #[inline(always)]
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa((entry & ADDRESS) >> Self::SHIFT & !((1 << Self::leaf_lg2(entry, level)) - 1))
     }
 
     /// The specification's size code: n ones from bit 12 upwards are a page of 2^(n + 1) granules.
@@ -132,20 +129,5 @@ impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
     #[inline(always)]
     fn prot(entry: u64) -> Prot {
         Prot::from_bits(((entry >> READ_SHIFT) & 3) as u8)
-    }
-
-    #[inline]
-    fn touch(entry: u64, write: bool) -> u64 {
-        entry | ACCESSED | if write { DIRTY } else { 0 }
-    }
-
-    #[inline]
-    fn is_dirty(entry: u64) -> bool {
-        entry & DIRTY != 0
-    }
-
-    #[inline]
-    fn clean(entry: u64) -> u64 {
-        entry & !DIRTY
     }
 }

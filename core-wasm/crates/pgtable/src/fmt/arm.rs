@@ -129,11 +129,6 @@ impl<const STAGE: u32, const GRANULE: u32> Format for Arm<STAGE, GRANULE> {
     }
 
     #[inline(always)]
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa(entry & ADDRESS & !((1 << Self::leaf_lg2(entry, level)) - 1))
-    }
-
-    #[inline(always)]
     fn leaf_lg2(entry: u64, level: u32) -> u32 {
         Self::item_lg2(level) + if entry & CONTIGUOUS == 0 { 0 } else { Self::contiguous_lg2(level) }
     }

@@ -44,6 +44,8 @@ impl Format for RiscV {
     const MAX_ADDRESS_LG2: u32 = 56;
     const MAX_OUTPUT_LG2: u32 = 56;
     const CONTIGUOUS: bool = true;
+    const ACCESSED: u64 = ACCESSED;
+    const DIRTY: u64 = DIRTY;
 
     /// The lower half: one bit less than the levels have.
     #[inline(always)]
@@ -71,11 +73,6 @@ impl Format for RiscV {
     #[inline(always)]
     fn table_pa(entry: u64) -> Pa {
         Pa((entry & NUMBER) << SHIFT)
-    }
-
-    #[inline(always)]
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa((entry & NUMBER) << SHIFT & !((1 << Self::leaf_lg2(entry, level)) - 1))
     }
 
     #[inline(always)]
@@ -109,20 +106,5 @@ impl Format for RiscV {
     fn prot(entry: u64) -> Prot {
         let rights = entry & (READ | WRITE | EXECUTE);
         if rights == 0 { Prot::READ | Prot::WRITE } else { Prot::from_bits((rights >> 1) as u8) }
-    }
-
-    #[inline]
-    fn touch(entry: u64, write: bool) -> u64 {
-        entry | ACCESSED | if write { DIRTY } else { 0 }
-    }
-
-    #[inline]
-    fn is_dirty(entry: u64) -> bool {
-        entry & DIRTY != 0
-    }
-
-    #[inline]
-    fn clean(entry: u64) -> u64 {
-        entry & !DIRTY
     }
 }

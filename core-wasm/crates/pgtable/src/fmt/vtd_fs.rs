@@ -36,6 +36,8 @@ impl Format for VtdFs {
     const MIN_LEVELS: u32 = 4;
     const MAX_LEVELS: u32 = 5;
     const MAX_ADDRESS_LG2: u32 = 56;
+    const ACCESSED: u64 = ACCESSED;
+    const DIRTY: u64 = DIRTY;
 
     /// The lower half: one bit less than the levels have.
     #[inline(always)]
@@ -62,11 +64,6 @@ impl Format for VtdFs {
     #[inline(always)]
     fn table_pa(entry: u64) -> Pa {
         Pa(entry & ADDRESS)
-    }
-
-    #[inline(always)]
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa(entry & ADDRESS & !((1 << Self::item_lg2(level)) - 1))
     }
 
     #[inline(always)]
@@ -97,21 +94,6 @@ impl Format for VtdFs {
         } else {
             Prot::READ | Prot::WRITE
         }
-    }
-
-    #[inline]
-    fn touch(entry: u64, write: bool) -> u64 {
-        Self::mark(entry, false, write)
-    }
-
-    #[inline]
-    fn is_dirty(entry: u64) -> bool {
-        entry & DIRTY != 0
-    }
-
-    #[inline]
-    fn clean(entry: u64) -> u64 {
-        entry & !DIRTY
     }
 }
 
@@ -152,7 +134,7 @@ impl VtdFs {
 
     /// `entry` after hardware used it: accessed, the extended mark too if it is asked for, and dirty if it is the leaf of a write.
     #[inline]
-    pub const fn mark(entry: u64, extended: bool, write: bool) -> u64 {
-        entry | ACCESSED | if extended { EXTENDED_ACCESSED } else { 0 } | if write { DIRTY } else { 0 }
+    pub fn mark(entry: u64, extended: bool, write: bool) -> u64 {
+        Self::touch(entry, write) | if extended { EXTENDED_ACCESSED } else { 0 }
     }
 }

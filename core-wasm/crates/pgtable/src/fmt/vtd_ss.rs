@@ -31,6 +31,8 @@ impl Format for VtdSs {
     const MIN_LEVELS: u32 = 3;
     const MAX_LEVELS: u32 = 5;
     const MAX_ADDRESS_LG2: u32 = 57;
+    const ACCESSED: u64 = ACCESSED;
+    const DIRTY: u64 = DIRTY;
 
     #[inline]
     fn leaf_sizes(level: u32) -> u64 {
@@ -52,11 +54,6 @@ impl Format for VtdSs {
     #[inline(always)]
     fn table_pa(entry: u64) -> Pa {
         Pa(entry & ADDRESS)
-    }
-
-    #[inline(always)]
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa(entry & ADDRESS & !((1 << Self::item_lg2(level)) - 1))
     }
 
     #[inline(always)]
@@ -82,20 +79,5 @@ impl Format for VtdSs {
     #[inline(always)]
     fn prot(entry: u64) -> Prot {
         Prot::from_bits((entry & (READ | WRITE)) as u8)
-    }
-
-    #[inline]
-    fn touch(entry: u64, write: bool) -> u64 {
-        entry | ACCESSED | if write { DIRTY } else { 0 }
-    }
-
-    #[inline]
-    fn is_dirty(entry: u64) -> bool {
-        entry & DIRTY != 0
-    }
-
-    #[inline]
-    fn clean(entry: u64) -> u64 {
-        entry & !DIRTY
     }
 }

@@ -52,10 +52,6 @@ impl Format for Granule16K {
         Pa(entry & ADDRESS)
     }
 
-    fn leaf_pa(entry: u64, level: u32) -> Pa {
-        Pa(entry & ADDRESS & !((1 << Self::leaf_lg2(entry, level)) - 1))
-    }
-
     fn leaf_lg2(entry: u64, level: u32) -> u32 {
         Self::item_lg2(level) + if entry & CONTIGUOUS != 0 { Self::contiguous_lg2(level) } else { 0 }
     }
