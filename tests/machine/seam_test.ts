@@ -256,8 +256,8 @@ Deno.test("a machine whose memory for the kernel is just too small is a RangeErr
       return false;
     }
   };
-  // RAM takes memory of the kernel for each of its frames: 1 MiB is enough for half a gigabyte.
-  let [enough, tooMany] = [MEBIBYTE / 16, MEBIBYTE / 8];
+  // RAM takes 8 bytes of the kernel's memory for each of its frames. The heap, which ends with a page of WebAssembly, has up to 64 KiB more.
+  let [enough, tooMany] = [MEBIBYTE / 16, Math.floor(MEBIBYTE / 7)];
   while (tooMany - enough > 1) {
     const middle = Math.floor((enough + tooMany) / 2);
     if (await boots(middle)) enough = middle;

@@ -2,6 +2,7 @@
 
 use crate::answer::{address, negative, nothing, number};
 use crate::memory;
+use core::mem::ManuallyDrop;
 use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -32,7 +33,8 @@ const HANDLE_BYTES: usize = 64;
 /// The core of one machine.
 #[wasm_bindgen]
 pub struct Core {
-    pub(crate) kernel: Kernel,
+    /// Never dropped: it ends with its instance, whose memory goes as a whole. What takes it apart would be 3 % of the code.
+    pub(crate) kernel: ManuallyDrop<Kernel>,
     /// Offset of RAM in the linear memory.
     ram_start: usize,
     /// The notice that was taken last.
@@ -70,7 +72,8 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
             sys_rawio: flags & SYS_RAWIO != 0,
         },
     };
-    let core = Core { kernel: Kernel::new(config, Ram::new(ram).ok()?).ok()?, ram_start, notice: None, peer: None };
+    let kernel = Kernel::new(config, Ram::new(ram).ok()?).map(ManuallyDrop::new).ok()?;
+    let core = Core { kernel, ram_start, notice: None, peer: None };
     // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.
     Vec::<u8>::new().try_reserve_exact(size_of::<Core>() + HANDLE_BYTES).ok()?;
     Some(core)
