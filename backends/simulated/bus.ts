@@ -52,6 +52,8 @@ export class DeviceBus implements Bus {
   #pendingVectors = new Set<number>();
   #pins: Pins | undefined;
   #works: Promise<unknown> = Promise.resolve();
+  /** Whatever begins below this ends within the address bits of the function. */
+  #addressEasy: bigint;
   /** Its page requests; undefined: it has none. */
   readonly pageRequests: PageRequests | undefined;
   #isCut = false;
@@ -72,6 +74,7 @@ export class DeviceBus implements Bus {
     this.#host = host;
     this.#device = device;
     this.#description = description;
+    this.#addressEasy = 2n ** BigInt(description.addressBits ?? 64) - 2n ** 32n;
     this.#config = config;
     this.#clock = host.clock.device();
     this.#random = random;
@@ -327,6 +330,8 @@ export class DeviceBus implements Bus {
   }
 
   #checkAddress(iova: bigint, length: number): void {
+    // Almost all transfers: no arithmetic on bigints, which would make one.
+    if (iova >= 0n && iova < this.#addressEasy && length <= LENGTH_MAX) return;
     const bits = this.#description.addressBits ?? 64;
     const last = iova + BigInt(Math.max(length, 1)) - 1n;
     if (iova < 0n || last >> BigInt(bits) !== 0n) {

@@ -10,10 +10,16 @@ import type { Clock, ClockEvent } from "./device.ts";
 /** One entry of the queue. `slot` is its index in the heap, −1 once it left; it makes cancelling O(log n) without searching. */
 class Entry implements ClockEvent {
   slot = -1;
-  constructor(readonly time: number, readonly order: number, readonly callback: () => void, readonly scope: DeviceClock) {}
+  constructor(
+    readonly time: number,
+    readonly order: number,
+    readonly callback: () => void,
+    readonly scope: DeviceClock,
+    readonly heap: EventHeap,
+  ) {}
 
   cancel(): void {
-    this.scope.forget(this);
+    this.heap.remove(this);
   }
 }
 
@@ -37,6 +43,11 @@ class EventHeap {
   push(entry: Entry): void {
     this.#entries.push(entry);
     this.#rise(entry, this.#entries.length - 1);
+  }
+
+  /** The entries of one scope, in no order. Looks at all there are: that is for a reset, not for each event. */
+  of(scope: DeviceClock): Entry[] {
+    return this.#entries.filter((entry) => entry.scope === scope);
   }
 
   remove(entry: Entry): void {
@@ -158,14 +169,14 @@ export class VirtualClock {
         `Cannot schedule an event in ${nanoseconds} ns: the delay must be 0 or more and end by 2^53 - 1 ns of machine time`,
       );
     }
-    const entry = new Entry(time, this.#order++, callback, scope);
+    const entry = new Entry(time, this.#order++, callback, scope, this.#heap);
     this.#heap.push(entry);
     return entry;
   }
 
-  /** For {@linkcode DeviceClock}: take an event out of the queue. */
-  unschedule(entry: Entry): void {
-    this.#heap.remove(entry);
+  /** For {@linkcode DeviceClock}: take all its events out of the queue. */
+  unscheduleAll(scope: DeviceClock): void {
+    for (const entry of this.#heap.of(scope)) this.#heap.remove(entry);
   }
 
   #runUntil(target: number): void {
@@ -175,7 +186,7 @@ export class VirtualClock {
   }
 
   #run(entry: Entry): void {
-    entry.scope.forget(entry);
+    this.#heap.remove(entry);
     if (this.#now < entry.time) this.#now = entry.time;
     this.#executed++;
     this.#running = true;
@@ -192,7 +203,6 @@ export class VirtualClock {
 /** The part of the clock that one device sees. */
 export class DeviceClock implements Clock {
   #clock: VirtualClock;
-  #events = new Set<Entry>();
 
   /** Made by {@linkcode VirtualClock.device}. */
   constructor(clock: VirtualClock) {
@@ -206,21 +216,12 @@ export class DeviceClock implements Clock {
 
   /** @inheritdoc */
   after(nanoseconds: number, callback: () => void): ClockEvent {
-    const entry = this.#clock.schedule(nanoseconds, callback, this);
-    this.#events.add(entry);
-    return entry;
+    return this.#clock.schedule(nanoseconds, callback, this);
   }
 
   /** Cancel every event of the device. */
   cancelAll(): void {
-    for (const entry of this.#events) this.#clock.unschedule(entry);
-    this.#events.clear();
-  }
-
-  /** For the clock: the entry ran or was cancelled. */
-  forget(entry: ClockEvent): void {
-    this.#events.delete(entry as Entry);
-    this.#clock.unschedule(entry as Entry);
+    this.#clock.unscheduleAll(this);
   }
 }
 

@@ -61,6 +61,8 @@ export class Engine {
   #timing: EngineTiming;
   #running = false;
   #turn = 0;
+  /** Entries in all submission queues that wait to be fetched. */
+  #unfetched = 0;
   #fetchEvent: ClockEvent | undefined;
   #dueEvent: ClockEvent | undefined;
   #dueAt = Infinity;
@@ -115,6 +117,7 @@ export class Engine {
     this.#fetchEvent = this.#dueEvent = undefined;
     this.#dueAt = Infinity;
     this.#turn = 0;
+    this.#unfetched = 0;
     this.#ready.clear();
     this.slots.clear();
     this.submission.fill(undefined);
@@ -153,7 +156,9 @@ export class Engine {
       }
     }
     this.#postReady();
-    this.submission[id]!.completion.users--;
+    const queue = this.submission[id]!;
+    queue.completion.users--;
+    this.#unfetched -= queue.waiting;
     this.submission[id] = undefined;
   }
 
@@ -178,7 +183,9 @@ export class Engine {
   ringSubmission(id: number, tail: number): void {
     const queue = this.submission[id];
     if (queue === undefined || tail >= queue.ring.entries) return this.#host.badDoorbell(queue !== undefined);
+    this.#unfetched -= queue.waiting;
     queue.tail = tail;
+    this.#unfetched += queue.waiting;
     this.#scheduleFetch();
   }
 
@@ -207,16 +214,11 @@ export class Engine {
   /** Round robin over the queues, a burst from each, until all are empty or the controller is full. */
   #fetchAll(): void {
     this.#fetchEvent = undefined;
-    for (let idle = 0; idle < this.submission.length && this.slots.free > 0;) {
+    while (this.#unfetched > 0 && this.slots.free > 0) {
       if (!this.#running || this.fatal) return;
       const queue = this.submission[this.#turn];
       this.#turn = (this.#turn + 1) % this.submission.length;
-      if (queue === undefined || queue.head === queue.tail) {
-        idle++;
-      } else {
-        idle = 0;
-        this.#fetch(queue);
-      }
+      if (queue !== undefined && queue.waiting > 0) this.#fetch(queue);
     }
     this.#armDue();
   }
@@ -226,6 +228,7 @@ export class Engine {
     const { low, high } = queue.ring;
     if (!this.memory.read(low + queue.head * SUBMISSION_ENTRY, high, this.#fetchViews[count]!)) return this.#fail();
     queue.advance(count);
+    this.#unfetched -= count;
     for (let index = 0; index < count; index++) this.#accept(queue, index);
   }
 
@@ -294,10 +297,7 @@ export class Engine {
       this.#ready.delete(queue);
       while (queue.waiting > 0 && queue.room > 0 && !this.fatal) this.#post(queue);
     }
-    for (let id = 0; id < this.submission.length; id++) {
-      const queue = this.submission[id];
-      if (queue !== undefined && queue.head !== queue.tail) return this.#scheduleFetch();
-    }
+    if (this.#unfetched > 0) this.#scheduleFetch();
   }
 
   /** Post completions that lie next to each other in the ring. */

@@ -26,6 +26,11 @@ export class SubmissionQueue {
   /** Queue `id` completes into `completion`. */
   constructor(readonly id: number, readonly ring: Ring, readonly completion: CompletionQueue) {}
 
+  /** Entries that wait to be fetched. */
+  get waiting(): number {
+    return this.tail >= this.head ? this.tail - this.head : this.tail - this.head + this.ring.entries;
+  }
+
   /** Entries that wait to be fetched and follow each other in memory. */
   get contiguous(): number {
     return (this.tail >= this.head ? this.tail : this.ring.entries) - this.head;
