@@ -23,10 +23,20 @@ const ACCESSIBLE: u8 = (PROT_READ | PROT_WRITE | PROT_EXEC) as u8;
 /// The simulated process's memory. Each mapped page holds a reference to its frame; [`UserMemory::clear`] gives all of them back.
 pub struct UserMemory {
     pub(crate) vmas: RangeMap<Vma>,
-    /// The mapping that was looked up last: most system calls use the same block again and again. An inverted range when there is none.
-    last: Cell<(Range, Vma)>,
+    /// The mappings that were looked up last, one for each [`Purpose`]: most system calls use the same block again and again, and memory to map is
+    /// often in one piece. An inverted range when there is none.
+    last: [Cell<(Range, Vma)>; 2],
     /// Where automatic placement goes on, downwards.
     pub(crate) cursor: u64,
+}
+
+/// What memory is looked up for; by it one look-up does not drive out what another will look for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// The arguments of system calls.
+    Argument,
+    /// Memory that devices use.
+    Pin,
 }
 
 const NO_ENTRY: (Range, Vma) = (Range { start: 1, last: 0 }, Vma { pa: None, prot: 0 });
@@ -34,7 +44,7 @@ const NO_ENTRY: (Range, Vma) = (Range { start: 1, last: 0 }, Vma { pa: None, pro
 impl UserMemory {
     /// An empty address space.
     pub const fn new() -> UserMemory {
-        UserMemory { vmas: RangeMap::new(), last: Cell::new(NO_ENTRY), cursor: PLACEMENT_TOP }
+        UserMemory { vmas: RangeMap::new(), last: [const { Cell::new(NO_ENTRY) }; 2], cursor: PLACEMENT_TOP }
     }
 
     /// Number of mappings.
@@ -50,7 +60,7 @@ impl UserMemory {
     /// Fills `into` from `va` on. EFAULT if a byte of it is not mapped or not readable; `into` may be filled in part then.
     pub fn copy_in(&self, ram: &Ram, va: u64, into: &mut [u8]) -> Result<()> {
         let mut rest = into;
-        self.pieces(va, rest.len() as u64, ACCESSIBLE, |run| {
+        self.pieces(Purpose::Argument, va, rest.len() as u64, ACCESSIBLE, |run| {
             let (piece, after) = core::mem::take(&mut rest).split_at_mut(run.length as usize);
             piece.copy_from_slice(ram.bytes(run.pa, piece.len()));
             rest = after;
@@ -61,12 +71,34 @@ impl UserMemory {
     /// Writes `from` to memory from `va` on. EFAULT if a byte of it is not mapped or not writable; what lies before that is written.
     pub fn copy_out(&self, ram: &mut Ram, va: u64, from: &[u8]) -> Result<()> {
         let mut rest = from;
-        self.pieces(va, from.len() as u64, PROT_WRITE as u8, |run| {
+        self.pieces(Purpose::Argument, va, from.len() as u64, PROT_WRITE as u8, |run| {
             let (piece, after) = rest.split_at(run.length as usize);
             ram.bytes_mut(run.pa, piece.len()).copy_from_slice(piece);
             rest = after;
             Ok(())
         })
+    }
+
+    /// The `N` bytes from `va` on, where they are readable and in one mapping: what [`Self::copy_in`] would copy, for a size that the compiler knows.
+    #[inline]
+    pub fn array<'a, const N: usize>(&self, ram: &'a Ram, va: u64) -> Option<&'a [u8; N]> {
+        let pa = self.whole(va, N, ACCESSIBLE)?;
+        ram.bytes(pa, N).first_chunk()
+    }
+
+    /// As [`Self::array`], to be written.
+    #[inline]
+    pub fn array_mut<'a, const N: usize>(&self, ram: &'a mut Ram, va: u64) -> Option<&'a mut [u8; N]> {
+        let pa = self.whole(va, N, PROT_WRITE as u8)?;
+        ram.bytes_mut(pa, N).first_chunk_mut()
+    }
+
+    /// Where `length` bytes from `va` on are, if one mapping has them all, with one of the protections `any_of`.
+    #[inline]
+    fn whole(&self, va: u64, length: usize, any_of: u8) -> Option<Pa> {
+        let (range, vma) = self.find(Purpose::Argument, va)?;
+        let pa = vma.pa.filter(|_| vma.prot & any_of != 0)?;
+        (range.last - va >= length as u64 - 1).then(|| Pa(pa.0 + (va - range.start)))
     }
 
     /// Appends to `runs` the memory of `length` bytes from `va` on, in order, joined where it is contiguous: what pinning needs. References
@@ -77,7 +109,7 @@ impl UserMemory {
     pub fn resolve(&self, va: u64, length: u64, write: bool, runs: &mut Vec<Run>) -> Result<()> {
         let before = runs.len();
         let need = if write { PROT_WRITE } else { PROT_READ } as u8;
-        let result = self.pieces(va, length, need, |run| {
+        let result = self.pieces(Purpose::Pin, va, length, need, |run| {
             match runs.get_mut(before..).and_then(|runs| runs.last_mut()) {
                 Some(last) if last.pa.0 + last.length == run.pa.0 => last.length += run.length,
                 _ => {
@@ -97,7 +129,7 @@ impl UserMemory {
     /// the memory is not contiguous, whichever comes first. For no bytes, where the byte at `va` is.
     pub fn view(&self, va: u64, length: u64) -> Result<Pa> {
         let mut found: Option<Run> = None;
-        self.pieces(va, length.max(1), ACCESSIBLE, |run| match &mut found {
+        self.pieces(Purpose::Pin, va, length.max(1), ACCESSIBLE, |run| match &mut found {
             None => {
                 found = Some(run);
                 Ok(())
@@ -113,16 +145,23 @@ impl UserMemory {
 
     /// Whether the process may write each of `length` bytes from `va` on.
     pub fn is_writable(&self, va: u64, length: u64) -> bool {
-        self.pieces(va, length, PROT_WRITE as u8, |_| Ok(())).is_ok()
+        self.pieces(Purpose::Argument, va, length, PROT_WRITE as u8, |_| Ok(())).is_ok()
     }
 
     /// Calls `visit` with the memory of each mapping that `length` bytes from `va` on go through, in order. EFAULT at the first byte
     /// that is not mapped or whose mapping has none of the protections `any_of`.
     #[inline]
-    fn pieces(&self, va: u64, length: u64, any_of: u8, mut visit: impl FnMut(Run) -> Result<()>) -> Result<()> {
+    fn pieces(
+        &self,
+        purpose: Purpose,
+        va: u64,
+        length: u64,
+        any_of: u8,
+        mut visit: impl FnMut(Run) -> Result<()>,
+    ) -> Result<()> {
         let (mut at, mut left) = (va, length);
         while left > 0 {
-            let (range, vma) = self.find(at).ok_or(Errno::EFAULT)?;
+            let (range, vma) = self.find(purpose, at).ok_or(Errno::EFAULT)?;
             let Some(pa) = vma.pa.filter(|_| vma.prot & any_of != 0) else { return Err(Errno::EFAULT) };
             let length = left.min(range.last - at + 1);
             visit(Run { pa: Pa(pa.0 + (at - range.start)), length })?;
@@ -135,19 +174,20 @@ impl UserMemory {
 
     /// The mapping that contains `va`.
     #[inline]
-    fn find(&self, va: u64) -> Option<(Range, Vma)> {
-        let last = self.last.get();
-        if last.0.start <= va && va <= last.0.last {
-            return Some(last);
+    fn find(&self, purpose: Purpose, va: u64) -> Option<(Range, Vma)> {
+        let last = &self.last[purpose as usize];
+        let (range, vma) = last.get();
+        if range.start <= va && va <= range.last {
+            return Some((range, vma));
         }
         let found = self.vmas.get(va)?;
-        self.last.set(found);
+        last.set(found);
         Some(found)
     }
 
     /// Before any change of the mappings.
     pub(crate) fn forget_last(&self) {
-        self.last.set(NO_ENTRY);
+        self.last.iter().for_each(|last| last.set(NO_ENTRY));
     }
 }
 

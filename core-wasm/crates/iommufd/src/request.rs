@@ -79,7 +79,7 @@ pub(crate) struct Call<'a> {
     argument: u64,
     /// How many bytes of it the caller knows.
     user_size: usize,
-    /// The struct; zero where the caller's is shorter.
+    /// The struct; zero where the caller's is shorter. Whatever comes behind it is nobody's.
     bytes: [u8; STRUCT_MAX],
 }
 
@@ -94,7 +94,14 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn respond<const N: usize>(&mut self, answer: &[u8; N]) -> Result<()> {
         let length = self.user_size.min(N);
-        self.kernel.hardware.copy_out(self.argument, &answer[..length])
+        let hardware = &mut self.kernel.hardware;
+        if length == N
+            && let Some(bytes) = hardware.user.array_mut(&mut hardware.ram, self.argument)
+        {
+            *bytes = *answer;
+            return Ok(());
+        }
+        hardware.copy_out(self.argument, &answer[..length])
     }
 
     /// Copies a part of the struct back, wherever the caller's ends. EFAULT.
@@ -122,8 +129,13 @@ impl Kernel {
     pub(crate) fn iommufd_ioctl(&mut self, context: u32, request: u32, argument: u64) -> Result<u32> {
         // As in Linux the low byte selects the row, and the whole number is compared only after the size could be read.
         let Some(op) = row_of(request, self.hardware.iommu.config().kind) else { return self.container_ioctl(context, request, argument) };
+        // Nearly always the largest struct would lie where this one does, and is copied as a whole. What is not the caller's is not looked at.
+        let near = self.hardware.user.array::<STRUCT_MAX>(&self.hardware.ram, argument).copied();
         let mut size = [0; 4];
-        self.hardware.copy_in(argument, &mut size)?;
+        match near.as_ref().and_then(|bytes| bytes.first_chunk()) {
+            Some(first) => size = *first,
+            None => self.hardware.copy_in(argument, &mut size)?,
+        }
         if op.number != request {
             return Err(Errno::ENOTTY);
         }
@@ -132,9 +144,13 @@ impl Kernel {
         if extent.tail != 0 {
             self.check_tail(argument, op.size as u64, extent.tail as u64)?;
         }
-        let mut call = Call { kernel: self, context, argument, user_size: user_size as usize, bytes: [0; STRUCT_MAX] };
-        let struct_bytes = call.bytes.get_mut(..extent.copy).ok_or(Errno::EIO)?;
-        call.kernel.hardware.copy_in(argument, struct_bytes)?;
+        let bytes = near.unwrap_or([0; STRUCT_MAX]);
+        let mut call = Call { kernel: self, context, argument, user_size: user_size as usize, bytes };
+        match near {
+            Some(_) if extent.copy == op.size => {}
+            Some(_) => call.bytes.get_mut(extent.copy..op.size).ok_or(Errno::EIO)?.fill(0),
+            None => call.kernel.hardware.copy_in(argument, call.bytes.get_mut(..extent.copy).ok_or(Errno::EIO)?)?,
+        }
         (op.handler)(&mut call)?;
         Ok(0)
     }

@@ -97,6 +97,9 @@ impl Ioas {
             }
             put_pages(pages, hardware, area.pages);
             *unmapped = unmapped.wrapping_add(area_range.last - area_range.start + 1);
+            if area_range.last == range.last {
+                break;
+            }
         }
         Ok(())
     }

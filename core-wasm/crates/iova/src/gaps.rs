@@ -54,31 +54,54 @@ impl Gaps {
 
     /// Takes `used`, which lies in one gap, out of it. There is room for one gap more.
     pub(crate) fn take(&mut self, used: Range) {
-        let Some((gap, &())) = self.tree.before(used.start) else { return };
+        if self.tree.len() == 0 {
+            return;
+        }
+        let path = self.tree.path(used.start);
+        let leaf = &self.tree.leaves[path.leaf];
+        let Some(rank) = leaf.rank(used.start).checked_sub(1) else { return };
+        let gap = leaf.range(rank);
         let below = (gap.start < used.start).then(|| Range { start: gap.start, last: used.start - 1 });
         let above = (used.last < gap.last).then(|| Range { start: used.last + 1, last: gap.last });
         match (below, above) {
-            (None, None) => self.remove(gap.start),
-            (Some(rest), None) | (None, Some(rest)) => self.replace(gap.start, rest),
+            (None, None) => {
+                self.tree.remove_at(&path, rank);
+            }
+            (Some(rest), None) | (None, Some(rest)) => self.tree.update_at(&path, rank, rest),
             (Some(below), Some(above)) => {
-                self.replace(gap.start, below);
-                self.insert(above);
+                self.tree.update_at(&path, rank, below);
+                // What follows a gap directly belongs into its leaf.
+                self.tree.insert_at(&path, rank + 1, above, ());
             }
         }
     }
 
     /// Gives `freed` back, which touches no gap but its neighbours. There is room for one gap more.
     pub(crate) fn give(&mut self, freed: Range) {
-        let below = self.tree.before(freed.start).map(|(gap, _)| gap).filter(|gap| gap.last.checked_add(1) == Some(freed.start));
-        let above = freed.last.checked_add(1).and_then(|next| self.tree.before(next)).map(|(gap, _)| gap);
-        let above = above.filter(|gap| gap.start > freed.last);
+        if self.tree.len() == 0 {
+            self.tree.insert_first(freed, ());
+            return;
+        }
+        let path = self.tree.path(freed.start);
+        let leaf = &self.tree.leaves[path.leaf];
+        let rank = leaf.rank(freed.start);
+        let above_is_here = rank < leaf.len();
+        let below = rank.checked_sub(1).map(|before| leaf.range(before)).filter(|gap| gap.last.checked_add(1) == Some(freed.start));
+        let above = self.tree.range_at(path.leaf, rank).filter(|gap| freed.last.checked_add(1) == Some(gap.start));
         let joined = Range { start: below.map_or(freed.start, |gap| gap.start), last: above.map_or(freed.last, |gap| gap.last) };
         match (below, above) {
-            (None, None) => self.insert(joined),
-            (Some(gap), None) | (None, Some(gap)) => self.replace(gap.start, joined),
-            (Some(below), Some(above)) => {
-                self.remove(above.start);
-                self.replace(below.start, joined);
+            (None, None) => self.tree.insert_at(&path, rank, joined, ()),
+            (Some(_), None) => self.tree.update_at(&path, rank - 1, joined),
+            (None, Some(_)) if above_is_here => self.tree.update_at(&path, rank, joined),
+            (None, Some(above)) => self.replace(above.start, joined),
+            (Some(_), Some(above)) => {
+                // First what leaves the path as it is.
+                self.tree.update_at(&path, rank - 1, joined);
+                if above_is_here {
+                    self.tree.remove_at(&path, rank);
+                } else {
+                    self.remove(above.start);
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     /// Inserts an entry at `rank` of the path's leaf. `ensure` was called for it; it overlaps nothing.
     pub(crate) fn insert_at(&mut self, path: &Path, rank: usize, range: Range, value: V) {
         self.len += 1;
-        self.raise(path, S::of(range));
+        self.raise(path, range);
         if rank == 0 {
             self.set_minimum(path, range.start);
         }
@@ -85,11 +85,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     #[inline]
     pub(crate) fn update_at(&mut self, path: &Path, rank: usize, range: Range) {
         let before = self.leaves[path.leaf].range(rank);
-        self.raise(path, S::of(range));
+        self.raise(path, range);
         self.leaves[path.leaf].set_range(rank, range);
         if rank == 0 {
             self.set_minimum(path, range.start);
         }
-        self.lower(path, 0, S::of(before));
+        self.lower(path, 0, before);
     }
 }

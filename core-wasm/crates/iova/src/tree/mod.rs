@@ -137,13 +137,13 @@ impl<V: Copy, S: Summary> Tree<V, S> {
 
     /// The leaf where `address` belongs. The tree is not empty.
     #[inline]
-    fn leaf_for(&self, address: u64) -> &Leaf<V> {
+    fn leaf_for(&self, address: u64) -> u32 {
         let mut node = self.root;
         for _ in 0..self.height {
             let inner = &self.inners[node];
             node = inner.children[inner.slot(address)];
         }
-        &self.leaves[node]
+        node
     }
 
     /// The entry with the highest start that is not above `address`.
@@ -152,7 +152,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if self.root == NONE {
             return None;
         }
-        let leaf = self.leaf_for(address);
+        let leaf = &self.leaves[self.leaf_for(address)];
         let rank = leaf.rank(address).checked_sub(1)?;
         Some((leaf.range(rank), &leaf.values[rank]))
     }
@@ -172,7 +172,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if self.root == NONE {
             return Iter { tree: self, leaf: NONE, rank: 0 };
         }
-        let leaf = self.path(address).leaf;
+        let leaf = self.leaf_for(address);
         let rank = self.leaves[leaf].rank(address);
         let inside = rank > 0 && address <= self.leaves[leaf].lasts[rank - 1];
         Iter { tree: self, leaf, rank: rank - usize::from(inside) }
@@ -188,9 +188,14 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Joins `summary`, that of an entry to come, to all summaries on the path.
+    /// Joins the summary of an entry to come, which is `range`, to all summaries on the path.
     #[inline]
-    fn raise(&mut self, path: &Path, summary: S) {
+    fn raise(&mut self, path: &Path, range: Range) {
+        // A single leaf is summed up nowhere.
+        if self.height == 0 {
+            return;
+        }
+        let summary = S::of(range);
         for level in 0..self.height {
             let below = &mut self.inners[path.nodes[level]].below[path.slots[level] as usize];
             // A summary covers all below it, so what it covers its ancestors cover.
@@ -201,9 +206,13 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Corrects the summaries on the path, from this level on, after an entry with the summary `lost` has gone.
+    /// Corrects the summaries on the path, from this level on, after the entry `range` has gone.
     #[inline]
-    fn lower(&mut self, path: &Path, from_level: usize, lost: S) {
+    fn lower(&mut self, path: &Path, from_level: usize, range: Range) {
+        if self.height == 0 {
+            return;
+        }
+        let lost = S::of(range);
         for level in from_level..self.height {
             let (node, slot) = (path.nodes[level], path.slots[level] as usize);
             let before = self.inners[node].below[slot];

@@ -24,7 +24,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             return removed;
         }
         let correct = if left < LEAF_MIN { self.refill(path) } else { 0 };
-        self.lower(path, correct, S::of(removed.0));
+        self.lower(path, correct, removed.0);
         removed
     }
 
