@@ -151,14 +151,7 @@ impl UserMemory {
     /// Calls `visit` with the memory of each mapping that `length` bytes from `va` on go through, in order. EFAULT at the first byte
     /// that is not mapped or whose mapping has none of the protections `any_of`.
     #[inline]
-    fn pieces(
-        &self,
-        purpose: Purpose,
-        va: u64,
-        length: u64,
-        any_of: u8,
-        mut visit: impl FnMut(Run) -> Result<()>,
-    ) -> Result<()> {
+    fn pieces(&self, purpose: Purpose, va: u64, length: u64, any_of: u8, mut visit: impl FnMut(Run) -> Result<()>) -> Result<()> {
         let (mut at, mut left) = (va, length);
         while left > 0 {
             let (range, vma) = self.find(purpose, at).ok_or(Errno::EFAULT)?;
