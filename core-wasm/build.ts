@@ -82,8 +82,18 @@ async function standardLibrary(sysroot: string): Promise<StandardLibrary> {
   );
 }
 
-/** Compile the binding crate. Paths of this machine are taken out of the binary, so that it is the same everywhere. */
-async function compile(sysroot: string): Promise<string> {
+/** A crate that is made into WebAssembly, and the folder of the workspace that it is in. */
+interface Crate {
+  readonly name: string;
+  readonly folder: string;
+}
+
+const BINDING: Crate = { name: "binding", folder: "." };
+const BENCH: Crate = { name: "bench", folder: "bench" };
+
+/** Compile a crate. Paths of this machine are taken out of the binary, so that it is the same everywhere. */
+async function compile({ name, folder }: Crate): Promise<string> {
+  const sysroot = await checkCompiler();
   const std = await standardLibrary(sysroot);
   if (!std.reproducible) {
     console.warn("Building with the installed target: the bytes will differ from those that CI checks (it builds std)");
@@ -99,9 +109,11 @@ async function compile(sysroot: string): Promise<string> {
     `-Cllvm-args=-inline-threshold=${INLINE_THRESHOLD}`,
     ...std.flags,
   ];
-  const env = { ...std.env, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
-  await run("cargo", ["build", "--locked", "--release", "--package=binding", `--target=${TRIPLE}`, ...std.args], env);
-  return join(Deno.env.get("CARGO_TARGET_DIR") ?? join(HERE, "target"), TRIPLE, "release", "binding.wasm");
+  const target = Deno.env.get("CARGO_TARGET_DIR") ?? join(HERE, "target");
+  const env = { ...std.env, CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
+  const manifest = `--manifest-path=${join(HERE, folder, "Cargo.toml")}`;
+  await run("cargo", ["build", "--locked", "--release", "--lib", manifest, `--package=${name}`, `--target=${TRIPLE}`, ...std.args], env);
+  return join(target, TRIPLE, "release", `${name}.wasm`);
 }
 
 /** One hash over everything that the binary is made from, so that a stale dist/ is seen without building. */
@@ -139,13 +151,28 @@ function wrapTypes(types: string): string {
     `export declare function createGlue(): Glue;\n`;
 }
 
-/** Build everything into `output`. */
-async function build(output: string): Promise<void> {
-  const wasm = await compile(await checkCompiler());
+/** Compile a crate and have wasm-bindgen put what it makes into `scratch`. @returns the module, as it is shipped. */
+async function makeModule(crate: Crate, scratch: string): Promise<Uint8Array> {
+  const wasm = await compile(crate);
+  await run("cargo", ["run", "--locked", "--quiet", "--package=bindgen", "--", wasm, scratch]);
+  return optimise(await Deno.readFile(join(scratch, "core_bg.wasm")));
+}
+
+/** The parts of the core that have no export of their own in it, made the same way, to be measured. It needs no glue. */
+export async function buildBench(): Promise<Uint8Array> {
   const scratch = await Deno.makeTempDir();
   try {
-    await run("cargo", ["run", "--locked", "--quiet", "--package=bindgen", "--", wasm, scratch]);
-    const bytes = optimise(await Deno.readFile(join(scratch, "core_bg.wasm")));
+    return await makeModule(BENCH, scratch);
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+/** Build everything into `output`. */
+async function build(output: string): Promise<void> {
+  const scratch = await Deno.makeTempDir();
+  try {
+    const bytes = await makeModule(BINDING, scratch);
     await Deno.writeFile(join(output, "core.wasm"), bytes);
     await Deno.writeTextFile(join(output, "core.js"), wrapGlue(await Deno.readTextFile(join(scratch, "core.js"))));
     await Deno.writeTextFile(join(output, "core.d.ts"), wrapTypes(await Deno.readTextFile(join(scratch, "core.d.ts"))));

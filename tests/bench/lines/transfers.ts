@@ -1,0 +1,90 @@
+/**
+ * What devices do: DMA through the IOMMU, and an NVMe disk that is read.
+ *
+ * @module
+ */
+import { bytesMedia, NvmeController, simulated } from "../../../mod.ts";
+import { ringsSide } from "../../vm/bench/rings.ts";
+import { typedSide } from "../../vm/bench/typed.ts";
+import type { ReadWork, Side } from "../../vm/bench/workload.ts";
+import { atLeast, type Context, type Figure, type Goal, type Line } from "../line.ts";
+import { setUp } from "../machine.ts";
+import { each } from "../measure.ts";
+
+const MIB = 2 ** 20;
+const PAGES = 16_384;
+const ADDRESS = "0000:00:04.0";
+
+/** A device's read into memory of its own, beside a copy of as much between the same places. */
+async function hits(length: number): Promise<Figure> {
+  const { ioas, puppet } = await setUp();
+  const { dma } = puppet.bus;
+  const { iova, bytes } = ioas.createDmaBuffer(length);
+  const local = puppet.bus.allocate(length);
+  const foreign = new Uint8Array(length);
+  const calls = Math.ceil(2 ** 23 / length);
+  const peers = {
+    memcpy: await each(calls, () => local.set(bytes)),
+    "DMA into an array that is not the device's": await each(calls, () => void dma.read(iova, foreign)),
+    "DMA the other way": await each(calls, () => void dma.write(iova, local)),
+  };
+  return { value: await each(calls, () => void dma.read(iova, local)), peers };
+}
+
+/** Reads that each need a walk: the IOTLB has long forgotten a page when it comes again. */
+async function walks(context: Context): Promise<Figure | undefined> {
+  const parts = await context.parts();
+  if (parts === undefined) return undefined;
+  parts.transfers_new(PAGES);
+  let page = 0;
+  const once = () => {
+    page = (page + 1) % PAGES;
+    parts.transfers_read(page, 8);
+  };
+  return { value: 1e9 / await each(PAGES, once) };
+}
+
+const READS: ReadWork = {
+  kind: "read",
+  name: "",
+  length: 4096,
+  depth: 32,
+  order: "random",
+  completions: "polling",
+  batch: 4096,
+  samples: 20,
+};
+
+/** Reads a second of a side that reads the simulated disk: the median of its samples, without the first round's. */
+async function readsOf(make: (bench: Parameters<typeof ringsSide>[0]) => Side): Promise<number> {
+  const media = bytesMedia(new Uint8Array(64 * MIB).fill(0x5a));
+  const disk = new NvmeController({ namespaces: [{ media, readOnly: true }] });
+  using kernel = await simulated({ memory: 64 * MIB, pci: [{ slot: "04.0", model: disk }] });
+  const side = make({ kernel, plain: ADDRESS, nvme: ADDRESS });
+  await side.run(READS, 1);
+  const round = await side.run(READS, 2);
+  const samples = [...round!.samples].sort((a, b) => a - b);
+  return 1e9 / samples[samples.length >> 1]!;
+}
+
+async function reads(): Promise<Figure> {
+  const driver = await readsOf(typedSide);
+  return { value: await readsOf(ringsSide), peers: { "by the driver, a promise a read": driver } };
+}
+
+const OF_MEMCPY: Goal = { text: "≥ 0.8 of memcpy", share: ({ value, peers }) => 0.8 * value / peers!.memcpy! };
+
+/** The lines. */
+export const TRANSFERS: readonly Line[] = [
+  { name: "DMA 4 KiB, IOTLB hits", unit: "ns", nativeParts: 0, measure: () => hits(4096) },
+  { name: "DMA 64 KiB, IOTLB hits", unit: "ns", goal: OF_MEMCPY, measure: () => hits(65_536) },
+  { name: "DMA 1 MiB, IOTLB hits", unit: "ns", nativeParts: 0, goal: OF_MEMCPY, measure: () => hits(MIB) },
+  { name: "DMA, walks of 4 levels", unit: "a second", nativeParts: 0, goal: atLeast(20e6, "20 million a second"), measure: walks },
+  {
+    name: "NVMe random reads of 4 KiB, depth 32",
+    unit: "a second",
+    nativeParts: 0,
+    goal: atLeast(1e6, "1 million a second"),
+    measure: reads,
+  },
+];
