@@ -1,5 +1,6 @@
-//! What is measured of the core, once: criterion calls it natively (`benches/core.rs`), and JavaScript as WebAssembly (`exports.rs`,
-//! tests/bench). Addresses are in pages of 4 KiB, so that an argument from JavaScript is a plain number.
+//! What is measured of the core, once: criterion calls it natively (`benches/core.rs`), callgrind counts its instructions
+//! (`bin/counts.rs`), and JavaScript calls it as WebAssembly (`exports.rs`, tests/bench). Addresses are in pages of 4 KiB, so that an argument
+//! from JavaScript is a plain number.
 
 mod addresses;
 mod dma;
