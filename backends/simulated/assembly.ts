@@ -22,6 +22,7 @@ import {
   DEVICE_RESET,
   DEVICE_VIABLE,
   type Instance,
+  REPLACEMENTS,
   RESERVED_KINDS,
 } from "./core.ts";
 import type { DeviceModel } from "./device.ts";
@@ -117,10 +118,18 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
   };
 }
 
+/** Give the IOMMU its caches. @throws {RangeError} where the kernel's memory has no room for them. */
+function setCaches(core: Core, { iommu: { iotlb }, seed }: MachineSettings): void {
+  const replacement = REPLACEMENTS.indexOf(iotlb.replacement);
+  if (core.set_iotlb(iotlb.entries, iotlb.ways, iotlb.structures, replacement, BigInt(seed)) === 0) return;
+  throw new RangeError(`Cannot start the machine: its kernel memory has no room for an IOTLB of ${iotlb.entries} entries`);
+}
+
 /** Build the machine around a fresh core. */
 export function assemble(plan: Plan, instance: Instance, onModelError: (error: unknown) => void): MachineParts {
   const { settings, groups } = plan;
   const plainCore = instance.boot(settings.kernelMemory, settings.memory, coreConfig(settings));
+  setCaches(plainCore, settings);
   const modelErrors: unknown[] = [];
   const report = (error: unknown) => {
     if (modelErrors.length < MODEL_ERRORS_MAX) modelErrors.push(error);

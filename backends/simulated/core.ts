@@ -52,6 +52,8 @@ export const LENGTH_MAX: number = 2 ** 32 - 1;
 
 /** The core's system calls and device side. Results below 0 are −errno. */
 export interface Core {
+  /** Before anything else. `replacement` is an index of {@linkcode REPLACEMENTS}. 0 or −errno. */
+  set_iotlb(entries: number, ways: number, structures: number, replacement: number, seed: bigint): number;
   add_group(): number;
   add_device(group: number, requester: number, flags: number): number;
   add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
@@ -134,7 +136,7 @@ export interface Core {
   faults_lost(): number;
   /** A field of a fault record: one of {@linkcode FAULT}. */
   fault(index: number, field: number): bigint;
-  /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults. */
+  /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults, structure hits, evictions, dropped. */
   device_statistic(device: number, count: number): number;
   /** maps, unmaps, invalidations, tables. */
   global_statistic(count: number): number;
@@ -176,6 +178,9 @@ export function dmaFaultOf(code: number): DmaFault {
   }
   return fault;
 }
+
+/** Replacement policies; the index is the core's number. */
+export const REPLACEMENTS = ["lru", "tree-plru", "fifo", "random"] as const;
 
 /** Kinds of reserved ranges; the index is the core's number. */
 export const RESERVED_KINDS = ["direct", "direct-relaxable", "reserved", "msi", "software-msi"] as const;

@@ -38,12 +38,18 @@ export interface DeviceStatistics {
   readonly writes: number;
   /** Bytes moved. */
   readonly bytes: number;
-  /** Pages found in the IOTLB. */
+  /** Look-ups, one for each page of a transfer, that the IOTLB answered. */
   readonly tlbHits: number;
-  /** Pages that needed a walk. */
+  /** Look-ups that needed a walk. */
   readonly tlbMisses: number;
   /** Table entries read by walks. */
   readonly walkReads: number;
+  /** Walks that began at a cached table and not at the top. Such a walk is a miss of the IOTLB all the same. */
+  readonly structureHits: number;
+  /** Translations, of whatever device, that went because the IOTLB had no room for what this one's misses found. */
+  readonly evictions: number;
+  /** Translations that misses of this device found and that the IOTLB had to forget, since what they were read from changed. */
+  readonly invalidated: number;
   /** Transfers refused. */
   readonly faults: number;
   /** Transfers that never left the device, since bus mastering was off. */
@@ -58,7 +64,7 @@ export interface MachineStatistics {
   readonly unmaps: number;
   /** Leaf entries in page tables now, by log2 of the bytes each maps: 12 is a 4 KiB page. */
   readonly pages: ReadonlyMap<number, number>;
-  /** IOTLB invalidations. */
+  /** Times that caches were told to forget: one for each range that was unmapped, and for each page table that went. */
   readonly invalidations: number;
   /** Frames that hold page tables now. */
   readonly tables: number;
@@ -174,6 +180,9 @@ export class Inspection {
       tlbMisses: count(4),
       walkReads: count(5),
       faults: count(6),
+      structureHits: count(7),
+      evictions: count(8),
+      invalidated: count(9),
       heldBack: device.bus.refusedByMaster,
     };
   }

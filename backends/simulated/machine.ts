@@ -3,7 +3,20 @@
  *
  * @module
  */
+import { REPLACEMENTS } from "./core.ts";
 import type { DeviceModel } from "./device.ts";
+
+/** What the IOMMU caches of page tables. One cache serves all devices, as in hardware; see docs/iotlb.md. */
+export interface IotlbOptions {
+  /** Translations it has room for: `ways` times a power of two, at most 65,536; one for a page of whatever size. 0: no cache. Default: 1,024. */
+  readonly entries?: number;
+  /** Associativity: places that a translation can be in, 1 to 64; with `"tree-plru"` a power of two. Default: 4. */
+  readonly ways?: number;
+  /** What makes room where all are taken; `"random"` goes by the machine's seed. Default: `"lru"`. */
+  readonly replacement?: "lru" | "tree-plru" | "fifo" | "random";
+  /** Paging-structure caches: tables of each level that are remembered, a power of two up to 65,536, so that walks begin further down. Default: 0. */
+  readonly structures?: number;
+}
 
 /** The IOMMU of the machine. */
 export type IommuDescription =
@@ -19,6 +32,8 @@ export type IommuDescription =
      * Default: false.
      */
     readonly dirtyTracking?: boolean;
+    /** Its translation caches. */
+    readonly iotlb?: IotlbOptions;
   }
   | {
     /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
@@ -27,6 +42,8 @@ export type IommuDescription =
     readonly levels?: 3 | 4 | 5 | 6;
     /** Whether page tables can tell which pages devices have written: accessed and dirty bits of the host (HASup, HDSup). Default: false. */
     readonly dirtyTracking?: boolean;
+    /** Its translation caches. */
+    readonly iotlb?: IotlbOptions;
   }
   | {
     /**
@@ -242,6 +259,7 @@ export interface MachineSettings {
     readonly levels: number;
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
+    readonly iotlb: Required<IotlbOptions>;
   };
   /** As {@linkcode Machine.msi}. */
   readonly msi: "passed" | "translated";
@@ -305,8 +323,8 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 
 const MIB = 2 ** 20;
 const KEYS = {
-  vtd: ["kind", "levels", "scalable", "dirtyTracking"],
-  amdvi: ["kind", "levels", "dirtyTracking"],
+  vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb"],
+  amdvi: ["kind", "levels", "dirtyTracking", "iotlb"],
   mock: ["kind"],
   none: ["kind"],
 } as const;
@@ -332,8 +350,9 @@ export function readSettings(machine: Machine): MachineSettings {
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }
+  const iotlb = readIotlb("iotlb" in iommu && iommu.iotlb !== undefined ? iommu.iotlb : {});
   return {
-    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking },
+    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, iotlb },
     msi: checkOneOf("msi", machine.msi ?? "passed", ["passed", "translated"] as const),
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
@@ -349,6 +368,27 @@ export function readSettings(machine: Machine): MachineSettings {
     sanitizer: machine.sanitizer === undefined ? undefined : readSanitizer(machine.sanitizer),
     seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   };
+}
+
+function readIotlb(options: IotlbOptions): Required<IotlbOptions> {
+  checkKeys("iommu.iotlb", options, ["entries", "ways", "replacement", "structures"]);
+  const { entries = 1024, ways = 4, replacement = "lru", structures = 0 } = options;
+  checkNumber("iommu.iotlb.ways", ways, 1, 64);
+  checkOneOf("iommu.iotlb.replacement", replacement, REPLACEMENTS);
+  if (replacement === "tree-plru" && !isPowerOfTwo(ways)) {
+    throw new MachineError("iommu.iotlb.ways", ways, 'a power of two with "tree-plru"');
+  }
+  checkNumber("iommu.iotlb.entries", entries, 0, 65536);
+  if (entries !== 0 && !isPowerOfTwo(entries / ways)) {
+    throw new MachineError("iommu.iotlb.entries", entries, `0, or ${ways} times a power of two`);
+  }
+  checkNumber("iommu.iotlb.structures", structures, 0, 65536);
+  if (structures !== 0 && !isPowerOfTwo(structures)) throw new MachineError("iommu.iotlb.structures", structures, "0 or a power of two");
+  return { entries, ways, replacement, structures };
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0 && Number.isInteger(Math.log2(value));
 }
 
 function readSanitizer(options: SanitizerOptions): Required<SanitizerOptions> {

@@ -37,6 +37,7 @@ export type {
   DownstreamPort,
   EmulatedNode,
   IommuDescription,
+  IotlbOptions,
   Limits,
   Machine,
   PciNode,

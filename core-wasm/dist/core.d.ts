@@ -80,7 +80,8 @@ declare namespace wasm_bindgen {
          */
         device_of(fd: number): number;
         /**
-         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
+         * walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
          */
         device_statistic(device: number, count: number): number;
         /**
@@ -240,6 +241,11 @@ declare namespace wasm_bindgen {
          */
         set_driver_blocks(device: number, blocks: boolean): number;
         /**
+         * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
+         * −errno.
+         */
+        set_iotlb(entries: number, ways: number, structures: number, replacement: number, seed: bigint): number;
+        /**
          * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
          */
         set_memory_enabled(device: number, enabled: boolean): number;
@@ -356,6 +362,7 @@ declare interface InitOutput {
     readonly core_request_state: (a: number, b: number) => number;
     readonly core_restart: (a: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
+    readonly core_set_iotlb: (a: number, b: number, c: number, d: number, e: number, f: bigint) => number;
     readonly core_set_memory_enabled: (a: number, b: number, c: number) => number;
     readonly core_set_remote_aperture: (a: number, b: bigint) => void;
     readonly core_space_of: (a: number, b: number, c: number) => bigint;

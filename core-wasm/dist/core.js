@@ -208,7 +208,8 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
-         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
+         * walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
          * @param {number} device
          * @param {number} count
          * @returns {number}
@@ -592,6 +593,20 @@ let wasm_bindgen = (function(exports) {
          */
         set_driver_blocks(device, blocks) {
             const ret = wasm.core_set_driver_blocks(this.__wbg_ptr, device, blocks);
+            return ret;
+        }
+        /**
+         * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
+         * −errno.
+         * @param {number} entries
+         * @param {number} ways
+         * @param {number} structures
+         * @param {number} replacement
+         * @param {bigint} seed
+         * @returns {number}
+         */
+        set_iotlb(entries, ways, structures, replacement, seed) {
+            const ret = wasm.core_set_iotlb(this.__wbg_ptr, entries, ways, structures, replacement, seed);
             return ret;
         }
         /**

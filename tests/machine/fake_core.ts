@@ -50,6 +50,9 @@ export class FakeCore implements Core {
   #resetBuses = 0;
   #gone = new Set<number>();
 
+  set_iotlb(): number {
+    return 0;
+  }
   add_group(): number {
     this.described.push(["group"]);
     return this.#groups++;

@@ -49,11 +49,13 @@ impl Core {
         }
     }
 
-    /// A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults.
+    /// A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
+    /// walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
     pub fn device_statistic(&self, device: u32, count: u32) -> f64 {
         let counts = self.kernel.device_statistics(device);
         let all = [counts.reads, counts.writes, counts.bytes, counts.tlb_hits, counts.tlb_misses, counts.walk_reads, counts.faults];
-        one_of(&all, count)
+        let caches = [counts.structure_hits, counts.evictions, counts.dropped];
+        all.iter().chain(&caches).nth(count as usize).map_or(0.0, |&count| count as f64)
     }
 
     /// A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.

@@ -2,7 +2,10 @@
 
 use crate::answer::{negative, nothing, number};
 use crate::core::Core;
-use iommufd::{Answered, DeviceConfig, FaultReason, IrqConfig, Moved, PageRequest, PasidConfig, RegionConfig, ReservedKind, ResetFunction};
+use iommufd::{
+    Answered, DeviceConfig, FaultReason, IotlbConfig, IrqConfig, Moved, PageRequest, PasidConfig, RegionConfig, Replacement, ReservedKind,
+    ResetFunction,
+};
 use iova::Range;
 use uapi::Errno;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -37,6 +40,18 @@ const RESERVED_KINDS: [ReservedKind; 5] =
 
 #[wasm_bindgen]
 impl Core {
+    /// Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
+    /// −errno.
+    pub fn set_iotlb(&mut self, entries: u32, ways: u32, structures: u32, replacement: u32, seed: u64) -> i32 {
+        let replacement = match replacement {
+            0 => Replacement::Lru,
+            1 => Replacement::TreePlru,
+            2 => Replacement::Fifo,
+            _ => Replacement::Random(seed),
+        };
+        nothing(self.kernel.set_iotlb(IotlbConfig { entries, ways, replacement, structures }))
+    }
+
     /// Adds an IOMMU group. Returns its number, or −errno.
     pub fn add_group(&mut self) -> i32 {
         number(self.kernel.add_group())

@@ -39,7 +39,7 @@ impl Iommu {
     /// Forgets all translations through a domain, and what is cached of nested domains on top of it.
     pub fn forget_domain(&mut self, id: DomainId) {
         let Some(domain) = self.domains.get_mut(id) else { return };
-        domain.tag = self.iotlb.new_tag();
+        self.iotlb.forget_all(&mut domain.space);
         self.invalidations += 1;
         if self.nested.len() != 0 {
             self.forget_children(id);

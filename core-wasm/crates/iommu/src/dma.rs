@@ -188,7 +188,7 @@ impl Iommu {
         let mut pending = Pending { buffer: buffer.pa, run: Run { pa: Pa(0), length: 0 }, direction };
         let mut done = 0;
         while done < buffer.length {
-            match self.look_up(ram, domain, iova + done, direction, counts) {
+            match self.look_up(ram, domain, source.device, iova + done, direction, counts) {
                 Ok(page) => {
                     let length = page.length.min(buffer.length - done);
                     if !ram.contains(page.pa, length) {
@@ -229,7 +229,7 @@ impl Iommu {
         counts: &mut DeviceStatistics,
     ) -> Result<Run, FaultReason> {
         let domain = self.domain_of(source).ok_or(FaultReason::Blocked)?;
-        self.look_up(ram, domain, iova, direction, counts)
+        self.look_up(ram, domain, source.device, iova, direction, counts)
     }
 
     /// The domain that decides about transfers of `source`.
@@ -244,16 +244,17 @@ impl Iommu {
         &mut self,
         ram: &mut Ram,
         id: DomainId,
+        device: u32,
         iova: u64,
         direction: Direction,
         counts: &mut DeviceStatistics,
     ) -> Result<Run, FaultReason> {
-        let Some(domain) = self.domains.get(id) else {
-            let hit = self.look_up_nested(ram, id, iova, direction.prot(), counts)?;
+        let Some(domain) = self.domains.get_mut(id) else {
+            let hit = self.look_up_nested(ram, id, device, iova, direction.prot(), counts)?;
             return Ok(hit.rest_of_page(iova));
         };
         let wanted = direction.prot();
-        let hit = match self.iotlb.get(domain.tag, iova) {
+        let hit = match self.iotlb.get(&domain.space, iova) {
             // Where the domain keeps marks a translation that does not allow it may be one of a page that is not marked yet.
             Some(hit) if !domain.marks || hit.prot.contains(wanted) => {
                 counts.tlb_hits += 1;
@@ -261,10 +262,18 @@ impl Iommu {
             }
             _ => {
                 counts.tlb_misses += 1;
-                let found = domain.walk(ram, iova, wanted)?;
+                let found = if self.iotlb.has_structures() {
+                    let mut was_cached = false;
+                    let found = domain.translate_cached(ram, &mut self.iotlb, iova, &mut was_cached);
+                    counts.structure_hits += u64::from(was_cached);
+                    found?
+                } else {
+                    domain.translate(ram, iova)?
+                };
                 counts.walk_reads += u64::from(found.reads);
-                self.iotlb.fill(domain.tag, iova, &found);
-                Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot }
+                let found = domain.marked(ram, iova, wanted, found);
+                counts.evictions += u64::from(self.iotlb.fill(&mut domain.space, device, iova, &found));
+                Hit::from(found)
             }
         };
         if !hit.prot.contains(wanted) {

@@ -2,7 +2,7 @@
 
 use crate::OutOfMemory;
 use crate::fault::FaultReason;
-use crate::iotlb::Tag;
+use crate::iotlb::{Iotlb, Space};
 use crate::ram::Ram;
 use alloc::vec::Vec;
 use iova::Range;
@@ -15,7 +15,8 @@ pub struct DomainId(pub u32);
 /// An address space for devices.
 pub(crate) struct Domain {
     pub(crate) table: AnyPageTable,
-    pub(crate) tag: Tag,
+    /// What it is to the IOTLB.
+    pub(crate) space: Space,
     /// The IOVAs that can be mapped.
     pub(crate) aperture: Range,
     /// Nothing may be mapped for reading alone: an erratum of VT-d, of domains below first-stage tables.
@@ -30,25 +31,46 @@ impl Domain {
     /// What `iova` translates to, found by a walk.
     #[inline]
     pub(crate) fn translate(&self, ram: &Ram, iova: u64) -> Result<Translation, FaultReason> {
-        self.table
-            .translate(ram, iova)
-            .ok_or_else(|| if iova > self.table.aperture_last() { FaultReason::BeyondAperture } else { FaultReason::NotPresent })
+        self.table.translate(ram, iova).ok_or_else(|| self.missing(iova))
     }
 
-    /// What `iova` translates to for a transfer, with its mark left in the table if the domain keeps marks. A page that this is no write to is then
-    /// answered as one that cannot be written, which is what is to be cached: the first write walks, and marks it.
+    /// Why nothing was found for `iova`.
+    fn missing(&self, iova: u64) -> FaultReason {
+        if iova > self.table.aperture_last() { FaultReason::BeyondAperture } else { FaultReason::NotPresent }
+    }
+
+    /// As [`Self::translate`], from the lowest table on that is cached. Whether one was is in `was_cached`.
+    #[inline(never)]
+    pub(crate) fn translate_cached(
+        &mut self,
+        ram: &Ram,
+        iotlb: &mut Iotlb,
+        iova: u64,
+        was_cached: &mut bool,
+    ) -> Result<Translation, FaultReason> {
+        let (table, top) = (&self.table, self.table.top_step());
+        let cached = iotlb.table(&self.space, iova, top.level, |level| table.table_lg2(level));
+        *was_cached = cached.is_some();
+        let space = &mut self.space;
+        let found = table.translate_from(ram, iova, cached.unwrap_or(top), |step| {
+            iotlb.fill_table(space, iova, table.table_lg2(step.level), step);
+        });
+        found.ok_or_else(|| self.missing(iova))
+    }
+
+    /// What was found for a transfer, with its mark left in the table if the domain keeps marks. A page that this is no write to is then answered as one
+    /// that cannot be written, which is what is to be cached: the first write walks, and marks it.
     #[inline]
-    pub(crate) fn walk(&self, ram: &mut Ram, iova: u64, wanted: Prot) -> Result<Translation, FaultReason> {
-        let found = self.translate(ram, iova)?;
+    pub(crate) fn marked(&self, ram: &mut Ram, iova: u64, wanted: Prot, found: Translation) -> Translation {
         if !self.marks {
-            return Ok(found);
+            return found;
         }
         let may = found.prot.contains(wanted);
         if may {
             self.mark(ram, iova, wanted);
         }
         let is_marked = may && wanted == Prot::WRITE;
-        Ok(if is_marked { found } else { Translation { prot: found.prot & Prot::READ, ..found } })
+        if is_marked { found } else { Translation { prot: found.prot & Prot::READ, ..found } }
     }
 
     /// Leaves the mark of an access, if the domain keeps marks.
@@ -69,14 +91,14 @@ pub(crate) struct Domains {
 }
 
 impl Domains {
-    /// Makes sure that the next [`Self::insert`] succeeds.
-    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+    /// Makes sure that the next [`Self::insert`] succeeds. Returns the number of the domain.
+    pub(crate) fn reserve(&mut self) -> Result<u32, OutOfMemory> {
         if self.free.is_empty() {
             u32::try_from(self.slots.len()).map_err(|_| OutOfMemory)?;
             self.slots.try_reserve(1)?;
             self.free.try_reserve(self.slots.len() + 1)?;
         }
-        Ok(())
+        Ok(self.free.last().copied().unwrap_or(self.slots.len() as u32))
     }
 
     /// Adds a domain. [`Self::reserve`] came before.

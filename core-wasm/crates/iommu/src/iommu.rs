@@ -3,7 +3,7 @@
 use crate::OutOfMemory;
 use crate::domain::{Domain, DomainId, Domains};
 use crate::fault::{FaultLog, FaultReason};
-use crate::iotlb::{Iotlb, MANY_PAGES};
+use crate::iotlb::{Hit, Iotlb, IotlbConfig, Space};
 use crate::nested::NestedDomains;
 use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::{DeviceStatistics, IommuStatistics};
@@ -42,12 +42,15 @@ pub struct IommuConfig {
     /// Whether the page tables are somebody else's: domains are checked and counted here, but map nothing, since memory is that of a process
     /// which this crate does not know. Their tables stay empty, so that no transfer would find anything.
     pub remote: bool,
+    /// What its translation caches are like.
+    pub iotlb: IotlbConfig,
 }
 
 impl IommuConfig {
-    /// All page sizes, coherent.
+    /// All page sizes, coherent, with the caches of [`IotlbConfig::DEFAULT`].
     pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
-        IommuConfig { kind, levels, page_sizes: u64::MAX, coherent: true, scalable: false, tracks_dirty: false, remote: false }
+        let (page_sizes, coherent, scalable, tracks_dirty, remote) = (u64::MAX, true, false, false, false);
+        IommuConfig { kind, levels, page_sizes, coherent, scalable, tracks_dirty, remote, iotlb: IotlbConfig::DEFAULT }
     }
 }
 
@@ -90,7 +93,7 @@ pub struct Iommu {
 }
 
 impl Iommu {
-    /// An IOMMU without domains. EINVAL if the format has no such number of levels, ENOMEM if the heap is too small.
+    /// An IOMMU without domains. EINVAL if the format has no such number of levels or no IOTLB is like that, ENOMEM if the heap is too small.
     pub fn new(config: IommuConfig) -> Result<Iommu> {
         if !config.kind.levels().contains(&config.levels) {
             return Err(Errno::EINVAL);
@@ -98,7 +101,7 @@ impl Iommu {
         Ok(Iommu {
             config,
             domains: Domains::default(),
-            iotlb: Iotlb::new()?,
+            iotlb: Iotlb::new(&config.iotlb)?,
             nested: NestedDomains::default(),
             requesters: Vec::new(),
             devices: Vec::new(),
@@ -108,6 +111,17 @@ impl Iommu {
             invalidations: 0,
             remote_last: u64::MAX,
         })
+    }
+
+    /// Gives it other translation caches. At boot: EBUSY once there are domains; else as [`Iommu::new`].
+    pub fn set_iotlb(&mut self, config: IotlbConfig) -> Result<()> {
+        if self.domains.iter().next().is_some() {
+            return Err(Errno::EBUSY);
+        }
+        let mut iotlb = Iotlb::new(&config)?;
+        iotlb.add_devices(self.devices.len())?;
+        (self.iotlb, self.config.iotlb) = (iotlb, config);
+        Ok(())
     }
 
     /// What it was made with.
@@ -121,6 +135,7 @@ impl Iommu {
         if count > self.devices.len() {
             self.devices.try_reserve(count - self.devices.len()).map_err(OutOfMemory::from)?;
             self.devices.resize(count, Device::default());
+            self.iotlb.add_devices(count)?;
         }
         Ok(())
     }
@@ -149,7 +164,9 @@ impl Iommu {
     }
 
     fn create(&mut self, ram: &mut Ram, kind: Kind, levels: u8) -> Result<DomainId> {
-        self.domains.reserve()?;
+        let owner = self.domains.reserve()?;
+        // Odd numbers are those of nested domains.
+        let space = Space::new(owner * 2);
         let IommuConfig { page_sizes, coherent, tracks_dirty, remote, .. } = self.config;
         let options = LeafOptions { coherent, tracks_dirty };
         let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
@@ -158,7 +175,7 @@ impl Iommu {
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },
         };
         let page_sizes = table.page_sizes();
-        Ok(self.domains.insert(Domain { table, tag: self.iotlb.new_tag(), aperture, page_sizes, writable_only: false, marks: false }))
+        Ok(self.domains.insert(Domain { table, space, aperture, page_sizes, writable_only: false, marks: false }))
     }
 
     /// Makes a domain, which maps nothing yet, one for nested domains on top of it. VT-d maps nothing there for reading alone
@@ -188,8 +205,8 @@ impl Iommu {
     /// id of no domain is ignored.
     pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
         self.block_requesters_of(id);
-        // Its entries in the IOTLB stay, but their tag matches no domain ever again.
-        if let Some(domain) = self.domains.remove(id) {
+        if let Some(mut domain) = self.domains.remove(id) {
+            self.iotlb.forget_all(&mut domain.space);
             domain.table.destroy(ram);
             self.invalidations += 1;
         }
@@ -226,11 +243,7 @@ impl Iommu {
         self.unmaps += 1;
         if done.length != 0 {
             self.invalidations += 1;
-            if (done.last - done.first) >> FRAME_LG2 < MANY_PAGES {
-                self.iotlb.forget(domain.tag, done.first, done.last);
-            } else {
-                domain.tag = self.iotlb.new_tag();
-            }
+            self.iotlb.forget(&domain.space, done.first, done.last, done.tables != 0);
             if self.nested.len() != 0 {
                 self.forget_children(id);
             }
@@ -292,6 +305,15 @@ impl Iommu {
         self.domains.get(id)?.table.translate(ram, iova)
     }
 
+    /// Translations in the IOTLB that tables do not bear out, but for those of nested domains, whose tables are the program's own. None, always.
+    pub fn stale_translations(&self, ram: &Ram) -> usize {
+        let is_stale = |(owner, iova, hit): &(u32, u64, Hit)| {
+            let found = self.translate_in(ram, DomainId(owner / 2), *iova);
+            owner % 2 == 0 && !found.is_some_and(|found| found.pa == hit.pa && found.prot.contains(hit.prot))
+        };
+        self.iotlb.pages().filter(is_stale).count()
+    }
+
     /// The IOVAs that a domain translates. 0 alone if there is no such domain.
     pub fn aperture(&self, id: DomainId) -> Range {
         self.domains.get(id).map_or(Range { start: 0, last: 0 }, |domain| domain.aperture)
@@ -314,7 +336,8 @@ impl Iommu {
 
     /// What a device did; zeros if it was not added.
     pub fn device_statistics(&self, device: u32) -> DeviceStatistics {
-        self.devices.get(device as usize).map(|device| device.statistics).unwrap_or_default()
+        let counted = self.devices.get(device as usize).map(|device| device.statistics).unwrap_or_default();
+        DeviceStatistics { dropped: self.iotlb.dropped(device), ..counted }
     }
 
     /// What the IOMMU did, and what it holds.

@@ -1,32 +1,76 @@
-//! The IOTLB: translations that walks have found. Direct-mapped, pages of 4 KiB; a larger page fills the entry of the 4 KiB that was asked for,
-//! but says how large it is.
+//! The IOTLB: translations that walks have found, and tables that they came through (paging-structure caches).
+//!
+//! Pages of all sizes share one set-associative cache. An entry is for a whole page, of whatever size, and its set follows from the number of the page at
+//! that size; a look-up asks one set for each size that the domain has there, the smallest first. So do the main TLBs of Arm's SMMUs and the second-level
+//! TLBs of processors: large pages take one entry, and no part of the cache is idle because a program uses one size alone. Tables are cached by level, as
+//! VT-d does (6.2.3, caching of paging structures): an entry for a table of level n leads past all levels above.
 
 use crate::OutOfMemory;
 use crate::frames::zeroed;
-use pgtable::{Pa, Prot, Run, Translation};
+use crate::set_associative::{Cache, Entry, KEY_LOW, Replacement, WAYS_MAX};
+use alloc::vec::Vec;
+use pgtable::{Pa, Prot, Run, Step, Translation};
+use uapi::{Errno, Result};
 
-const PAGE_LG2: u32 = 12;
-const ENTRIES: usize = 1024;
-/// Where an entry keeps what is not address, below the bits of the page.
+/// Where a target keeps what is not address, below the bits of the page: the smallest page has 2 KiB.
 const PROT_MASK: u64 = 0b11;
-const SIZE_SHIFT: u32 = 2;
-const SIZE_MASK: u64 = 0x3f;
+const ABOUT_MASK: u64 = (1 << 11) - 1;
 
-/// From this many pages on it is cheaper to forget a whole domain than to look for each page.
-pub(crate) const MANY_PAGES: u64 = 64;
+/// When more keys than these would have to be looked for it is cheaper to look at all entries.
+const MANY: u64 = 64;
+/// Ways of the caches of tables.
+const STRUCTURE_WAYS: u32 = 4;
+/// Levels whose tables are cached: all but the top one of the format that has most.
+const STRUCTURE_LEVELS: usize = 5;
+/// Most entries.
+const ENTRIES_MAX: u32 = 1 << 16;
 
-/// A domain in the eyes of the cache. Never given out twice: a new tag for a domain makes all its entries stale at once, and entries of
-/// a domain that is gone match nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Tag(u64);
+/// What the IOTLB is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IotlbConfig {
+    /// Translations that it has room for, at most 65,536: `ways` times a power of two. 0: none are kept.
+    pub entries: u32,
+    /// Entries of a set, 1 to 64; for [`Replacement::TreePlru`] a power of two.
+    pub ways: u32,
+    /// Which entry of a full set goes; of the caches of tables as well.
+    pub replacement: Replacement,
+    /// Tables of each level that are cached, a power of two; 0: none.
+    pub structures: u32,
+}
 
-/// An entry; its tag is 0, which no domain has, when it is empty.
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    tag: Tag,
-    page: u64,
-    /// Address of the 4 KiB, with permission and page size in the bits below.
-    target: u64,
+impl IotlbConfig {
+    /// 1,024 translations in sets of four, which go by their last use, and no tables: what costs the host least.
+    pub const DEFAULT: IotlbConfig = IotlbConfig { entries: 1024, ways: 4, replacement: Replacement::Lru, structures: 0 };
+
+    fn is_valid(&self) -> bool {
+        let IotlbConfig { entries, ways, replacement, structures } = *self;
+        let power = |count: u32| count.is_power_of_two();
+        let sets = entries.checked_div(ways).unwrap_or(0);
+        (1..=WAYS_MAX).contains(&ways)
+            && (replacement != Replacement::TreePlru || power(ways))
+            && entries <= ENTRIES_MAX
+            && (entries == 0 || power(sets) && sets * ways == entries)
+            && structures <= ENTRIES_MAX
+            && (structures == 0 || power(structures))
+    }
+}
+
+/// A domain in the eyes of the IOTLB.
+#[derive(Clone, Copy)]
+pub(crate) struct Space {
+    /// A number that no other domain has now.
+    owner: u32,
+    /// Sizes of pages that may be cached, bit n for 2^n bytes.
+    sizes: u64,
+    /// What tables that may be cached cover, bit n for 2^n bytes.
+    tables: u64,
+}
+
+impl Space {
+    /// Nothing is cached yet of the domain with this number.
+    pub(crate) const fn new(owner: u32) -> Space {
+        Space { owner, sizes: 0, tables: 0 }
+    }
 }
 
 /// A translation from the cache.
@@ -46,68 +90,178 @@ impl Hit {
     }
 }
 
-/// The cache of all domains.
+impl From<Translation> for Hit {
+    #[inline(always)]
+    fn from(found: Translation) -> Hit {
+        Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot }
+    }
+}
+
+/// The caches of all domains.
 pub(crate) struct Iotlb {
-    entries: alloc::vec::Vec<Entry>,
-    last_tag: u64,
+    pages: Cache,
+    /// By level of the tables; none where they are not cached.
+    structures: Vec<Cache>,
+    /// Which device each entry of `pages` was filled for.
+    fillers: Vec<u32>,
+    /// By device: entries filled for it that were forgotten.
+    dropped: Vec<u64>,
 }
 
 impl Iotlb {
-    pub(crate) fn new() -> Result<Iotlb, OutOfMemory> {
-        Ok(Iotlb { entries: zeroed(ENTRIES)?, last_tag: 0 })
+    /// EINVAL if no hardware is like that, ENOMEM.
+    pub(crate) fn new(config: &IotlbConfig) -> Result<Iotlb> {
+        if !config.is_valid() {
+            return Err(Errno::EINVAL);
+        }
+        let IotlbConfig { entries, ways, replacement, structures: tables } = *config;
+        let levels = if tables == 0 { 0 } else { STRUCTURE_LEVELS };
+        let mut structures = Vec::new();
+        structures.try_reserve_exact(levels).map_err(OutOfMemory::from)?;
+        for _ in 0..levels {
+            structures.push(Cache::new(tables, tables.min(STRUCTURE_WAYS), replacement)?);
+        }
+        let pages = Cache::new(entries, ways, replacement)?;
+        Ok(Iotlb { pages, structures, fillers: zeroed(entries as usize)?, dropped: Vec::new() })
     }
 
-    /// A tag that no domain ever had.
-    pub(crate) fn new_tag(&mut self) -> Tag {
-        self.last_tag += 1;
-        Tag(self.last_tag)
+    /// Makes room for the counts of `count` devices.
+    pub(crate) fn add_devices(&mut self, count: usize) -> core::result::Result<(), OutOfMemory> {
+        self.dropped.try_reserve(count.saturating_sub(self.dropped.len()))?;
+        self.dropped.resize(count.max(self.dropped.len()), 0);
+        Ok(())
     }
 
     /// The translation of `iova`, if it is here.
-    #[inline]
-    pub(crate) fn get(&self, tag: Tag, iova: u64) -> Option<Hit> {
-        let page = iova >> PAGE_LG2;
-        let entry = self.entries.get(Self::index(tag, page))?;
-        if entry.tag != tag || entry.page != page {
-            return None;
+    #[inline(always)]
+    pub(crate) fn get(&mut self, space: &Space, iova: u64) -> Option<Hit> {
+        let mut sizes = space.sizes;
+        while sizes != 0 {
+            let lg2_size = sizes.trailing_zeros();
+            sizes &= sizes - 1;
+            if let Some(target) = self.pages.find(space.owner, key(iova, lg2_size)) {
+                let offset = iova & ((1 << lg2_size) - 1);
+                return Some(Hit { pa: Pa(target & !ABOUT_MASK | offset), lg2_size, prot: prot_of(target) });
+            }
         }
-        let offset = iova & ((1 << PAGE_LG2) - 1);
-        Some(Hit {
-            pa: Pa(entry.target & !((1 << PAGE_LG2) - 1) | offset),
-            lg2_size: (entry.target >> SIZE_SHIFT & SIZE_MASK) as u32,
-            prot: Prot::from_bits((entry.target & PROT_MASK) as u8),
+        None
+    }
+
+    /// Keeps what a walk found for `iova`, for a device. Returns whether another translation went for it.
+    #[inline]
+    pub(crate) fn fill(&mut self, space: &mut Space, device: u32, iova: u64, found: &Translation) -> bool {
+        let lg2_size = u32::from(found.lg2_size);
+        let target = found.pa.0 & !((1 << lg2_size) - 1) | u64::from(found.prot.bits());
+        let Some(filled) = self.pages.fill(space.owner, key(iova, lg2_size), target) else { return false };
+        space.sizes |= 1 << lg2_size;
+        if let Some(filler) = self.fillers.get_mut(filled.index) {
+            *filler = device;
+        }
+        filled.evicted
+    }
+
+    /// Whether tables are cached.
+    #[inline]
+    pub(crate) fn has_structures(&self) -> bool {
+        !self.structures.is_empty()
+    }
+
+    /// The lowest table on the way to `iova` that is cached. `covered` says how much a table of a level covers, lg2 of bytes; `top` is the level of the top.
+    pub(crate) fn table(&mut self, space: &Space, iova: u64, top: u32, covered: impl Fn(u32) -> u32) -> Option<Step> {
+        (0..top).zip(&mut self.structures).find_map(|(level, cache)| {
+            let target = cache.find(space.owner, key(iova, covered(level)))?;
+            Some(Step { level, table: Pa(target & !ABOUT_MASK), prot: prot_of(target) })
         })
     }
 
-    /// Keeps what a walk found for `iova`, in place of whatever was there. A page of less than 4 KiB has no entry.
-    #[inline]
-    pub(crate) fn fill(&mut self, tag: Tag, iova: u64, found: &Translation) {
-        if u32::from(found.lg2_size) < PAGE_LG2 {
-            return;
-        }
-        let page = iova >> PAGE_LG2;
-        let about = u64::from(found.lg2_size) << SIZE_SHIFT | u64::from(found.prot.bits());
-        let target = found.pa.0 & !((1 << PAGE_LG2) - 1) | about;
-        if let Some(entry) = self.entries.get_mut(Self::index(tag, page)) {
-            *entry = Entry { tag, page, target };
+    /// Keeps a table that a walk for `iova` has come through, which covers 2^`covered` bytes.
+    pub(crate) fn fill_table(&mut self, space: &mut Space, iova: u64, covered: u32, step: Step) {
+        if let Some(cache) = self.structures.get_mut(step.level as usize) {
+            cache.fill(space.owner, key(iova, covered), step.table.0 | u64::from(step.prot.bits()));
+            space.tables |= 1 << covered;
         }
     }
 
-    /// Forgets the pages of `first..=last`, fewer than [`MANY_PAGES`]; for more the domain takes a new tag.
-    pub(crate) fn forget(&mut self, tag: Tag, first: u64, last: u64) {
-        for page in first >> PAGE_LG2..=last >> PAGE_LG2 {
-            if let Some(entry) = self.entries.get_mut(Self::index(tag, page))
-                && entry.tag == tag
-                && entry.page == page
-            {
-                *entry = Entry::default();
+    /// Forgets everything of a domain.
+    pub(crate) fn forget_all(&mut self, space: &mut Space) {
+        self.forget(space, 0, u64::MAX, true);
+        *space = Space::new(space.owner);
+    }
+
+    /// Forgets the pages that `first..=last` meets and, with `tables`, the tables on the way.
+    pub(crate) fn forget(&mut self, space: &Space, first: u64, last: u64, tables: bool) {
+        let Iotlb { pages, structures, fillers, dropped } = self;
+        forget_in(pages, space.owner, space.sizes, first, last, |index| {
+            let filler = fillers.get(index).copied().unwrap_or(0);
+            if let Some(count) = dropped.get_mut(filler as usize) {
+                *count += 1;
+            }
+        });
+        if tables {
+            structures.iter_mut().for_each(|cache| forget_in(cache, space.owner, space.tables, first, last, |_| {}));
+        }
+    }
+
+    /// Translations found for a device that were forgotten since boot, because mappings changed.
+    pub(crate) fn dropped(&self, device: u32) -> u64 {
+        self.dropped.get(device as usize).copied().unwrap_or(0)
+    }
+
+    /// All translations: the number of the domain, the first IOVA of the page, and where it leads.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = (u32, u64, Hit)> {
+        self.pages.entries().iter().filter(|entry| entry.key != 0).map(|&Entry { key, target, owner, .. }| {
+            let lg2_size = size_of_key(key);
+            (owner, key >> KEY_LOW << lg2_size, Hit { pa: Pa(target & !ABOUT_MASK), lg2_size, prot: prot_of(target) })
+        })
+    }
+}
+
+/// Forgets the keys of an owner that `first..=last` meets, each of them told to `gone`. They have sizes of `sizes`.
+fn forget_in(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, mut gone: impl FnMut(usize)) {
+    if sizes == 0 {
+        return;
+    }
+    let count = |lg2: u32| (last >> lg2) - (first >> lg2) + 1;
+    if bits(sizes).map(count).fold(0, u64::saturating_add) <= MANY {
+        for lg2 in bits(sizes) {
+            for page in first >> lg2..=last >> lg2 {
+                cache.forget(owner, page << KEY_LOW | u64::from(lg2)).into_iter().for_each(&mut gone);
             }
         }
+        return;
     }
+    for index in 0..cache.entries().len() {
+        let Some(entry) = cache.entries().get(index).filter(|entry| entry.owner == owner && entry.key != 0) else { continue };
+        let (page, lg2) = (entry.key >> KEY_LOW, size_of_key(entry.key));
+        if first >> lg2 <= page && page <= last >> lg2 {
+            cache.clear(index);
+            gone(index);
+        }
+    }
+}
 
-    /// Domains start at different entries, since most of them begin at the same IOVAs.
-    #[inline(always)]
-    fn index(tag: Tag, page: u64) -> usize {
-        (page ^ tag.0.wrapping_mul(0x9e37_79b9)) as usize % ENTRIES
-    }
+/// The number of a page, or of what a table covers, with its size.
+#[inline(always)]
+fn key(iova: u64, lg2_size: u32) -> u64 {
+    (iova >> lg2_size) << KEY_LOW | u64::from(lg2_size)
+}
+
+/// The size in a key, lg2 of bytes.
+#[inline(always)]
+fn size_of_key(key: u64) -> u32 {
+    (key & ((1 << KEY_LOW) - 1)) as u32
+}
+
+#[inline(always)]
+fn prot_of(target: u64) -> Prot {
+    Prot::from_bits((target & PROT_MASK) as u8)
+}
+
+/// The bits that are set, from the lowest.
+fn bits(mut set: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        let bit = set.trailing_zeros();
+        set &= set.wrapping_sub(1);
+        (bit < u64::BITS).then_some(bit)
+    })
 }

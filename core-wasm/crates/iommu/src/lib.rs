@@ -1,4 +1,4 @@
-//! What machine hardware does: RAM, the IOMMU with its translation cache and fault log, and, beside it, the memory of the one simulated
+//! What machine hardware does: RAM, the IOMMU with its translation caches and fault log, and, beside it, the memory of the one simulated
 //! process.
 //!
 //! - [`Ram`]: machine memory, its frames and their reference counts; page tables lie in it.
@@ -30,6 +30,7 @@ mod mem_file;
 mod mmap;
 mod nested;
 mod ram;
+mod set_associative;
 mod statistics;
 mod user_memory;
 
@@ -37,6 +38,7 @@ pub use dma::{Peer, Source};
 pub use domain::DomainId;
 pub use fault::{FaultLog, FaultReason, FaultRecord};
 pub use iommu::{Iommu, IommuConfig, NO_PASID};
+pub use iotlb::IotlbConfig;
 pub use mem_file::MemFile;
 pub use mmap::{
     MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
@@ -45,6 +47,7 @@ pub use mmap::{
 pub use nested::FirstStage;
 pub use pgtable::{DirtyLeaf, Kind, Pa, Prot, Run, Translation};
 pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
+pub use set_associative::Replacement;
 pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};
 pub use user_memory::UserMemory;
 

@@ -8,7 +8,7 @@ use crate::OutOfMemory;
 use crate::domain::{Domain, DomainId};
 use crate::fault::FaultReason;
 use crate::iommu::Iommu;
-use crate::iotlb::{Hit, MANY_PAGES, Tag};
+use crate::iotlb::{Hit, Iotlb, Space};
 use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::DeviceStatistics;
 use alloc::vec::Vec;
@@ -58,9 +58,10 @@ struct Structure {
 pub(crate) struct Nested {
     parent: DomainId,
     first: FirstStage,
-    tag: Tag,
-    /// Whether the IOTLB may have parts of a first-stage page larger than 4 KiB, which go with any part of it.
-    large: bool,
+    /// What it is to the IOTLB.
+    space: Space,
+    /// Whether the IOTLB may have parts of a first-stage page, since the second stage has it in parts; they go with any part of it.
+    parts: bool,
     structures: [Option<Structure>; STRUCTURES],
 }
 
@@ -110,9 +111,9 @@ impl Nested {
     }
 
     /// Forgets everything.
-    fn forget_all(&mut self, tag: Tag) {
-        self.tag = tag;
-        self.large = false;
+    fn forget_all(&mut self, iotlb: &mut Iotlb) {
+        iotlb.forget_all(&mut self.space);
+        self.parts = false;
         self.structures = [None; STRUCTURES];
     }
 }
@@ -158,9 +159,10 @@ impl Iommu {
                 self.nested.slots.len() - 1
             }
         };
-        let tag = self.iotlb.new_tag();
-        let nested = Nested { parent, first, tag, large: false, structures: [None; STRUCTURES] };
         let number = u32::try_from(slot).ok().filter(|&number| number < NESTED).ok_or(Errno::ENOMEM)?;
+        // Even numbers are those of domains.
+        let space = Space::new(number * 2 + 1);
+        let nested = Nested { parent, first, space, parts: false, structures: [None; STRUCTURES] };
         *self.nested.slots.get_mut(slot).ok_or(Errno::EIO)? = Some(nested);
         self.nested.count += 1;
         Ok(DomainId(NESTED | number))
@@ -170,7 +172,8 @@ impl Iommu {
     pub fn destroy_nested(&mut self, id: DomainId) {
         self.block_requesters_of(id);
         let slot = id.nested().and_then(|slot| self.nested.slots.get_mut(slot));
-        if slot.and_then(Option::take).is_some() {
+        if let Some(mut nested) = slot.and_then(Option::take) {
+            self.iotlb.forget_all(&mut nested.space);
             self.nested.count -= 1;
         }
     }
@@ -184,11 +187,11 @@ impl Iommu {
     pub fn invalidate_nested(&mut self, id: DomainId, first: u64, last: u64, leaves_only: bool) {
         let Some(nested) = self.nested.get_mut(id) else { return };
         self.invalidations += 1;
-        if nested.large || (last - first) >> FRAME_LG2 >= MANY_PAGES {
-            nested.tag = self.iotlb.new_tag();
-            nested.large = false;
+        if nested.parts {
+            self.iotlb.forget_all(&mut nested.space);
+            nested.parts = false;
         } else {
-            self.iotlb.forget(nested.tag, first, last);
+            self.iotlb.forget(&nested.space, first, last, false);
         }
         if !leaves_only {
             nested.forget_structures(first, last);
@@ -198,7 +201,7 @@ impl Iommu {
     /// Forgets all that is cached of a nested domain. Nothing happens for another one.
     pub(crate) fn forget_nested(&mut self, id: DomainId) {
         if let Some(nested) = self.nested.get_mut(id) {
-            nested.forget_all(self.iotlb.new_tag());
+            nested.forget_all(&mut self.iotlb);
         }
     }
 
@@ -206,7 +209,7 @@ impl Iommu {
     #[cold]
     pub(crate) fn forget_children(&mut self, parent: DomainId) {
         for nested in self.nested.slots.iter_mut().flatten().filter(|nested| nested.parent == parent) {
-            nested.forget_all(self.iotlb.new_tag());
+            nested.forget_all(&mut self.iotlb);
         }
     }
 
@@ -218,13 +221,14 @@ impl Iommu {
         &mut self,
         ram: &mut Ram,
         id: DomainId,
+        device: u32,
         iova: u64,
         wanted: Prot,
         counts: &mut DeviceStatistics,
     ) -> core::result::Result<Hit, FaultReason> {
         let nested = self.nested.get_mut(id).ok_or(FaultReason::Blocked)?;
         let parent = self.domains.get(nested.parent).ok_or(FaultReason::Blocked)?;
-        if let Some(hit) = self.iotlb.get(nested.tag, iova).filter(|hit| hit.prot.contains(wanted)) {
+        if let Some(hit) = self.iotlb.get(&nested.space, iova).filter(|hit| hit.prot.contains(wanted)) {
             counts.tlb_hits += 1;
             return Ok(hit);
         }
@@ -233,8 +237,8 @@ impl Iommu {
         let found = walk.translate(iova, wanted);
         counts.walk_reads += walk.reads;
         let found = found?;
-        self.iotlb.fill(nested.tag, iova, &found);
-        Ok(Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot })
+        counts.evictions += u64::from(self.iotlb.fill(&mut nested.space, device, iova, &found));
+        Ok(Hit::from(found))
     }
 }
 
@@ -310,7 +314,7 @@ impl Walk<'_> {
         if !found.prot.contains(wanted) {
             return Err(FaultReason::SecondStage);
         }
-        self.nested.large |= lg2 > FRAME_LG2;
+        self.nested.parts |= lg2 > u32::from(found.lg2_size);
         Ok(Translation { prot: prot & found.prot, lg2_size: found.lg2_size.min(lg2 as u8), ..found })
     }
 

@@ -32,6 +32,12 @@ pub struct DeviceStatistics {
     pub walk_reads: u64,
     /// Transfers refused.
     pub faults: u64,
+    /// Walks that began at a cached table instead of the top.
+    pub structure_hits: u64,
+    /// Translations that its misses drove out of the IOTLB.
+    pub evictions: u64,
+    /// Translations found for it that the IOTLB had to forget, because what they were read from changed.
+    pub dropped: u64,
 }
 
 impl DeviceStatistics {
@@ -41,8 +47,12 @@ impl DeviceStatistics {
         self.writes += u64::from(write);
         self.bytes += counts.bytes;
         self.tlb_hits += counts.tlb_hits;
-        self.tlb_misses += counts.tlb_misses;
-        self.walk_reads += counts.walk_reads;
+        if counts.tlb_misses != 0 {
+            self.tlb_misses += counts.tlb_misses;
+            self.walk_reads += counts.walk_reads;
+            self.structure_hits += counts.structure_hits;
+            self.evictions += counts.evictions;
+        }
     }
 }
 

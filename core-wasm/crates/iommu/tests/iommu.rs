@@ -1,6 +1,9 @@
 //! The IOMMU against the dumbest model: a map of 4 KiB pages for each domain, and a copy of all memory.
 
-use iommu::{DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Peer, Prot, Ram, Run, Source};
+use iommu::{
+    DeviceStatistics, DomainId, FRAME, FaultReason, Iommu, IommuConfig, IotlbConfig, Kind, NO_PASID, Pa, Peer, Prot, Ram, Replacement, Run,
+    Source,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use uapi::Errno;
@@ -73,14 +76,20 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation, 1..120)
 }
 
-/// Every format, its levels from `lowest` on, with and without large pages.
+/// Every format, its levels from `lowest` on, with and without large pages, and with caches of all kinds.
 fn configurations() -> impl Strategy<Value = IommuConfig> {
     let choices: Vec<IommuConfig> = Kind::ALL
         .iter()
         .flat_map(|&kind| kind.levels().map(move |levels| IommuConfig::new(kind, levels)))
         .flat_map(|config| [config, IommuConfig { page_sizes: FRAME, ..config }])
         .collect();
-    prop::sample::select(choices)
+    let caches = [(1024, 4, 0), (0, 1, 0), (0, 1, 2), (8, 2, 4)].map(|(entries, ways, structures)| IotlbConfig {
+        entries,
+        ways,
+        replacement: Replacement::Lru,
+        structures,
+    });
+    (prop::sample::select(choices), prop::sample::select(caches.to_vec())).prop_map(|(config, iotlb)| IommuConfig { iotlb, ..config })
 }
 
 #[derive(Default)]
@@ -261,10 +270,12 @@ impl Machine {
     }
 
     fn assert_agrees(&mut self) {
+        assert_eq!(self.iommu.stale_translations(&self.ram), 0);
         assert!(self.ram.bytes(self.pool, self.pool_bytes.len()) == self.pool_bytes, "memory holds what was allowed, nothing else");
         let actual = self.iommu.device_statistics(0);
-        let DeviceStatistics { tlb_hits, tlb_misses, walk_reads, .. } = actual;
-        assert_eq!(actual, DeviceStatistics { tlb_hits, tlb_misses, walk_reads, ..self.statistics });
+        let DeviceStatistics { tlb_hits, tlb_misses, walk_reads, structure_hits, evictions, dropped, .. } = actual;
+        let looked_up = DeviceStatistics { tlb_hits, tlb_misses, walk_reads, structure_hits, evictions, dropped, ..self.statistics };
+        assert_eq!(actual, looked_up);
         assert!(walk_reads <= tlb_misses * 6);
         let statistics = self.iommu.statistics();
         let mapped: u64 = statistics.pages.iter().enumerate().map(|(lg2, count)| count << lg2).sum();

@@ -2,7 +2,7 @@
 
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
-use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, Pa, Peer, Ram, Run, Source};
+use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, IotlbConfig, Pa, Peer, Ram, Run, Source};
 use uapi::{Errno, Result};
 
 /// How a transfer ended: all has moved, or it came to the memory of another device, or was refused.
@@ -17,6 +17,11 @@ impl Kernel {
     /// RAM, for what a device does to its own buffers.
     pub fn ram_mut(&mut self) -> &mut Ram {
         &mut self.hardware.ram
+    }
+
+    /// Gives the IOMMU other translation caches, at boot. See [`iommu::Iommu::set_iotlb`].
+    pub fn set_iotlb(&mut self, config: IotlbConfig) -> Result<()> {
+        self.hardware.iommu.set_iotlb(config)
     }
 
     /// RAM for a device's own buffers, zeroed. ENOMEM; EINVAL for no bytes.

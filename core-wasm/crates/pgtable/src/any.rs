@@ -4,7 +4,7 @@ macro_rules! any_page_table {
     ($($(#[$doc:meta])* $module:ident :: $format:ident,)*) => {
         $(pub mod $module; pub use $module::$format;)*
 
-        use crate::{Config, DirtyLeaf, Format, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, Unmapped};
+        use crate::{Config, DirtyLeaf, Format, MapError, Pa, PageTable, Prot, Run, Step, TableMemory, Translation, Unmapped};
 
         /// The formats there are.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,6 +62,21 @@ macro_rules! any_page_table {
             #[inline]
             pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
                 match self { $(AnyPageTable::$format(table) => table.translate(memory, iova),)* }
+            }
+
+            /// See [`PageTable::translate_from`].
+            pub fn translate_from(&self, memory: &impl TableMemory, iova: u64, from: Step, passed: impl FnMut(Step)) -> Option<Translation> {
+                match self { $(AnyPageTable::$format(table) => table.translate_from(memory, iova, from, passed),)* }
+            }
+
+            /// See [`PageTable::top_step`].
+            pub fn top_step(&self) -> Step {
+                match self { $(AnyPageTable::$format(table) => table.top_step(),)* }
+            }
+
+            /// See [`PageTable::table_lg2`].
+            pub fn table_lg2(&self, level: u32) -> u32 {
+                match self { $(AnyPageTable::$format(table) => table.table_lg2(level),)* }
             }
 
             /// See [`PageTable::touch`].

@@ -38,4 +38,4 @@ pub use fmt::{AnyPageTable, Kind};
 pub use format::{Entry, Format};
 pub use memory::{Snapshot, TableMemory, VecMemory};
 pub use table::{Config, PageTable};
-pub use types::{LeafOptions, MapError, Pa, Prot, Run, Translation, Unmapped};
+pub use types::{LeafOptions, MapError, Pa, Prot, Run, Step, Translation, Unmapped};

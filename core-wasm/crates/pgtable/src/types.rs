@@ -105,6 +105,17 @@ pub struct Translation {
     pub reads: u8,
 }
 
+/// A table on the way to an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Its level; 0 holds the smallest pages.
+    pub level: u32,
+    /// Where it is.
+    pub table: Pa,
+    /// What the entries above it on the way allow.
+    pub prot: Prot,
+}
+
 /// What an unmap did. Translations cached for `first..=last` must be invalidated.
 #[must_use = "the range must be invalidated in every translation cache before its memory is reused"]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

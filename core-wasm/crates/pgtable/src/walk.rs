@@ -3,7 +3,7 @@
 use crate::format::{Entry, Format};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
-use crate::types::{Pa, Prot, Translation};
+use crate::types::{Pa, Prot, Step, Translation};
 
 const MAX_LEVELS: usize = 6;
 
@@ -51,22 +51,42 @@ impl<F: Format> PageTable<F> {
     /// `None` if nothing is mapped there or it lies beyond the aperture.
     #[inline]
     pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
+        self.translate_from(memory, iova, self.top_step(), |_| {})
+    }
+
+    /// Where every walk begins that knows of no table further down.
+    #[inline]
+    pub fn top_step(&self) -> Step {
+        Step { level: self.top(), table: self.root, prot: Prot::READ | Prot::WRITE }
+    }
+
+    /// How much of the IOVAs a table of `level` covers, lg2 of bytes.
+    #[inline]
+    pub fn table_lg2(&self, level: u32) -> u32 {
+        F::item_lg2(level) + self.index_lg2(level)
+    }
+
+    /// As [`Self::translate`], from a table on that an earlier walk came through, and which is still there. Each table further down is given to `passed`.
+    #[inline]
+    pub fn translate_from(&self, memory: &impl TableMemory, iova: u64, from: Step, mut passed: impl FnMut(Step)) -> Option<Translation> {
         if iova > self.aperture_last() {
             return None;
         }
-        let mut table = self.root;
-        let mut prot = Prot::READ | Prot::WRITE;
-        for level in (0..self.levels).rev() {
+        let Step { mut table, mut prot, .. } = from;
+        for level in (0..from.level + 1).rev() {
             let entry = memory.entries(table, self.count(level))[self.index(iova, level)];
             prot = prot & F::prot(entry);
             match F::load(entry, level) {
-                Entry::Table => table = F::table_pa(entry),
+                Entry::Table => {
+                    table = F::table_pa(entry);
+                    passed(Step { level: level - 1, table, prot });
+                }
                 Entry::Empty => return None,
                 Entry::Leaf => {
                     let lg2 = F::leaf_lg2(entry, level);
                     let offset = iova & ((1 << lg2) - 1);
                     let pa = Pa(F::leaf_pa(entry, level).0 | offset);
-                    return Some(Translation { pa, lg2_size: lg2 as u8, prot, reads: (self.levels - level) as u8 });
+                    return Some(Translation { pa, lg2_size: lg2 as u8, prot, reads: (from.level + 1 - level) as u8 });
                 }
             }
         }

@@ -29,6 +29,8 @@ impl Kernel {
         report.expect(mapped == wanted, format_args!("page tables map {mapped} bytes, the areas of their IOASes have {wanted}"));
         report.expect_count(statistics.domains, hwpts, format_args!("page tables of the IOMMU"));
         report.expect_count(self.hardware.iommu.nested_domains() as u64, nested, format_args!("nested page tables of the IOMMU"));
+        let stale = self.hardware.iommu.stale_translations(&self.hardware.ram) as u64;
+        report.expect_count(stale, 0_u64, format_args!("translations in the IOTLB that no table bears out"));
         let frames = self.hardware.ram.statistics().tables;
         report.expect_count(frames, statistics.tables, format_args!("frames that hold page tables"));
     }

@@ -1,0 +1,210 @@
+//! A set-associative cache of translations: a key belongs to one set, and can be in any of its ways. Which way makes room is a matter of policy.
+//!
+//! A cache knows nothing of pages. What an entry is for is its owner, the number of a domain, and its key.
+
+use crate::OutOfMemory;
+use crate::frames::zeroed;
+use alloc::vec::Vec;
+
+/// Most ways of a set; what a tree of [`Replacement::TreePlru`] has bits for.
+pub(crate) const WAYS_MAX: u32 = 64;
+/// Bits of the number of a way.
+const WAY_BITS: u32 = WAYS_MAX.ilog2();
+/// Bits of a key that do not count for the set.
+pub(crate) const KEY_LOW: u32 = 6;
+/// Domains begin at different sets, since most of them begin at the same IOVAs: 2^32 by the golden ratio.
+const SCATTER: u64 = 0x9e37_79b9;
+
+/// Which entry of a full set goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replacement {
+    /// The one that was used longest ago.
+    Lru,
+    /// One that a tree of bits leads to, each of which points away from the half that was used last. Ways are a power of two.
+    TreePlru,
+    /// The one that came first.
+    Fifo,
+    /// Any, by a generator of pseudorandom numbers (xorshift64*) with this seed.
+    Random(u64),
+}
+
+/// An entry; its key is 0, which nothing has, when it is empty.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Entry {
+    pub(crate) key: u64,
+    pub(crate) target: u64,
+    pub(crate) owner: u32,
+    /// When it was used last, or came, by the policy; 0 when it is empty.
+    stamp: u32,
+}
+
+impl Entry {
+    #[inline(always)]
+    fn is_of(&self, owner: u32, key: u64) -> bool {
+        self.key == key && self.owner == owner
+    }
+}
+
+/// Where an entry went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Filled {
+    /// Number of the entry in the cache.
+    pub(crate) index: usize,
+    /// Whether another one went for it.
+    pub(crate) evicted: bool,
+}
+
+/// A cache. Without entries it never has anything.
+pub(crate) struct Cache {
+    entries: Vec<Entry>,
+    /// By set, for [`Replacement::TreePlru`]: bit n is node n of the tree, the root is 1; set where the upper half makes room.
+    trees: Vec<u64>,
+    ways: usize,
+    set_mask: usize,
+    replacement: Replacement,
+    clock: u32,
+    random: u64,
+}
+
+impl Cache {
+    /// A cache of `entries`, a multiple of `ways`, in a power of two of sets; or of none.
+    pub(crate) fn new(entries: u32, ways: u32, replacement: Replacement) -> Result<Cache, OutOfMemory> {
+        let ways = ways.clamp(1, WAYS_MAX);
+        let sets = entries / ways;
+        let random = match replacement {
+            // The generator's state is never 0.
+            Replacement::Random(seed) => seed.wrapping_mul(2).wrapping_add(1),
+            _ => 0,
+        };
+        Ok(Cache {
+            entries: zeroed(entries as usize)?,
+            trees: zeroed(if replacement == Replacement::TreePlru { sets as usize } else { 0 })?,
+            ways: ways as usize,
+            set_mask: (sets as usize).saturating_sub(1),
+            replacement,
+            clock: 0,
+            random,
+        })
+    }
+
+    /// All entries, empty ones included.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The target of a key, which is in use now.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, owner: u32, key: u64) -> Option<u64> {
+        let first = self.first(owner, key);
+        let entries = self.entries.get_mut(first..first + self.ways)?;
+        let (way, entry) = entries.iter_mut().enumerate().find(|(_, entry)| entry.is_of(owner, key))?;
+        let target = entry.target;
+        if self.replacement == Replacement::Lru && self.clock < u32::MAX {
+            self.clock += 1;
+            entry.stamp = self.clock;
+        } else {
+            self.touch_again(first + way);
+        }
+        Some(target)
+    }
+
+    /// Keeps the target of a key: in place of what it was before, else where nothing is, else where the policy has it. Nothing happens without entries.
+    #[inline]
+    pub(crate) fn fill(&mut self, owner: u32, key: u64, target: u64) -> Option<Filled> {
+        let first = self.first(owner, key);
+        // Without a branch for each way: which one it is cannot be predicted.
+        let mut lowest = u64::MAX;
+        for (way, entry) in (0..).zip(self.entries.get(first..first + self.ways)?) {
+            let rank = (u64::from(entry.stamp) + 1) * u64::from(!entry.is_of(owner, key));
+            lowest = lowest.min(rank << WAY_BITS | way);
+        }
+        let evicted = lowest >> WAY_BITS > 1;
+        let mut way = (lowest & ((1 << WAY_BITS) - 1)) as usize;
+        if evicted && self.replacement != Replacement::Lru {
+            way = self.victim(first, way);
+        }
+        let index = first + way;
+        *self.entries.get_mut(index)? = Entry { key, target, owner, stamp: 1 };
+        self.touch(index);
+        Some(Filled { index, evicted })
+    }
+
+    /// Forgets a key. Returns which entry it was, if it was there.
+    pub(crate) fn forget(&mut self, owner: u32, key: u64) -> Option<usize> {
+        let first = self.first(owner, key);
+        let entries = self.entries.get(first..first + self.ways)?;
+        let index = first + entries.iter().position(|entry| entry.is_of(owner, key))?;
+        self.clear(index);
+        Some(index)
+    }
+
+    /// Empties an entry.
+    pub(crate) fn clear(&mut self, index: usize) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry = Entry::default();
+        }
+    }
+
+    /// The first entry of the set of a key.
+    #[inline(always)]
+    fn first(&self, owner: u32, key: u64) -> usize {
+        let set = (key >> KEY_LOW ^ u64::from(owner).wrapping_mul(SCATTER)) as usize & self.set_mask;
+        set * self.ways
+    }
+
+    /// The way of a full set that makes room; the one with the lowest stamp is `oldest`.
+    fn victim(&mut self, first: usize, oldest: usize) -> usize {
+        match self.replacement {
+            Replacement::Lru | Replacement::Fifo => oldest,
+            Replacement::TreePlru => {
+                let tree = self.trees.get(first / self.ways).copied().unwrap_or(0);
+                let mut node = 1;
+                while node < self.ways {
+                    node = node * 2 + (tree >> node & 1) as usize;
+                }
+                node - self.ways
+            }
+            Replacement::Random(_) => {
+                self.random ^= self.random >> 12;
+                self.random ^= self.random << 25;
+                self.random ^= self.random >> 27;
+                (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as usize % self.ways
+            }
+        }
+    }
+
+    /// Notes that an entry that was there already is in use now.
+    #[inline(never)]
+    fn touch_again(&mut self, index: usize) {
+        if matches!(self.replacement, Replacement::Lru | Replacement::TreePlru) {
+            self.touch(index);
+        }
+    }
+
+    /// Notes that an entry is in use now. Every 2^32 times it is forgotten in which order entries were used.
+    #[inline]
+    fn touch(&mut self, index: usize) {
+        if self.replacement == Replacement::TreePlru {
+            return self.point_away(index);
+        }
+        if self.clock == u32::MAX {
+            self.clock = 1;
+            self.entries.iter_mut().for_each(|entry| entry.stamp = entry.stamp.min(1));
+        }
+        self.clock += 1;
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.stamp = self.clock;
+        }
+    }
+
+    /// Has the nodes above an entry point to the other half.
+    fn point_away(&mut self, index: usize) {
+        let Some(tree) = self.trees.get_mut(index / self.ways) else { return };
+        let mut node = self.ways + index % self.ways;
+        while node > 1 {
+            let upper = node & 1;
+            node /= 2;
+            *tree = *tree & !(1 << node) | (1 - upper as u64) << node;
+        }
+    }
+}
