@@ -25,7 +25,13 @@ function checkDescription(description: Partial<DeviceDescription>, message: stri
 
 Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
-    iommu: { kind: "vtd", levels: 4, scalable: false, dirtyTracking: false },
+    iommu: {
+      kind: "vtd",
+      levels: 4,
+      scalable: false,
+      dirtyTracking: false,
+      iotlb: { entries: 1024, ways: 4, replacement: "lru", structures: 0 },
+    },
     msi: "passed",
     memory: 64 * 2 ** 20,
     kernelMemory: 8 * 2 ** 20,
