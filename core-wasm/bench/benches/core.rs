@@ -1,40 +1,18 @@
 //! The core natively: the lines of `deno task bench`, by the same names.
 
+mod common;
+
 use bench::{Addresses, GIB, LARGE, Program, Random, Tables, Transfers};
+use common::{MANY, halves, settings, small_pages};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const MEBIBYTE: usize = 1 << 20;
-/// Live areas of a large machine.
-const MANY: u32 = 100_000;
-
-/// Measures two halves apart, each a number of calls on a `state`: the first undone by the second.
-fn halves<S>(c: &mut Criterion, names: [&str; 2], state: &mut S, calls: &[u32], forth: impl Fn(&mut S, u32), back: impl Fn(&mut S, u32)) {
-    for (half, name) in names.iter().enumerate() {
-        c.bench_function(name, |b| {
-            b.iter_custom(|count| {
-                let mut taken = Duration::ZERO;
-                let mut left = count as usize;
-                while left > 0 {
-                    let now = &calls[..left.min(calls.len())];
-                    left -= now.len();
-                    let start = Instant::now();
-                    now.iter().for_each(|&call| forth(state, call));
-                    let middle = Instant::now();
-                    now.iter().for_each(|&call| back(state, call));
-                    taken += if half == 0 { middle - start } else { middle.elapsed() };
-                }
-                taken
-            });
-        });
-    }
-}
-
 /// Of 64 MiB all pages but the first of each table, which stays mapped.
 fn tables(c: &mut Criterion) {
     let mut made = Tables::new(8 * MEBIBYTE);
-    let (kept, pages): (Vec<u32>, Vec<u32>) = (0..32 * LARGE).partition(|page| page % LARGE == 0);
+    let (kept, pages) = small_pages();
     kept.iter().for_each(|&page| made.map(page, 1));
     let unmap = |tables: &mut Tables, page, pages| assert_eq!(tables.unmap(page, pages), pages);
     halves(c, ["map 4 KiB", "unmap 4 KiB"], &mut made, &pages, |t, page| t.map(page, 1), |t, page| unmap(t, page, 1));
@@ -141,7 +119,7 @@ fn transfers(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(Duration::from_millis(600)).warm_up_time(Duration::from_millis(200));
+    config = settings();
     targets = tables, table_growth, addresses, requests, transfers
 }
 criterion_main!(benches);
