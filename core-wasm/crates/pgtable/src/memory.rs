@@ -63,9 +63,14 @@ impl VecMemory {
         self.tables
     }
 
+    /// The words that are not zero, by their number from [`Self::BASE`].
+    pub fn words(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.words.iter().copied().enumerate().filter(|&(_, word)| word != 0)
+    }
+
     /// All that is not zero.
     pub fn snapshot(&self) -> Snapshot {
-        let words = self.words.iter().copied().enumerate().filter(|&(_, word)| word != 0).collect();
+        let words = self.words().collect();
         let live = self.live.iter().copied().enumerate().filter(|&(_, live)| live != 0).collect();
         Snapshot { words, live, tables: self.tables }
     }

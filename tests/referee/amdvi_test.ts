@@ -1,0 +1,4 @@
+import { declare } from "./declare.ts";
+import { CASES } from "./amdvi.ts";
+
+declare(CASES);

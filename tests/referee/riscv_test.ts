@@ -1,0 +1,4 @@
+import { declare } from "./declare.ts";
+import { CASES } from "./riscv.ts";
+
+declare(CASES);

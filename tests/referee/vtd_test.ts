@@ -1,0 +1,4 @@
+import { declare } from "./declare.ts";
+import { CASES } from "./vtd.ts";
+
+declare(CASES);
