@@ -119,10 +119,12 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
 }
 
 /** Give the IOMMU its caches. @throws {RangeError} where the kernel's memory has no room for them. */
-function setCaches(core: Core, { iommu: { iotlb }, seed }: MachineSettings): void {
+function setCaches(core: Core, { iommu: { iotlb, batch }, seed }: MachineSettings): void {
   const replacement = REPLACEMENTS.indexOf(iotlb.replacement);
-  if (core.set_iotlb(iotlb.entries, iotlb.ways, iotlb.structures, replacement, BigInt(seed)) === 0) return;
-  throw new RangeError(`Cannot start the machine: its kernel memory has no room for an IOTLB of ${iotlb.entries} entries`);
+  if (core.set_iotlb(iotlb.entries, iotlb.ways, iotlb.structures, replacement, BigInt(seed)) === 0 && core.set_batch(batch) === 0) return;
+  throw new RangeError(
+    `Cannot start the machine: its kernel memory has no room for an IOTLB of ${iotlb.entries} entries and a queue of ${batch} ranges`,
+  );
 }
 
 /** Build the machine around a fresh core. */

@@ -54,6 +54,9 @@ export const LENGTH_MAX: number = 2 ** 32 - 1;
 export interface Core {
   /** Before anything else. `replacement` is an index of {@linkcode REPLACEMENTS}. 0 or −errno. */
   set_iotlb(entries: number, ways: number, structures: number, replacement: number, seed: bigint): number;
+  /** Unmapped ranges that wait for the caches to be told; 0: none waits. 0 or −errno. */
+  set_batch(batch: number): number;
+  flush_iotlb(): void;
   add_group(): number;
   add_device(group: number, requester: number, flags: number): number;
   add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
@@ -136,9 +139,9 @@ export interface Core {
   faults_lost(): number;
   /** A field of a fault record: one of {@linkcode FAULT}. */
   fault(index: number, field: number): bigint;
-  /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults, structure hits, evictions, dropped. */
+  /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults, structure hits, evictions, dropped, stale hits. */
   device_statistic(device: number, count: number): number;
-  /** maps, unmaps, invalidations, tables. */
+  /** maps, unmaps, invalidations, tables, ranges that wait. */
   global_statistic(count: number): number;
   /** Leaves of 2^`lg2` bytes. */
   pages_of_size(lg2: number): number;

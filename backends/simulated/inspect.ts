@@ -50,6 +50,10 @@ export interface DeviceStatistics {
   readonly evictions: number;
   /** Translations that misses of this device found and that the IOTLB had to forget, since what they were read from changed. */
   readonly invalidated: number;
+  /** Hits on what was not mapped any more, which is possible where invalidation is lazy. */
+  readonly staleHits: number;
+  /** What its translations have cost by {@linkcode TranslationCosts}, nanoseconds: hits, and entries read by walks. */
+  readonly translationTime: number;
   /** Transfers refused. */
   readonly faults: number;
   /** Transfers that never left the device, since bus mastering was off. */
@@ -66,6 +70,10 @@ export interface MachineStatistics {
   readonly pages: ReadonlyMap<number, number>;
   /** Times that caches were told to forget: one for each range that was unmapped, and for each page table that went. */
   readonly invalidations: number;
+  /** What they have cost who unmapped, by {@linkcode TranslationCosts}, nanoseconds. */
+  readonly invalidationTime: number;
+  /** Unmapped ranges that wait for an invalidation now. */
+  readonly waiting: number;
   /** Frames that hold page tables now. */
   readonly tables: number;
   /** Device events run. */
@@ -172,6 +180,7 @@ export class Inspection {
     const device = this.#machine.devices.find(({ pci }) => pci.address === address);
     if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
     const count = (number: number) => this.#machine.core.device_statistic(device.index, number);
+    const { costs } = this.#machine.settings.iommu;
     return {
       reads: count(0),
       writes: count(1),
@@ -183,6 +192,8 @@ export class Inspection {
       structureHits: count(7),
       evictions: count(8),
       invalidated: count(9),
+      staleHits: count(10),
+      translationTime: (count(3) + count(7)) * costs.hit + count(5) * costs.walkRead,
       heldBack: device.bus.refusedByMaster,
     };
   }
@@ -199,6 +210,8 @@ export class Inspection {
       maps: core.global_statistic(0),
       unmaps: core.global_statistic(1),
       invalidations: core.global_statistic(2),
+      invalidationTime: core.global_statistic(2) * this.#machine.settings.iommu.costs.invalidation,
+      waiting: core.global_statistic(4),
       tables: core.global_statistic(3),
       pages,
       events: clock.executed,

@@ -198,6 +198,14 @@ export class SimulatedKernel extends UnsupportedKernel implements Kernel {
   }
 
   /**
+   * Tell the IOTLB of all that was unmapped and still waits, which is possible where invalidation is lazy: no device goes by it any more once this returns.
+   * Not part of the seam.
+   */
+  flushIotlb(): void {
+    this.#machine.plainCore.flush_iotlb();
+  }
+
+  /**
    * Take a device out of the machine, as `echo 1 > /sys/bus/pci/devices/ADDRESS/remove` does, or a hand. Not part of the seam.
    *
    * Its node is gone at once, so that nobody opens it any more. Files that are open go on working: the machine signals the interrupt "request"

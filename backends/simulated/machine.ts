@@ -18,6 +18,27 @@ export interface IotlbOptions {
   readonly structures?: number;
 }
 
+/**
+ * When the IOTLB is told of what was unmapped. `"strict"`: before the request returns, as Linux does for programs. Lazy, as Linux's DMA API does for its own
+ * drivers: once `batch` ranges wait (1 to 65,536), by one invalidation for each page table; until then devices may go by what is not mapped any more.
+ */
+export type Invalidation = "strict" | {
+  /** Discriminant. */
+  readonly kind: "lazy";
+  /** Ranges that wait at most. */
+  readonly batch: number;
+};
+
+/** What translation costs the machine, in nanoseconds, for comparing: nothing waits for it, and virtual time does not move. See docs/iotlb.md. */
+export interface TranslationCosts {
+  /** A look-up in the IOTLB, or in the caches of tables, that finds something. Default: 2. */
+  readonly hit?: number;
+  /** A table entry that a walk reads from memory. Default: 50. */
+  readonly walkRead?: number;
+  /** An invalidation, from the command to the answer that it is done. Default: 1,000. */
+  readonly invalidation?: number;
+}
+
 /** The IOMMU of the machine. */
 export type IommuDescription =
   | {
@@ -34,6 +55,10 @@ export type IommuDescription =
     readonly dirtyTracking?: boolean;
     /** Its translation caches. */
     readonly iotlb?: IotlbOptions;
+    /** When they are told of what was unmapped. Default: `"strict"`. */
+    readonly invalidation?: Invalidation;
+    /** What they cost. */
+    readonly costs?: TranslationCosts;
   }
   | {
     /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
@@ -44,6 +69,10 @@ export type IommuDescription =
     readonly dirtyTracking?: boolean;
     /** Its translation caches. */
     readonly iotlb?: IotlbOptions;
+    /** When they are told of what was unmapped. Default: `"strict"`. */
+    readonly invalidation?: Invalidation;
+    /** What they cost. */
+    readonly costs?: TranslationCosts;
   }
   | {
     /**
@@ -260,6 +289,9 @@ export interface MachineSettings {
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
     readonly iotlb: Required<IotlbOptions>;
+    /** Ranges that wait for an invalidation; 0: none, it is strict. */
+    readonly batch: number;
+    readonly costs: Required<TranslationCosts>;
   };
   /** As {@linkcode Machine.msi}. */
   readonly msi: "passed" | "translated";
@@ -323,8 +355,8 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 
 const MIB = 2 ** 20;
 const KEYS = {
-  vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb"],
-  amdvi: ["kind", "levels", "dirtyTracking", "iotlb"],
+  vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
+  amdvi: ["kind", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
   mock: ["kind"],
   none: ["kind"],
 } as const;
@@ -350,9 +382,10 @@ export function readSettings(machine: Machine): MachineSettings {
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }
-  const iotlb = readIotlb("iotlb" in iommu && iommu.iotlb !== undefined ? iommu.iotlb : {});
+  const { iotlb = {}, invalidation = "strict", costs = {} } = iommu.kind === "vtd" || iommu.kind === "amdvi" ? iommu : {};
+  const caches = { iotlb: readIotlb(iotlb), batch: readBatch(invalidation), costs: readCosts(costs) };
   return {
-    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, iotlb },
+    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, ...caches },
     msi: checkOneOf("msi", machine.msi ?? "passed", ["passed", "translated"] as const),
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
@@ -385,6 +418,24 @@ function readIotlb(options: IotlbOptions): Required<IotlbOptions> {
   checkNumber("iommu.iotlb.structures", structures, 0, 65536);
   if (structures !== 0 && !isPowerOfTwo(structures)) throw new MachineError("iommu.iotlb.structures", structures, "0 or a power of two");
   return { entries, ways, replacement, structures };
+}
+
+function readBatch(invalidation: Invalidation): number {
+  if (invalidation === "strict") return 0;
+  const path = "iommu.invalidation";
+  if (typeof invalidation !== "object" || invalidation === null) throw new MachineError(path, invalidation, '"strict" or an object');
+  checkKeys(path, invalidation, ["kind", "batch"]);
+  checkOneOf(`${path}.kind`, invalidation.kind, ["lazy"] as const);
+  return checkNumber(`${path}.batch`, invalidation.batch, 1, 65536);
+}
+
+function readCosts(costs: TranslationCosts): Required<TranslationCosts> {
+  checkKeys("iommu.costs", costs, ["hit", "walkRead", "invalidation"]);
+  return {
+    hit: checkNumber("iommu.costs.hit", costs.hit ?? 2, 0, 1_000_000),
+    walkRead: checkNumber("iommu.costs.walkRead", costs.walkRead ?? 50, 0, 1_000_000),
+    invalidation: checkNumber("iommu.costs.invalidation", costs.invalidation ?? 1000, 0, 1_000_000),
+  };
 }
 
 function isPowerOfTwo(value: number): boolean {

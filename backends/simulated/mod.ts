@@ -36,6 +36,7 @@ export type {
   DeviceNode,
   DownstreamPort,
   EmulatedNode,
+  Invalidation,
   IommuDescription,
   IotlbOptions,
   Limits,
@@ -47,6 +48,7 @@ export type {
   SanitizerOptions,
   Slot,
   Switch,
+  TranslationCosts,
 } from "./machine.ts";
 export { renderSysfs, type SysfsDescription, type SysfsDevice, type SysfsGroup, type SysfsResource } from "./sysfs.ts";
 export type { GroupReason } from "./topology.ts";

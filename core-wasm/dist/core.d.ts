@@ -81,7 +81,8 @@ declare namespace wasm_bindgen {
         device_of(fd: number): number;
         /**
          * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
-         * walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
+         * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
+         * stale ones used.
          */
         device_statistic(device: number, count: number): number;
         /**
@@ -120,11 +121,15 @@ declare namespace wasm_bindgen {
          */
         find_area_changes(): number;
         /**
+         * Tells the translation caches of what waits.
+         */
+        flush_iotlb(): void;
+        /**
          * Notes a transfer that a device gave up, since the page that it asked for is not there.
          */
         give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
         /**
-         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
+         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
          */
         global_statistic(count: number): number;
         /**
@@ -237,6 +242,10 @@ declare namespace wasm_bindgen {
          */
         restart(): number;
         /**
+         * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
+         */
+        set_batch(batch: number): number;
+        /**
          * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
          */
         set_driver_blocks(device: number, blocks: boolean): number;
@@ -332,6 +341,7 @@ declare interface InitOutput {
     readonly core_faults_len: (a: number) => number;
     readonly core_faults_lost: (a: number) => number;
     readonly core_find_area_changes: (a: number) => number;
+    readonly core_flush_iotlb: (a: number) => void;
     readonly core_give_up: (a: number, b: number, c: number, d: bigint, e: number, f: number) => void;
     readonly core_global_statistic: (a: number, b: number) => number;
     readonly core_has_space: (a: number, b: bigint) => number;
@@ -361,6 +371,7 @@ declare interface InitOutput {
     readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_request_state: (a: number, b: number) => number;
     readonly core_restart: (a: number) => number;
+    readonly core_set_batch: (a: number, b: number) => number;
     readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
     readonly core_set_iotlb: (a: number, b: number, c: number, d: number, e: number, f: bigint) => number;
     readonly core_set_memory_enabled: (a: number, b: number, c: number) => number;

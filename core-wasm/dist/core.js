@@ -209,7 +209,8 @@ let wasm_bindgen = (function(exports) {
         }
         /**
          * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
-         * walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
+         * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
+         * stale ones used.
          * @param {number} device
          * @param {number} count
          * @returns {number}
@@ -300,6 +301,12 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * Tells the translation caches of what waits.
+         */
+        flush_iotlb() {
+            wasm.core_flush_iotlb(this.__wbg_ptr);
+        }
+        /**
          * Notes a transfer that a device gave up, since the page that it asked for is not there.
          * @param {number} device
          * @param {number} pasid
@@ -311,7 +318,7 @@ let wasm_bindgen = (function(exports) {
             wasm.core_give_up(this.__wbg_ptr, device, pasid, iova, length, write);
         }
         /**
-         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
+         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
          * @param {number} count
          * @returns {number}
          */
@@ -583,6 +590,15 @@ let wasm_bindgen = (function(exports) {
          */
         restart() {
             const ret = wasm.core_restart(this.__wbg_ptr);
+            return ret;
+        }
+        /**
+         * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
+         * @param {number} batch
+         * @returns {number}
+         */
+        set_batch(batch) {
+            const ret = wasm.core_set_batch(this.__wbg_ptr, batch);
             return ret;
         }
         /**

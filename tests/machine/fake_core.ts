@@ -53,6 +53,10 @@ export class FakeCore implements Core {
   set_iotlb(): number {
     return 0;
   }
+  set_batch(): number {
+    return 0;
+  }
+  flush_iotlb(): void {}
   add_group(): number {
     this.described.push(["group"]);
     return this.#groups++;

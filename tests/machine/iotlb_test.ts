@@ -23,6 +23,7 @@ async function setUp(iommu: IommuDescription, seed = 1) {
   const local = puppet.bus.allocate(8);
   return {
     ioas,
+    kernel,
     /** Pages that are no neighbours in memory, each at 2 MiB from the last. */
     map: (count: number) => {
       const buffer = ioas.createDmaBuffer(PAGE);
@@ -114,3 +115,65 @@ Deno.test("a machine whose kernel memory cannot hold its IOTLB does not start", 
   const error = await simulated(machine).then(() => undefined, (error: unknown) => error);
   check(error instanceof RangeError && error.message.includes("IOTLB"), String(error));
 });
+
+Deno.test("with lazy invalidation a device goes by what is not mapped any more, until the batch is full", async () => {
+  const { ioas, kernel, map, read, counts, check } = await setUp({
+    kind: "vtd",
+    invalidation: { kind: "lazy", batch: 3 },
+    costs: { hit: 1, walkRead: 10, invalidation: 100 },
+  });
+  const pages = map(4);
+  read(pages);
+  pages.slice(0, 2).forEach((iova) => ioas.unmap(iova, PAGE));
+  read(pages);
+  const cost = { time: counts().translationTime, invalidation: kernel.inspect.statistics.invalidationTime };
+  equal(cost, { time: 4 * 4 * 10 + 4, invalidation: 0 });
+  equal([counts().tlbHits, counts().staleHits, counts().faults, kernel.inspect.statistics.waiting], [4, 2, 0, 2]);
+  check();
+  ioas.unmap(pages[2]!, PAGE);
+  read(pages);
+  equal([counts().staleHits, counts().faults, counts().invalidated], [2, 3, 4]);
+  equal([kernel.inspect.statistics.waiting, kernel.inspect.statistics.invalidations], [0, 1]);
+  equal(kernel.inspect.statistics.invalidationTime, 100);
+  check();
+});
+
+Deno.test("addresses that wait are not mapped again before the caches are told", async () => {
+  const { ioas, kernel, map, read, counts } = await setUp({ kind: "amdvi", invalidation: { kind: "lazy", batch: 100 } });
+  const [iova] = map(1);
+  read([iova!]);
+  ioas.unmap(iova!, PAGE);
+  equal(kernel.inspect.statistics.waiting, 1);
+  map(1);
+  equal([kernel.inspect.statistics.waiting, kernel.inspect.statistics.invalidations], [0, 1]);
+  read([iova!]);
+  equal([counts().staleHits, counts().tlbMisses], [0, 2]);
+});
+
+Deno.test("flushIotlb ends what waits", async () => {
+  const { ioas, kernel, map, read, counts } = await setUp({ kind: "vtd", invalidation: { kind: "lazy", batch: 100 } });
+  const [iova] = map(1);
+  read([iova!]);
+  ioas.unmap(iova!, PAGE);
+  read([iova!]);
+  kernel.flushIotlb();
+  read([iova!]);
+  equal([counts().staleHits, counts().faults, kernel.inspect.statistics.waiting], [1, 1, 0]);
+});
+
+const ODD_SETTINGS: readonly (readonly [string, object])[] = [
+  ["invalidation", { invalidation: "late" }],
+  ["invalidation.kind", { invalidation: { kind: "strict", batch: 1 } }],
+  ["invalidation.batch", { invalidation: { kind: "lazy", batch: 0 } }],
+  ["invalidation.batch", { invalidation: { kind: "lazy" } }],
+  ["invalidation.size", { invalidation: { kind: "lazy", batch: 1, size: 1 } }],
+  ["costs.hit", { costs: { hit: -1 } }],
+  ["costs.walk", { costs: { walk: 1 } }],
+];
+
+for (const [key, settings] of ODD_SETTINGS) {
+  Deno.test(`a machine with ${JSON.stringify(settings)} is refused for its ${key}`, () => {
+    const error = thrown(() => readSettings({ pci: [], iommu: { kind: "vtd", ...settings } as IommuDescription }));
+    check(error instanceof RangeError && error.message.includes(`iommu.${key}`), String(error));
+  });
+}

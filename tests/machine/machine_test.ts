@@ -31,6 +31,8 @@ Deno.test("an empty machine has the documented defaults", () => {
       scalable: false,
       dirtyTracking: false,
       iotlb: { entries: 1024, ways: 4, replacement: "lru", structures: 0 },
+      batch: 0,
+      costs: { hit: 2, walkRead: 50, invalidation: 1000 },
     },
     msi: "passed",
     memory: 64 * 2 ** 20,

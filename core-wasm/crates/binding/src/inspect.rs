@@ -50,18 +50,19 @@ impl Core {
     }
 
     /// A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
-    /// walks that began at a cached table, translations driven out of the IOTLB, and those forgotten.
+    /// walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
+    /// stale ones used.
     pub fn device_statistic(&self, device: u32, count: u32) -> f64 {
         let counts = self.kernel.device_statistics(device);
         let all = [counts.reads, counts.writes, counts.bytes, counts.tlb_hits, counts.tlb_misses, counts.walk_reads, counts.faults];
-        let caches = [counts.structure_hits, counts.evictions, counts.dropped];
+        let caches = [counts.structure_hits, counts.evictions, counts.dropped, counts.stale_hits];
         all.iter().chain(&caches).nth(count as usize).map_or(0.0, |&count| count as f64)
     }
 
-    /// A count of the whole machine: maps, unmaps and invalidations since boot, page tables now.
+    /// A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
     pub fn global_statistic(&self, count: u32) -> f64 {
         let counts = self.kernel.iommu_statistics();
-        one_of(&[counts.maps, counts.unmaps, counts.invalidations, counts.tables], count)
+        one_of(&[counts.maps, counts.unmaps, counts.invalidations, counts.tables, self.kernel.waiting() as u64], count)
     }
 
     /// Pages of 2^`lg2` bytes that are mapped now.

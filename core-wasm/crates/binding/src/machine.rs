@@ -52,6 +52,16 @@ impl Core {
         nothing(self.kernel.set_iotlb(IotlbConfig { entries, ways, replacement, structures }))
     }
 
+    /// Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
+    pub fn set_batch(&mut self, batch: u32) -> i32 {
+        nothing(self.kernel.set_batch(batch))
+    }
+
+    /// Tells the translation caches of what waits.
+    pub fn flush_iotlb(&mut self) {
+        self.kernel.flush_iotlb();
+    }
+
     /// Adds an IOMMU group. Returns its number, or −errno.
     pub fn add_group(&mut self) -> i32 {
         number(self.kernel.add_group())

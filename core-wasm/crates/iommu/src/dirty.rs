@@ -40,6 +40,7 @@ impl Iommu {
     pub fn forget_domain(&mut self, id: DomainId) {
         let Some(domain) = self.domains.get_mut(id) else { return };
         self.iotlb.forget_all(&mut domain.space);
+        self.end_waiting(id);
         self.invalidations += 1;
         if self.nested.len() != 0 {
             self.forget_children(id);

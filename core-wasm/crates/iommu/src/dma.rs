@@ -256,7 +256,7 @@ impl Iommu {
         let wanted = direction.prot();
         let hit = match self.iotlb.get(&domain.space, iova) {
             // Where the domain keeps marks a translation that does not allow it may be one of a page that is not marked yet.
-            Some(hit) if !domain.marks || hit.prot.contains(wanted) => {
+            Some(hit) if !domain.marks || hit.prot.contains(wanted) || hit.stale.contains(wanted) => {
                 counts.tlb_hits += 1;
                 hit
             }
@@ -277,7 +277,8 @@ impl Iommu {
             }
         };
         if !hit.prot.contains(wanted) {
-            return Err(direction.denied());
+            let is_stale = hit.stale.contains(wanted);
+            return if is_stale { Iommu::use_stale(ram, hit, iova, wanted, counts) } else { Err(direction.denied()) };
         }
         Ok(hit.rest_of_page(iova))
     }

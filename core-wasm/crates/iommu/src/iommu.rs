@@ -1,6 +1,7 @@
 //! The IOMMU: which requester uses which domain, and what the domains map.
 
 use crate::OutOfMemory;
+use crate::deferred::Deferred;
 use crate::domain::{Domain, DomainId, Domains};
 use crate::fault::{FaultLog, FaultReason};
 use crate::iotlb::{Hit, Iotlb, IotlbConfig, Space};
@@ -81,6 +82,7 @@ pub struct Iommu {
     pub(crate) domains: Domains,
     pub(crate) iotlb: Iotlb,
     pub(crate) nested: NestedDomains,
+    pub(crate) deferred: Deferred,
     /// Sorted by key. Those without a PASID stay once they were attached.
     requesters: Vec<Requester>,
     pub(crate) devices: Vec<Device>,
@@ -103,6 +105,7 @@ impl Iommu {
             domains: Domains::default(),
             iotlb: Iotlb::new(&config.iotlb)?,
             nested: NestedDomains::default(),
+            deferred: Deferred::default(),
             requesters: Vec::new(),
             devices: Vec::new(),
             faults: FaultLog::new()?,
@@ -206,6 +209,7 @@ impl Iommu {
     pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
         self.block_requesters_of(id);
         if let Some(mut domain) = self.domains.remove(id) {
+            self.end_waiting(id);
             self.iotlb.forget_all(&mut domain.space);
             domain.table.destroy(ram);
             self.invalidations += 1;
@@ -229,21 +233,30 @@ impl Iommu {
         if domain.writable_only && !prot.contains(Prot::WRITE) {
             return Err(Errno::EINVAL);
         }
-        domain.table.map(ram, iova, runs, prot).map_err(errno)?;
+        // Absence is not cached, so there is nothing to invalidate but what waits.
+        let mut length = 0;
+        domain.table.map(ram, iova, runs.inspect(|run| length += run.length), prot).map_err(errno)?;
+        if length != 0 && self.deferred.meets(id, iova, iova + (length - 1)) {
+            self.flush();
+        }
         self.maps += 1;
-        // Absence is not cached, so there is nothing to invalidate.
         Ok(())
     }
 
     /// Unmaps what is mapped in `length` bytes from `iova` on, and returns how many bytes that were: fewer where there were holes, more where
-    /// a large page reached beyond the range and went as a whole. No device can use the old translation once this returns. Never fails.
+    /// a large page reached beyond the range and went as a whole. No device can use the old translation once this returns, unless invalidation is lazy.
+    /// Never fails.
     pub fn unmap(&mut self, ram: &mut Ram, id: DomainId, iova: u64, length: u64) -> u64 {
         let Some(domain) = self.domains.get_mut(id) else { return 0 };
         let done = domain.table.unmap(ram, iova, length);
         self.unmaps += 1;
         if done.length != 0 {
-            self.invalidations += 1;
-            self.iotlb.forget(&domain.space, done.first, done.last, done.tables != 0);
+            if self.deferred.is_lazy() {
+                self.defer(id, done.first, done.last, done.tables != 0);
+            } else {
+                self.invalidations += 1;
+                self.iotlb.forget(&domain.space, done.first, done.last, done.tables != 0);
+            }
             if self.nested.len() != 0 {
                 self.forget_children(id);
             }
@@ -305,9 +318,14 @@ impl Iommu {
         self.domains.get(id)?.table.translate(ram, iova)
     }
 
-    /// Translations in the IOTLB that tables do not bear out, but for those of nested domains, whose tables are the program's own. None, always.
+    /// Translations in the IOTLB that tables do not bear out and that are not known as stale, of a range that waits; but for those of nested domains, whose
+    /// tables are the program's own. None, always.
     pub fn stale_translations(&self, ram: &Ram) -> usize {
         let is_stale = |(owner, iova, hit): &(u32, u64, Hit)| {
+            if hit.stale != Prot::NONE {
+                let last = iova + ((1 << hit.lg2_size) - 1);
+                return hit.prot != Prot::NONE || !self.deferred.meets(DomainId(owner / 2), *iova, last);
+            }
             let found = self.translate_in(ram, DomainId(owner / 2), *iova);
             owner % 2 == 0 && !found.is_some_and(|found| found.pa == hit.pa && found.prot.contains(hit.prot))
         };

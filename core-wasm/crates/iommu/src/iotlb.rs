@@ -14,6 +14,8 @@ use uapi::{Errno, Result};
 
 /// Where a target keeps what is not address, below the bits of the page: the smallest page has 2 KiB.
 const PROT_MASK: u64 = 0b11;
+/// Where it keeps what a page allowed that is not mapped any more.
+const STALE_SHIFT: u32 = 2;
 const ABOUT_MASK: u64 = (1 << 11) - 1;
 
 /// When more keys than these would have to be looked for it is cheaper to look at all entries.
@@ -79,6 +81,8 @@ pub(crate) struct Hit {
     pub(crate) pa: Pa,
     pub(crate) lg2_size: u32,
     pub(crate) prot: Prot,
+    /// What it allows though it is not mapped any more, until the cache is told; then `prot` is nothing.
+    pub(crate) stale: Prot,
 }
 
 impl Hit {
@@ -93,7 +97,7 @@ impl Hit {
 impl From<Translation> for Hit {
     #[inline(always)]
     fn from(found: Translation) -> Hit {
-        Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot }
+        Hit { pa: found.pa, lg2_size: u32::from(found.lg2_size), prot: found.prot, stale: Prot::NONE }
     }
 }
 
@@ -141,7 +145,12 @@ impl Iotlb {
             sizes &= sizes - 1;
             if let Some(target) = self.pages.find(space.owner, key(iova, lg2_size)) {
                 let offset = iova & ((1 << lg2_size) - 1);
-                return Some(Hit { pa: Pa(target & !ABOUT_MASK | offset), lg2_size, prot: prot_of(target) });
+                return Some(Hit {
+                    pa: Pa(target & !ABOUT_MASK | offset),
+                    lg2_size,
+                    prot: prot_of(target),
+                    stale: prot_of(target >> STALE_SHIFT),
+                });
             }
         }
         None
@@ -190,15 +199,33 @@ impl Iotlb {
 
     /// Forgets the pages that `first..=last` meets and, with `tables`, the tables on the way.
     pub(crate) fn forget(&mut self, space: &Space, first: u64, last: u64, tables: bool) {
-        let Iotlb { pages, structures, fillers, dropped } = self;
-        forget_in(pages, space.owner, space.sizes, first, last, |index| {
+        let Iotlb { pages, fillers, dropped, .. } = self;
+        for_range(pages, space.owner, space.sizes, first, last, |pages, index| {
+            pages.clear(index);
             let filler = fillers.get(index).copied().unwrap_or(0);
             if let Some(count) = dropped.get_mut(filler as usize) {
                 *count += 1;
             }
         });
         if tables {
-            structures.iter_mut().for_each(|cache| forget_in(cache, space.owner, space.tables, first, last, |_| {}));
+            self.forget_tables(space, first, last);
+        }
+    }
+
+    /// Forgets the tables on the way to `first..=last`.
+    fn forget_tables(&mut self, space: &Space, first: u64, last: u64) {
+        for cache in &mut self.structures {
+            for_range(cache, space.owner, space.tables, first, last, Cache::clear);
+        }
+    }
+
+    /// As [`Self::forget`], but pages stay, as stale ones.
+    pub(crate) fn let_go(&mut self, space: &Space, first: u64, last: u64, tables: bool) {
+        for_range(&mut self.pages, space.owner, space.sizes, first, last, |pages, index| {
+            pages.retarget(index, |target| target & !PROT_MASK | (target & PROT_MASK) << STALE_SHIFT);
+        });
+        if tables {
+            self.forget_tables(space, first, last);
         }
     }
 
@@ -211,13 +238,14 @@ impl Iotlb {
     pub(crate) fn pages(&self) -> impl Iterator<Item = (u32, u64, Hit)> {
         self.pages.entries().iter().filter(|entry| entry.key != 0).map(|&Entry { key, target, owner, .. }| {
             let lg2_size = size_of_key(key);
-            (owner, key >> KEY_LOW << lg2_size, Hit { pa: Pa(target & !ABOUT_MASK), lg2_size, prot: prot_of(target) })
+            let hit = Hit { pa: Pa(target & !ABOUT_MASK), lg2_size, prot: prot_of(target), stale: prot_of(target >> STALE_SHIFT) };
+            (owner, key >> KEY_LOW << lg2_size, hit)
         })
     }
 }
 
-/// Forgets the keys of an owner that `first..=last` meets, each of them told to `gone`. They have sizes of `sizes`.
-fn forget_in(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, mut gone: impl FnMut(usize)) {
+/// Calls `act` for each entry of an owner that `first..=last` meets. They have sizes of `sizes`.
+fn for_range(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, mut act: impl FnMut(&mut Cache, usize)) {
     if sizes == 0 {
         return;
     }
@@ -225,7 +253,9 @@ fn forget_in(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, m
     if bits(sizes).map(count).fold(0, u64::saturating_add) <= MANY {
         for lg2 in bits(sizes) {
             for page in first >> lg2..=last >> lg2 {
-                cache.forget(owner, page << KEY_LOW | u64::from(lg2)).into_iter().for_each(&mut gone);
+                if let Some(index) = cache.place(owner, page << KEY_LOW | u64::from(lg2)) {
+                    act(cache, index);
+                }
             }
         }
         return;
@@ -234,8 +264,7 @@ fn forget_in(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, m
         let Some(entry) = cache.entries().get(index).filter(|entry| entry.owner == owner && entry.key != 0) else { continue };
         let (page, lg2) = (entry.key >> KEY_LOW, size_of_key(entry.key));
         if first >> lg2 <= page && page <= last >> lg2 {
-            cache.clear(index);
-            gone(index);
+            act(cache, index);
         }
     }
 }

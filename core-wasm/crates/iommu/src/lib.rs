@@ -7,7 +7,9 @@
 //!
 //! What holds between calls:
 //! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
-//! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. That a program has changed
+//! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. Where invalidation is lazy
+//!   ([`Iommu::set_batch`]) unmap alone does not: translations that it leaves are known as stale, each in a range that waits, and are gone before anything
+//!   is mapped there again. They may lead to memory that is somebody else's by now, but never to a write to a table, and each use is counted. That a program has changed
 //!   tables of its own it must say itself; what is stale then leads nowhere but to memory of the domain below.
 //! - Where a domain keeps marks, no translation in the IOTLB allows a write to a page that is not marked.
 //! - A DMA moves a byte only after the page of that byte was translated and its permission checked; but that of a device without an IOMMU goes by the
@@ -19,6 +21,7 @@
 
 extern crate alloc;
 
+mod deferred;
 mod dirty;
 mod dma;
 mod domain;

@@ -129,13 +129,18 @@ impl Cache {
         Some(Filled { index, evicted })
     }
 
-    /// Forgets a key. Returns which entry it was, if it was there.
-    pub(crate) fn forget(&mut self, owner: u32, key: u64) -> Option<usize> {
+    /// Which entry a key has, if it is there.
+    pub(crate) fn place(&self, owner: u32, key: u64) -> Option<usize> {
         let first = self.first(owner, key);
         let entries = self.entries.get(first..first + self.ways)?;
-        let index = first + entries.iter().position(|entry| entry.is_of(owner, key))?;
-        self.clear(index);
-        Some(index)
+        Some(first + entries.iter().position(|entry| entry.is_of(owner, key))?)
+    }
+
+    /// Changes the target of an entry.
+    pub(crate) fn retarget(&mut self, index: usize, change: impl FnOnce(u64) -> u64) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.target = change(entry.target);
+        }
     }
 
     /// Empties an entry.

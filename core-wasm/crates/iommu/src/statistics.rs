@@ -38,6 +38,8 @@ pub struct DeviceStatistics {
     pub evictions: u64,
     /// Translations found for it that the IOTLB had to forget, because what they were read from changed.
     pub dropped: u64,
+    /// Look-ups that the IOTLB answered by what was not mapped any more, which is possible where invalidation is lazy. They are hits as well.
+    pub stale_hits: u64,
 }
 
 impl DeviceStatistics {
@@ -47,6 +49,7 @@ impl DeviceStatistics {
         self.writes += u64::from(write);
         self.bytes += counts.bytes;
         self.tlb_hits += counts.tlb_hits;
+        self.stale_hits += counts.stale_hits;
         if counts.tlb_misses != 0 {
             self.tlb_misses += counts.tlb_misses;
             self.walk_reads += counts.walk_reads;

@@ -24,6 +24,21 @@ impl Kernel {
         self.hardware.iommu.set_iotlb(config)
     }
 
+    /// Has unmapped ranges wait for the caches to be told. See [`iommu::Iommu::set_batch`].
+    pub fn set_batch(&mut self, batch: u32) -> Result<()> {
+        self.hardware.iommu.set_batch(batch)
+    }
+
+    /// Tells the caches of what waits.
+    pub fn flush_iotlb(&mut self) {
+        self.hardware.iommu.flush();
+    }
+
+    /// Unmapped ranges that wait.
+    pub fn waiting(&self) -> usize {
+        self.hardware.iommu.waiting()
+    }
+
     /// RAM for a device's own buffers, zeroed. ENOMEM; EINVAL for no bytes.
     pub fn staging_alloc(&mut self, length: u64) -> Result<Pa> {
         if length == 0 {

@@ -195,13 +195,14 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::AmdMock, 3))
     ];
     let memlocks = prop_oneof![Just(None), Just(Some(20 * PAGE))];
-    (rules, kinds, memlocks, any::<[bool; 2]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi])| Setup {
+    (rules, kinds, memlocks, any::<[bool; 3]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi, lazy])| Setup {
         kind,
         levels,
         scalable,
         tracks_dirty: scalable,
         remote: false,
         software_msi,
+        batch: if lazy { 3 } else { 0 },
         ram: 2 << 20,
         rules,
         limits: Limits { memlock, open_files: 24, sys_resource: true, sys_rawio: true },

@@ -88,6 +88,8 @@ pub struct Setup {
     pub remote: bool,
     /// Interrupts are translated: [`SOFTWARE_MSI`] is reserved in place of [`MSI`].
     pub software_msi: bool,
+    /// Unmapped ranges that wait for the translation caches to be told; 0: none waits.
+    pub batch: u32,
     pub ram: usize,
     pub rules: Rules,
     pub limits: Limits,
@@ -102,6 +104,7 @@ impl Default for Setup {
             tracks_dirty: false,
             remote: false,
             software_msi: false,
+            batch: 0,
             ram: 64 << 20,
             rules: Rules { single_open: false, group_ioas: GroupIoas::Linux },
             limits: Limits { memlock: None, open_files: 1024, sys_resource: true, sys_rawio: true },
@@ -181,6 +184,7 @@ impl Machine {
         };
         let config = Config { iommu, rules: setup.rules, limits: setup.limits };
         let mut kernel = Kernel::new(config, Ram::with_bytes(setup.ram).unwrap()).unwrap();
+        kernel.set_batch(setup.batch).unwrap();
         for group in 0..GROUPS {
             assert_eq!(kernel.add_group(), Ok(group));
         }

@@ -241,6 +241,7 @@ fn setup(byte: u8) -> Setup {
         levels: if kind == Kind::AmdMock { 3 } else { 4 },
         scalable: kind == Kind::VtdSs && byte & 32 != 0,
         tracks_dirty: byte & 32 != 0,
+        batch: if byte & 64 != 0 { 3 } else { 0 },
         ram: 1 << 20,
         rules: Rules { single_open: byte & 16 != 0, group_ioas },
         limits: Limits { memlock, open_files: 24, sys_resource: true, sys_rawio: true },
