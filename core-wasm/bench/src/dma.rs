@@ -28,10 +28,10 @@ impl Transfers {
 
     fn new(bytes: u64) -> Transfers {
         let mut ram = Ram::with_bytes((bytes + bytes / 256 + (8 << 20)) as usize).expect("memory");
-        let mut iommu = Iommu::new(IommuConfig::new(Kind::VtdSs, 4)).expect("4 levels exist");
-        iommu.add_device(0).expect("memory");
+        let mut iommu = Iommu::new(IommuConfig::new(Kind::VtdSs, 4), &mut ram).expect("4 levels exist");
+        iommu.add_device(&mut ram, 0, DEVICE.requester, 0).expect("memory");
         let domain = iommu.create_domain(&mut ram).expect("RAM");
-        iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
+        iommu.attach(&mut ram, DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
         let buffer = ram.alloc(LENGTH).expect("RAM");
         Transfers { ram, iommu, domain, buffer }
     }

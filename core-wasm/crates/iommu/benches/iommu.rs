@@ -18,10 +18,10 @@ struct Machine {
 
 fn machine(kind: Kind) -> Machine {
     let mut ram = Ram::with_bytes(64 << 20).expect("memory");
-    let mut iommu = Iommu::new(IommuConfig::new(kind, 4)).expect("4 levels exist");
-    iommu.add_device(0).expect("memory");
+    let mut iommu = Iommu::new(IommuConfig::new(kind, 4), &mut ram).expect("4 levels exist");
+    iommu.add_device(&mut ram, 0, DEVICE.requester, 0).expect("memory");
     let domain = iommu.create_domain(&mut ram).expect("RAM");
-    iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
+    iommu.attach(&mut ram, DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let buffer = ram.alloc(LENGTH).expect("RAM");
     Machine { ram, iommu, domain, buffer }
 }

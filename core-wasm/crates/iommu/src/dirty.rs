@@ -9,11 +9,12 @@ use pgtable::DirtyLeaf;
 impl Iommu {
     /// Lets transfers through a domain, and through nested ones on top of it, mark what they write to, or lets them leave no marks any more. Marks that
     /// are there stay. Nothing happens if there is no such domain.
-    pub fn set_marks(&mut self, id: DomainId, marks: bool) {
+    pub fn set_marks(&mut self, ram: &mut Ram, id: DomainId, marks: bool) {
         if let Some(domain) = self.domains.get_mut(id)
             && domain.marks != marks
         {
             domain.marks = marks;
+            self.write_contexts_of(ram, id);
             self.forget_domain(id);
         }
     }

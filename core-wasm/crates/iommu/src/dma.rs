@@ -80,18 +80,32 @@ impl Iommu {
         let mut counts = DeviceStatistics::default();
         let found = self.look_up_page(ram, source, iova, Direction::Write, &mut counts);
         self.count(source, &counts, true);
-        found.map(|run| run.pa).map_err(|reason| self.refuse(source, iova, length, true, reason))
+        found.map(|run| run.pa).map_err(|reason| self.fault(ram, source, iova, length, true, reason))
     }
 
     /// Notes a transfer that was refused before it reached the IOMMU, because of [`FaultReason::BusMasterOff`], and returns the reason.
     pub fn refuse(&mut self, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultReason {
+        let record = self.count_fault(source, iova, length, write, reason);
+        self.faults.push(record);
+        reason
+    }
+
+    /// Notes a transfer that the IOMMU refuses, or for [`FaultReason::BadBuffer`] the device's side, and returns the reason.
+    #[cold]
+    fn fault(&mut self, ram: &mut Ram, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultReason {
+        let record = self.count_fault(source, iova, length, write, reason);
+        let record = if reason == FaultReason::BadBuffer { record } else { self.report(ram, record) };
+        self.faults.push(record);
+        reason
+    }
+
+    fn count_fault(&mut self, source: &Source, iova: u64, length: u64, write: bool, reason: FaultReason) -> FaultRecord {
         let label = self.devices.get_mut(source.device as usize).and_then(|device| {
             device.statistics.faults += 1;
             device.label
         });
         let Source { device, requester, pasid } = *source;
-        self.faults.push(FaultRecord { sequence: 0, device, requester, pasid, label, iova, length, write, reason });
-        reason
+        FaultRecord { sequence: 0, device, requester, pasid, label, iova, length, write, reason, code: 0, raw: None }
     }
 
     /// A device without an IOMMU reads `length` bytes of RAM, from `at` on, into its buffer at `to`. Nothing is in between: `at` is the address in RAM.
@@ -162,7 +176,7 @@ impl Iommu {
         self.count(source, &counts, direction == Direction::Write);
         result.map_err(|at| {
             let rest = buffer.length - (at.iova - iova);
-            self.refuse(source, at.iova, rest, direction == Direction::Write, at.reason)
+            self.fault(ram, source, at.iova, rest, direction == Direction::Write, at.reason)
         })
     }
 
@@ -181,7 +195,7 @@ impl Iommu {
             return Err(refused(FaultReason::BadBuffer));
         }
         let Some(offset_last) = buffer.length.checked_sub(1) else { return Ok(None) };
-        let domain = self.domain_of(source).ok_or(refused(FaultReason::Blocked))?;
+        let domain = self.domain_of(ram, source).map_err(refused)?;
         if iova.checked_add(offset_last).is_none() {
             return Err(refused(FaultReason::BeyondAperture));
         }
@@ -228,14 +242,14 @@ impl Iommu {
         direction: Direction,
         counts: &mut DeviceStatistics,
     ) -> Result<Run, FaultReason> {
-        let domain = self.domain_of(source).ok_or(FaultReason::Blocked)?;
+        let domain = self.domain_of(ram, source)?;
         self.look_up(ram, domain, source.device, iova, direction, counts)
     }
 
     /// The domain that decides about transfers of `source`.
     #[inline]
-    fn domain_of(&self, source: &Source) -> Option<DomainId> {
-        self.attached(source.requester, source.pasid.unwrap_or(NO_PASID))
+    fn domain_of(&mut self, ram: &Ram, source: &Source) -> Result<DomainId, FaultReason> {
+        self.resolve(ram, source.requester, source.pasid.unwrap_or(NO_PASID))
     }
 
     /// The memory behind `iova` up to the end of its page, if the transfer may use it.

@@ -74,6 +74,11 @@ pub struct FaultRecord {
     pub write: bool,
     /// Why.
     pub reason: FaultReason,
+    /// The hardware's own number for that: VT-d's fault reason; AMD-Vi's event code and flags. 0 if it was not the IOMMU that refused, or one without
+    /// tables in RAM.
+    pub code: u16,
+    /// The hardware's record as its driver took it; none if `code` is 0.
+    pub raw: Option<[u64; 2]>,
 }
 
 /// The most recent faults. When it is full, the oldest makes room and counts as lost.

@@ -4,9 +4,11 @@ use crate::OutOfMemory;
 use crate::deferred::Deferred;
 use crate::domain::{Domain, DomainId, Domains};
 use crate::fault::{FaultLog, FaultReason};
+use crate::hardware::{ContextCache, Hardware};
 use crate::iotlb::{Hit, Iotlb, IotlbConfig, Space};
 use crate::nested::NestedDomains;
 use crate::ram::{FRAME_LG2, Ram};
+use crate::requesters::Requesters;
 use crate::statistics::{DeviceStatistics, IommuStatistics};
 use alloc::vec::Vec;
 use iova::Range;
@@ -62,18 +64,6 @@ pub(crate) struct Device {
     pub(crate) statistics: DeviceStatistics,
 }
 
-/// A requester with one of its PASIDs, and the domain of such transfers now.
-struct Requester {
-    key: u64,
-    domain: Option<DomainId>,
-}
-
-/// What [`Requester`]s are sorted by.
-#[inline(always)]
-const fn key_of(requester: u32, pasid: u32) -> u64 {
-    (requester as u64) << 32 | pasid as u64
-}
-
 /// The IOMMU of a machine. One for all its devices.
 ///
 /// A requester that is attached to nothing is blocked: none of its transfers reaches memory. So is each of its PASIDs.
@@ -83,8 +73,11 @@ pub struct Iommu {
     pub(crate) iotlb: Iotlb,
     pub(crate) nested: NestedDomains,
     pub(crate) deferred: Deferred,
-    /// Sorted by key. Those without a PASID stay once they were attached.
-    requesters: Vec<Requester>,
+    /// What the driver has attached.
+    pub(crate) requesters: Requesters,
+    /// What the hardware remembers of it.
+    pub(crate) contexts: ContextCache,
+    pub(crate) hardware: Hardware,
     pub(crate) devices: Vec<Device>,
     pub(crate) faults: FaultLog,
     maps: u64,
@@ -95,8 +88,8 @@ pub struct Iommu {
 }
 
 impl Iommu {
-    /// An IOMMU without domains. EINVAL if the format has no such number of levels or no IOTLB is like that, ENOMEM if the heap is too small.
-    pub fn new(config: IommuConfig) -> Result<Iommu> {
+    /// An IOMMU without domains. EINVAL if the format has no such number of levels or no IOTLB is like that, ENOMEM if RAM or the heap is too small.
+    pub fn new(config: IommuConfig, ram: &mut Ram) -> Result<Iommu> {
         if !config.kind.levels().contains(&config.levels) {
             return Err(Errno::EINVAL);
         }
@@ -106,7 +99,9 @@ impl Iommu {
             iotlb: Iotlb::new(&config.iotlb)?,
             nested: NestedDomains::default(),
             deferred: Deferred::default(),
-            requesters: Vec::new(),
+            requesters: Requesters::default(),
+            contexts: ContextCache::new(),
+            hardware: Hardware::new(&config, ram)?,
             devices: Vec::new(),
             faults: FaultLog::new()?,
             maps: 0,
@@ -132,8 +127,10 @@ impl Iommu {
         &self.config
     }
 
-    /// Makes room for devices up to index `device`, so that they have statistics and labels. At boot. ENOMEM.
-    pub fn add_device(&mut self, device: u32) -> Result<()> {
+    /// Makes room for devices up to index `device`, so that they have statistics and labels, and for the id that its transfers carry,
+    /// with PASIDs of so many bits. At boot. ENOMEM; EINVAL for an id of more than 16 bits, where the hardware has tables.
+    pub fn add_device(&mut self, ram: &mut Ram, device: u32, requester: u32, pasid_bits: u8) -> Result<()> {
+        self.reach(ram, requester, pasid_bits)?;
         let count = (device as usize).checked_add(1).ok_or(Errno::ENOMEM)?;
         if count > self.devices.len() {
             self.devices.try_reserve(count - self.devices.len()).map_err(OutOfMemory::from)?;
@@ -207,20 +204,12 @@ impl Iommu {
     /// Destroys a domain with all it maps. Requesters still attached to it are blocked from now on. No nested domain is on top of it. Never fails; an
     /// id of no domain is ignored.
     pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
-        self.block_requesters_of(id);
+        self.block_requesters_of(ram, id);
         if let Some(mut domain) = self.domains.remove(id) {
             self.end_waiting(id);
             self.iotlb.forget_all(&mut domain.space);
             domain.table.destroy(ram);
             self.invalidations += 1;
-        }
-    }
-
-    pub(crate) fn block_requesters_of(&mut self, id: DomainId) {
-        for requester in &mut self.requesters {
-            if requester.domain == Some(id) {
-                requester.domain = None;
-            }
         }
     }
 
@@ -264,52 +253,11 @@ impl Iommu {
         done.length
     }
 
-    /// Lets the transfers of a requester with a PASID go through a domain, or, with `None`, nowhere. Transfers without a PASID are those with
-    /// [`NO_PASID`]. ENOENT if there is no such domain; ENOMEM is possible only where they are blocked, and without a PASID only the first time;
-    /// `None` never fails.
-    pub fn attach(&mut self, requester: u32, pasid: u32, domain: Option<DomainId>) -> Result<()> {
-        if domain.is_some_and(|id| self.domains.get(id).is_none() && !self.nested.contains(id)) {
-            return Err(Errno::ENOENT);
-        }
-        let key = key_of(requester, pasid);
-        if self.nested.len() != 0 {
-            // Hardware keeps nothing of a nested domain for a requester that comes or goes.
-            for id in self.attached(requester, pasid).into_iter().chain(domain) {
-                self.forget_nested(id);
-            }
-        }
-        match self.requesters.binary_search_by_key(&key, |entry| entry.key) {
-            Ok(at) if domain.is_none() && pasid != NO_PASID => {
-                // There are many PASIDs, of which few are used at a time.
-                self.requesters.remove(at);
-            }
-            Ok(at) => self.requesters[at].domain = domain,
-            Err(_) if domain.is_none() => {}
-            Err(at) => {
-                self.requesters.try_reserve(1).map_err(OutOfMemory::from)?;
-                self.requesters.insert(at, Requester { key, domain });
-            }
-        }
-        Ok(())
-    }
-
-    /// The domain that transfers of a requester with a PASID, or with [`NO_PASID`], go through.
-    #[inline]
-    pub fn attached(&self, requester: u32, pasid: u32) -> Option<DomainId> {
-        let key = key_of(requester, pasid);
-        let at = self.requesters.binary_search_by_key(&key, |entry| entry.key).ok()?;
-        self.requesters[at].domain
-    }
-
-    /// How many pairs of requester and PASID go through a domain.
-    pub fn attachments(&self) -> usize {
-        self.requesters.iter().filter(|entry| entry.domain.is_some()).count()
-    }
-
     /// Where a transfer of a requester without a PASID would go, and what would be allowed there. Nothing is cached, counted or logged. A nested domain
     /// answers that it blocks: to walk it leaves marks.
     pub fn translate(&self, ram: &Ram, requester: u32, iova: u64) -> core::result::Result<Translation, FaultReason> {
-        let domain = self.attached(requester, NO_PASID).and_then(|id| self.domains.get(id)).ok_or(FaultReason::Blocked)?;
+        let id = self.find(ram, requester, NO_PASID)?;
+        let domain = self.domains.get(id).ok_or(FaultReason::Blocked)?;
         domain.translate(ram, iova)
     }
 
@@ -366,6 +314,7 @@ impl Iommu {
             invalidations: self.invalidations,
             domains: 0,
             tables: 0,
+            hardware_frames: self.hardware.unit().map_or(0, |unit| unit.frames()),
             pages: [0; 64],
         };
         for domain in self.domains.iter() {

@@ -3,10 +3,12 @@
 //!
 //! - [`Ram`]: machine memory, its frames and their reference counts; page tables lie in it.
 //! - [`UserMemory`], [`MemFile`]: what `mmap`, `munmap` and `memfd_create` manage on top of it.
-//! - [`Iommu`]: requester and PASID → domain → page table → RAM, with permissions, faults and statistics; DMA is a copy inside [`Ram`].
+//! - [`Iommu`]: requester and PASID → tables in RAM → domain → page table → RAM, with permissions, faults and statistics; DMA is a copy inside
+//!   [`Ram`]. Folder `hardware` has the kinds.
 //!
 //! What holds between calls:
 //! - A frame is free, or a table, or has a reference count above 0. Whoever maps, pins or keeps a page counts one.
+//! - What the context cache remembers of a requester is what its entries in RAM say: attach and detach post commands that make it forget.
 //! - No translation in the IOTLB outlives what it was read from: unmap, detach and destroy invalidate before they return. Where invalidation is lazy
 //!   ([`Iommu::set_batch`]) unmap alone does not: translations that it leaves are known as stale, each in a range that waits, and are gone before anything
 //!   is mapped there again. They may lead to memory that is somebody else's by now, but never to a write to a table, and each use is counted. That a program has changed
@@ -27,12 +29,14 @@ mod dma;
 mod domain;
 mod fault;
 mod frames;
+mod hardware;
 mod iommu;
 mod iotlb;
 mod mem_file;
 mod mmap;
 mod nested;
 mod ram;
+mod requesters;
 mod set_associative;
 mod statistics;
 mod user_memory;
@@ -40,6 +44,7 @@ mod user_memory;
 pub use dma::{Peer, Source};
 pub use domain::DomainId;
 pub use fault::{FaultLog, FaultReason, FaultRecord};
+pub use hardware::{Context, Refusal, Register, Root, Who};
 pub use iommu::{Iommu, IommuConfig, NO_PASID};
 pub use iotlb::IotlbConfig;
 pub use mem_file::MemFile;

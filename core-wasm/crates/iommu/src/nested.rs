@@ -78,6 +78,19 @@ impl DomainId {
     fn nested(self) -> Option<usize> {
         (self.0 & NESTED != 0).then_some((self.0 & !NESTED) as usize)
     }
+
+    /// The id that hardware has for it, of 16 bits: even for domains, odd for nested ones; 0 and 1 are kept for other uses. `None`: there are too many
+    /// domains.
+    pub(crate) fn to_hardware(self) -> Option<u16> {
+        let nested = u32::from(self.0 & NESTED != 0);
+        u16::try_from((self.0 & !NESTED).checked_mul(2)? + 2 + nested).ok()
+    }
+
+    /// The domain that hardware has an id for.
+    pub(crate) fn from_hardware(id: u16) -> Option<DomainId> {
+        let number = u32::from(id).checked_sub(2)?;
+        Some(DomainId((number / 2) | if number % 2 == 0 { 0 } else { NESTED }))
+    }
 }
 
 impl Nested {
@@ -130,12 +143,17 @@ pub(crate) struct NestedDomains {
 }
 
 impl NestedDomains {
+    fn get(&self, id: DomainId) -> Option<&Nested> {
+        self.slots.get(id.nested()?)?.as_ref()
+    }
+
     fn get_mut(&mut self, id: DomainId) -> Option<&mut Nested> {
         self.slots.get_mut(id.nested()?)?.as_mut()
     }
 
-    pub(crate) fn contains(&self, id: DomainId) -> bool {
-        id.nested().and_then(|slot| self.slots.get(slot)).is_some_and(Option::is_some)
+    /// What a nested domain is on top of, and its tables.
+    pub(crate) fn stages(&self, id: DomainId) -> Option<(DomainId, FirstStage)> {
+        self.get(id).map(|nested| (nested.parent, nested.first))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -169,8 +187,8 @@ impl Iommu {
     }
 
     /// Destroys a nested domain. Requesters still attached to it are blocked from now on. Never fails; an id of none is ignored.
-    pub fn destroy_nested(&mut self, id: DomainId) {
-        self.block_requesters_of(id);
+    pub fn destroy_nested(&mut self, ram: &mut Ram, id: DomainId) {
+        self.block_requesters_of(ram, id);
         let slot = id.nested().and_then(|slot| self.nested.slots.get_mut(slot));
         if let Some(mut nested) = slot.and_then(Option::take) {
             self.iotlb.forget_all(&mut nested.space);

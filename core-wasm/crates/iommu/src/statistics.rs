@@ -72,6 +72,8 @@ pub struct IommuStatistics {
     pub domains: u64,
     /// Page tables in use now, of all domains.
     pub tables: u64,
+    /// Frames of RAM that the hardware's own tables and queues have.
+    pub hardware_frames: u64,
     /// Pages mapped now in all domains, by lg2 of their size in bytes.
     pub pages: [u64; 64],
 }

@@ -115,8 +115,10 @@ struct Machine {
 impl Machine {
     fn new(config: IommuConfig) -> Machine {
         let mut ram = Ram::with_bytes(24 << 20).expect("the test machine has memory");
-        let mut iommu = Iommu::new(config).expect("the format has these levels");
-        iommu.add_device(0).expect("the test machine has memory");
+        let mut iommu = Iommu::new(config, &mut ram).expect("the format has these levels");
+        for requester in 0..REQUESTERS {
+            iommu.add_device(&mut ram, 0, requester, 0).expect("the test machine has memory");
+        }
         let pool = ram.alloc(POOL_PAGES * FRAME).expect("there is RAM");
         let buffer = ram.alloc(BUFFER).expect("there is RAM");
         let mut pool_bytes = vec![0; (POOL_PAGES * FRAME) as usize];
@@ -261,7 +263,7 @@ impl Machine {
             }
             Operation::Attach { requester, which } => {
                 let id = which.and_then(|which| self.domain(which));
-                self.iommu.attach(requester, NO_PASID, id).expect("it exists");
+                self.iommu.attach(&mut self.ram, requester, NO_PASID, id).expect("it exists");
                 self.attached[requester as usize] = id;
             }
             Operation::Transfer { requester, iova, length, write, seed } => self.transfer(requester, iova, length, write, seed),
@@ -280,12 +282,16 @@ impl Machine {
         let statistics = self.iommu.statistics();
         let mapped: u64 = statistics.pages.iter().enumerate().map(|(lg2, count)| count << lg2).sum();
         assert_eq!(mapped, self.domains.values().map(|domain| domain.pages.len() as u64 * FRAME).sum::<u64>());
-        assert_eq!((statistics.domains, statistics.tables), (self.domains.len() as u64, self.ram.statistics().tables));
+        assert_eq!(
+            (statistics.domains, statistics.tables + statistics.hardware_frames),
+            (self.domains.len() as u64, self.ram.statistics().tables)
+        );
         while let Some(id) = self.domain(0) {
             self.run(&Operation::Destroy { which: 0 });
             assert_eq!(self.iommu.aperture(id).last, 0, "it is gone");
         }
-        assert_eq!((self.iommu.statistics().tables, self.ram.statistics().tables), (0, 0));
+        let statistics = self.iommu.statistics();
+        assert_eq!((statistics.tables, self.ram.statistics().tables), (0, statistics.hardware_frames));
     }
 }
 
@@ -317,10 +323,10 @@ struct Small {
 
 fn small() -> Small {
     let mut ram = Ram::with_bytes(8 << 20).expect("the test machine has memory");
-    let mut iommu = Iommu::new(IommuConfig::new(Kind::VtdSs, 3)).expect("the format has 3 levels");
-    iommu.add_device(DEVICE.device).expect("the test machine has memory");
+    let mut iommu = Iommu::new(IommuConfig::new(Kind::VtdSs, 3), &mut ram).expect("the format has 3 levels");
+    iommu.add_device(&mut ram, DEVICE.device, DEVICE.requester, 0).expect("the test machine has memory");
     let domain = iommu.create_domain(&mut ram).expect("there is RAM");
-    iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
+    iommu.attach(&mut ram, DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let [page, buffer] = [(); 2].map(|()| ram.alloc(FRAME).expect("there is RAM"));
     iommu.map(&mut ram, domain, 0x1000, [Run { pa: page, length: FRAME }].into_iter(), RW).expect("free");
     Small { ram, iommu, domain, page, buffer }
@@ -382,9 +388,9 @@ fn permissions_are_checked_for_cached_translations_as_well() {
 fn no_translation_outlives_unmap_destroy_or_detach() {
     let mut machine = small();
     assert_eq!(machine.read(0x1000, 8), Ok(None));
-    machine.iommu.attach(DEVICE.requester, NO_PASID, None).expect("never fails");
+    machine.iommu.attach(&mut machine.ram, DEVICE.requester, NO_PASID, None).expect("never fails");
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
-    machine.iommu.attach(DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
+    machine.iommu.attach(&mut machine.ram, DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
     assert_eq!(machine.read(0x1000, 8), Ok(None));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, machine.domain, 0x1000, FRAME), FRAME);
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::NotPresent));
@@ -396,7 +402,7 @@ fn no_translation_outlives_unmap_destroy_or_detach() {
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::Blocked));
     let next = machine.iommu.create_domain(&mut machine.ram).expect("there is RAM");
     assert_eq!(next, machine.domain, "the id is used again, or this test shows nothing");
-    machine.iommu.attach(DEVICE.requester, NO_PASID, Some(next)).expect("it exists");
+    machine.iommu.attach(&mut machine.ram, DEVICE.requester, NO_PASID, Some(next)).expect("it exists");
     assert_eq!(machine.read(0x1000, 8), Err(FaultReason::NotPresent));
 }
 
@@ -481,14 +487,14 @@ fn reasons_have_the_codes_that_the_binding_publishes() {
 fn requests_about_no_domain_are_refused() {
     let mut machine = small();
     let none = DomainId(7);
-    assert_eq!(machine.iommu.attach(1, NO_PASID, Some(none)), Err(Errno::ENOENT));
-    assert_eq!(machine.iommu.attach(1, NO_PASID, None), Ok(()));
+    assert_eq!(machine.iommu.attach(&mut machine.ram, 1, NO_PASID, Some(none)), Err(Errno::ENOENT));
+    assert_eq!(machine.iommu.attach(&mut machine.ram, 1, NO_PASID, None), Ok(()));
     assert_eq!(machine.iommu.map(&mut machine.ram, none, 0, [].into_iter(), RW), Err(Errno::ENOENT));
     assert_eq!(machine.iommu.unmap(&mut machine.ram, none, 0, FRAME), 0);
     assert_eq!((machine.iommu.aperture(none).last, machine.iommu.page_sizes(none)), (0, 0));
     machine.iommu.destroy_domain(&mut machine.ram, none);
     assert_eq!(machine.read(0x1000, 1), Ok(None));
-    assert_eq!(Iommu::new(IommuConfig::new(Kind::VtdSs, 7)).map(|_| ()), Err(Errno::EINVAL));
+    assert_eq!(Iommu::new(IommuConfig::new(Kind::VtdSs, 7), &mut machine.ram).map(|_| ()), Err(Errno::EINVAL));
 }
 
 #[test]

@@ -192,13 +192,16 @@ fn source(device: u32) -> Source {
 impl Machine {
     fn new(kind: Kind, iotlb: IotlbConfig) -> Machine {
         let mut ram = Ram::with_bytes(16 << 20).expect("memory");
-        let mut iommu = Iommu::new(IommuConfig { iotlb, ..IommuConfig::new(kind, LEVELS as u8) }).expect("there is such an IOMMU");
-        iommu.add_device(DEVICES - 1).expect("memory");
+        let mut iommu =
+            Iommu::new(IommuConfig { iotlb, ..IommuConfig::new(kind, LEVELS as u8) }, &mut ram).expect("there is such an IOMMU");
+        for device in 0..DEVICES {
+            iommu.add_device(&mut ram, device, source(device).requester, 0).expect("memory");
+        }
         let pool = ram.alloc(2 * LARGE).expect("RAM");
         let buffer = ram.alloc(FRAME).expect("RAM");
         let domains = [(); 2].map(|()| iommu.create_domain(&mut ram).expect("RAM"));
         for device in 0..DEVICES {
-            iommu.attach(source(device).requester, NO_PASID, Some(domains[0])).expect("it exists");
+            iommu.attach(&mut ram, source(device).requester, NO_PASID, Some(domains[0])).expect("it exists");
         }
         let structures = if iotlb.structures == 0 { 0 } else { LEVELS - 1 };
         let ways = iotlb.structures.min(4);
@@ -302,8 +305,10 @@ impl Machine {
             }
             Operation::Unmap { domain, area } => self.unmap(domain, area),
             Operation::Attach { device, domain } => {
+                // The hardware is told to forget the domain that the requester used.
+                self.drop_domain(self.attached[device as usize]);
                 self.attached[device as usize] = domain;
-                self.iommu.attach(source(device).requester, NO_PASID, Some(self.domains[domain])).expect("it exists");
+                self.iommu.attach(&mut self.ram, source(device).requester, NO_PASID, Some(self.domains[domain])).expect("it exists");
             }
             Operation::Read { device, area, offset } => self.read(device, area, offset),
             Operation::Renew { domain } => {
@@ -313,7 +318,8 @@ impl Machine {
                 self.domains[domain] = self.iommu.create_domain(&mut self.ram).expect("RAM");
                 for device in 0..DEVICES {
                     let id = self.domains[self.attached[device as usize]];
-                    self.iommu.attach(source(device).requester, NO_PASID, Some(id)).expect("it exists");
+                    self.drop_domain(self.attached[device as usize]);
+                    self.iommu.attach(&mut self.ram, source(device).requester, NO_PASID, Some(id)).expect("it exists");
                 }
             }
             Operation::Map { .. } => {}
@@ -406,11 +412,12 @@ fn there_is_no_cache_of_an_odd_shape() {
         IotlbConfig { structures: 3, ..good },
         IotlbConfig { structures: 1 << 17, ..good },
     ];
+    let mut ram = Ram::with_bytes(1 << 20).expect("memory");
     for iotlb in odd {
         let config = IommuConfig { iotlb, ..IommuConfig::new(Kind::VtdSs, 4) };
-        assert_eq!(Iommu::new(config).map(|_| ()), Err(Errno::EINVAL), "{iotlb:?}");
+        assert_eq!(Iommu::new(config, &mut ram).map(|_| ()), Err(Errno::EINVAL), "{iotlb:?}");
     }
     for iotlb in [IotlbConfig { entries: 12, ways: 3, ..good }, IotlbConfig { entries: 64, ways: 64, ..good }] {
-        assert!(Iommu::new(IommuConfig { iotlb, ..IommuConfig::new(Kind::VtdSs, 4) }).is_ok(), "{iotlb:?}");
+        assert!(Iommu::new(IommuConfig { iotlb, ..IommuConfig::new(Kind::VtdSs, 4) }, &mut ram).is_ok(), "{iotlb:?}");
     }
 }

@@ -4,6 +4,7 @@ use crate::config::{DeviceConfig, GroupIoas, IrqConfig, RegionConfig, ReservedKi
 use crate::dma_log::DmaLog;
 use crate::file::Bound;
 use crate::group::{AttachSet, Group};
+use crate::hardware::Hardware;
 use crate::irq::Irqs;
 use crate::kernel::Kernel;
 use crate::page_request::PageRequest;
@@ -145,7 +146,8 @@ impl Kernel {
         let set = self.set_of(&config)?;
         let entry = self.sets.get_mut(set as usize).ok_or(Errno::EIO)?;
         entry.members.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.hardware.iommu.add_device(number)?;
+        let Hardware { iommu, ram, .. } = &mut self.hardware;
+        iommu.add_device(ram, number, config.requester, config.pasids.bits)?;
         entry.members.push(number);
         self.devices.push(Device::new(config, set));
         Ok(number)

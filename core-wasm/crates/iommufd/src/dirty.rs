@@ -29,7 +29,7 @@ pub(crate) fn set_tracking(call: &mut Call) -> Result<()> {
         collect(hardware, hwpt.domain, Range { start: 0, last: u64::MAX }, true, |_, _, _| ());
         hardware.iommu.forget_domain(hwpt.domain);
     }
-    hardware.iommu.set_marks(hwpt.domain, enable);
+    hardware.iommu.set_marks(&mut hardware.ram, hwpt.domain, enable);
     Ok(())
 }
 

@@ -137,9 +137,9 @@ impl Kernel {
         };
         let before = requesters().next().and_then(|requester| hardware.iommu.attached(requester, pasid));
         for (done, requester) in requesters().enumerate() {
-            if let Err(error) = hardware.iommu.attach(requester, pasid, domain) {
+            if let Err(error) = hardware.iommu.attach(&mut hardware.ram, requester, pasid, domain) {
                 for requester in requesters().take(done) {
-                    let _ = hardware.iommu.attach(requester, pasid, before);
+                    let _ = hardware.iommu.attach(&mut hardware.ram, requester, pasid, before);
                 }
                 return Err(error);
             }

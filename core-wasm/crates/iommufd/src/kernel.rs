@@ -57,12 +57,12 @@ pub struct Kernel {
 
 impl Kernel {
     /// A machine with this RAM and no devices. EINVAL if the page tables cannot have that many levels, ENOMEM.
-    pub fn new(config: Config, ram: Ram) -> Result<Kernel> {
+    pub fn new(config: Config, mut ram: Ram) -> Result<Kernel> {
         let accounts = Accounts { limit: config.limits.memlock.map(|bytes| bytes >> FRAME_LG2), ..Accounts::default() };
         let mut runs = Vec::new();
         runs.try_reserve(16).map_err(|_| Errno::ENOMEM)?;
         let pages_at_once = PAGE_LIST / PAGE_ENTRY;
-        let iommu = Iommu::new(config.iommu)?;
+        let iommu = Iommu::new(config.iommu, &mut ram)?;
         Ok(Kernel {
             hardware: Hardware {
                 ram,

@@ -124,7 +124,7 @@ impl Context {
 /// The mock IOMMU's nested page tables have no domain of their own.
 fn destroy_stage(hardware: &mut Hardware, domain: DomainId, parent: DomainId) {
     if domain != parent {
-        hardware.iommu.destroy_nested(domain);
+        hardware.iommu.destroy_nested(&mut hardware.ram, domain);
     }
 }
 

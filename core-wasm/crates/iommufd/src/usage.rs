@@ -44,7 +44,7 @@ impl Kernel {
             pinned_pages: accounts.pinned,
             locked_bytes: (accounts.user + accounts.process) * PAGE,
             used_bytes: ram.used,
-            tables: ram.tables,
+            tables: self.hardware.iommu.statistics().tables,
             contexts: self.contexts.len() as u64,
             eventfds: self.eventfds.len() as u64,
             memfds: self.hardware.memfds.len() as u64,

@@ -5,6 +5,7 @@ use super::{count, counted, counters};
 use crate::device::Device;
 use crate::file::{Bound, File, QueueFile};
 use crate::group::{AttachSet, Attachment};
+use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::plug::Plug;
@@ -159,6 +160,19 @@ impl Kernel {
             report.expect(
                 found == domain,
                 format_args!("PASID {pasid} of requester {requester:#x} uses {found:?}, set {number} wants {domain:?}"),
+            );
+            self.check_context_entry(report, requester, pasid, domain);
+        }
+    }
+
+    /// What the IOMMU's tables in RAM say of a requester is the domain that it is to use.
+    fn check_context_entry(&self, report: &mut Report, requester: u32, pasid: u32, domain: Option<DomainId>) {
+        let Hardware { iommu, ram, .. } = &self.hardware;
+        if let Some(context) = iommu.look_up_context(ram, requester as u16, pasid) {
+            let wanted = domain.and_then(|domain| iommu.context_of(domain).ok());
+            report.expect(
+                context.ok() == wanted,
+                format_args!("the tables in RAM do not say that PASID {pasid} of requester {requester} uses {domain:?}"),
             );
         }
     }

@@ -32,7 +32,7 @@ impl Kernel {
         let stale = self.hardware.iommu.stale_translations(&self.hardware.ram) as u64;
         report.expect_count(stale, 0_u64, format_args!("translations in the IOTLB that no table bears out"));
         let frames = self.hardware.ram.statistics().tables;
-        report.expect_count(frames, statistics.tables, format_args!("frames that hold page tables"));
+        report.expect_count(frames, statistics.tables + statistics.hardware_frames, format_args!("frames that hold tables"));
     }
 
     /// Walks all areas in one page table. Returns their bytes.

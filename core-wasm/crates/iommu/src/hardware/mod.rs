@@ -1,0 +1,214 @@
+//! The kinds of IOMMU hardware: how a unit learns from RAM which page table a requester uses, is told that this has changed, and reports what it refuses.
+//!
+//! A kind is two halves that meet in RAM and registers only, so that other hardware can be put in the place of ours:
+//! - The *driver half*, which an operating system has: it writes device and PASID tables, posts commands that make the hardware forget, and takes
+//!   fault records.
+//! - The *hardware half*: it walks these tables for a requester that it does not remember, executes the commands, and writes the records.
+//!
+//! A new kind is a folder here which implements [`Unit`], and a line in [`Hardware`]. Its files have the same reading order: the specification and its
+//! sections, then registers, device table, PASID table, commands, fault records in `layout.rs`; the halves in `driver.rs` and `unit.rs`.
+//!
+//! | kind | folder | page tables |
+//! | --- | --- | --- |
+//! | Intel VT-d | [`vtd`] | second stage; nested below first-stage tables of a program |
+//! | AMD-Vi | [`amdvi`] | v1 |
+//! | none | – | those of Linux's mock IOMMU, or somebody else's: no tables in RAM say who uses which |
+
+mod amdvi;
+mod context_cache;
+mod ring;
+#[cfg(test)]
+mod tests;
+mod vtd;
+
+pub(crate) use context_cache::ContextCache;
+
+use crate::fault::FaultReason;
+use crate::iommu::IommuConfig;
+use crate::nested::FirstStage;
+use crate::ram::Ram;
+use amdvi::AmdVi;
+use pgtable::{Kind, Pa, TableMemory};
+use uapi::{Errno, Result};
+use vtd::Vtd;
+
+/// A requester id with the PASID of its transfers; [`crate::NO_PASID`] for those without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Who {
+    /// Bus in bits 15:8, device and function below.
+    pub requester: u16,
+    /// Below 2^20.
+    pub pasid: u32,
+}
+
+/// A page table of the IOMMU's own, as entries name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Root {
+    /// Where the top table is.
+    pub table: u64,
+    /// Levels.
+    pub levels: u8,
+}
+
+/// What a requester uses, as its entries say it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Context {
+    /// The hardware's id of the domain, which its caches are tagged by.
+    pub domain: u16,
+    /// The host's page table.
+    pub second: Root,
+    /// Tables of a program, whose addresses the host's page table translates.
+    pub first: Option<FirstStage>,
+    /// Whether transfers mark host pages as accessed and dirty.
+    pub marks: bool,
+}
+
+/// Why the hardware finds no context: what it means, and the kind's own number for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// What it means.
+    pub reason: FaultReason,
+    /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event.
+    pub code: u16,
+}
+
+/// A transfer that the hardware refuses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) requester: u16,
+    pub(crate) pasid: Option<u32>,
+    /// The domain's id; 0 where there is none.
+    pub(crate) domain: u16,
+    pub(crate) iova: u64,
+    pub(crate) write: bool,
+    /// As [`Refusal::code`].
+    pub(crate) code: u16,
+}
+
+/// What a command makes the hardware forget.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Forget {
+    /// Contexts: of a requester or all, with a PASID or all, of a domain or all.
+    Contexts { requester: Option<u16>, pasid: Option<u32>, domain: Option<u16> },
+    /// All translations of a domain, or of all domains.
+    Translations { domain: Option<u16> },
+    /// Contexts and translations.
+    Everything,
+}
+
+/// A register that the driver half writes: offset in the unit's registers, bytes, value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Register {
+    /// Offset from the first register.
+    pub offset: u32,
+    /// 4 or 8.
+    pub bytes: u8,
+    /// What is written.
+    pub value: u64,
+}
+
+/// A kind of IOMMU.
+pub(crate) trait Unit {
+    /// Driver half, at boot: makes room for a requester whose PASIDs have so many bits, or that has none. ENOMEM.
+    fn reach(&mut self, ram: &mut Ram, requester: u16, pasid_bits: u8) -> Result<()>;
+
+    /// Driver half: writes what a requester uses with a PASID, and posts what makes the hardware forget what it used before.
+    ///
+    /// ENOMEM only where it used nothing, EINVAL where the kind has no such context or its tables do not reach; nothing has changed then.
+    fn attach(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()>;
+
+    /// Driver half: writes that a requester uses nothing with a PASID, and posts what makes the hardware forget. Nothing happens if it used nothing.
+    /// Neither fails nor allocates.
+    fn detach(&mut self, ram: &mut Ram, who: Who);
+
+    /// Hardware half: executes commands up to the next that has something forgotten; `None`: the queue is empty, or stopped by a bad command.
+    fn execute(&mut self, ram: &mut Ram) -> Option<Forget>;
+
+    /// Hardware half: what a requester uses with a PASID, by the tables in RAM.
+    fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal>;
+
+    /// Hardware half: the kind's number for what a walk of page tables refuses, as [`Refusal::code`].
+    fn code(&self, context: &Context, reason: FaultReason, write: bool) -> u16;
+
+    /// Hardware half: writes a record of a refusal. It is lost where there is no room.
+    fn record(&mut self, ram: &mut Ram, fault: &Fault);
+
+    /// Driver half: takes the oldest record.
+    fn take_record(&mut self, ram: &mut Ram) -> Option<[u64; 2]>;
+
+    /// Driver half: the registers that it has written, in order; [`None`] after the last.
+    fn register(&self, index: usize) -> Option<Register>;
+
+    /// Frames of RAM that tables and queues have now.
+    fn frames(&self) -> u64;
+}
+
+/// The hardware of a machine.
+pub(crate) enum Hardware {
+    /// No tables in RAM.
+    None,
+    /// Intel VT-d.
+    Vtd(Vtd),
+    /// AMD-Vi.
+    AmdVi(AmdVi),
+}
+
+impl Hardware {
+    /// What goes with the settings of an IOMMU, ready for requests: all are refused. ENOMEM.
+    pub(crate) fn new(config: &IommuConfig, ram: &mut Ram) -> Result<Hardware> {
+        if config.remote {
+            return Ok(Hardware::None);
+        }
+        match config.kind {
+            Kind::VtdSs => Vtd::new(ram, config.scalable, config.levels).map(Hardware::Vtd),
+            Kind::AmdV1 => AmdVi::new(ram).map(Hardware::AmdVi),
+            Kind::AmdMock => Ok(Hardware::None),
+        }
+    }
+
+    /// The unit, if there is one.
+    pub(crate) fn unit(&self) -> Option<&dyn Unit> {
+        match self {
+            Hardware::None => None,
+            Hardware::Vtd(unit) => Some(unit),
+            Hardware::AmdVi(unit) => Some(unit),
+        }
+    }
+
+    /// As [`Self::unit`], to be changed.
+    pub(crate) fn unit_mut(&mut self) -> Option<&mut dyn Unit> {
+        match self {
+            Hardware::None => None,
+            Hardware::Vtd(unit) => Some(unit),
+            Hardware::AmdVi(unit) => Some(unit),
+        }
+    }
+}
+
+/// The word at `pa`, if it is in RAM.
+#[inline(never)]
+fn word(ram: &Ram, pa: u64) -> Option<u64> {
+    if ram.contains(Pa(pa), 8) { ram.entries(Pa(pa), 1).first().copied() } else { None }
+}
+
+/// The words of an entry at `pa`, if they are in RAM.
+fn entry<const WORDS: usize>(ram: &Ram, pa: u64) -> Option<[u64; WORDS]> {
+    let mut words = [0; WORDS];
+    for (at, place) in (pa..).step_by(8).zip(&mut words) {
+        *place = word(ram, at)?;
+    }
+    Some(words)
+}
+
+/// Writes a word, if it is in RAM.
+#[inline(never)]
+fn set_word(ram: &mut Ram, pa: u64, value: u64) {
+    if ram.contains(Pa(pa), 8) {
+        ram.entries_mut(Pa(pa), 1).fill(value);
+    }
+}
+
+/// A table or queue of 2^`lg2` bytes, zeroed. ENOMEM.
+fn alloc(ram: &mut Ram, lg2: u32) -> Result<u64> {
+    ram.alloc_table(lg2).map(|pa| pa.0).ok_or(Errno::ENOMEM)
+}

@@ -1,0 +1,70 @@
+//! A queue of entries in one frame of RAM: one side puts them in at the tail, the other takes them out at the head.
+
+use super::{alloc, entry, set_word};
+use crate::ram::{FRAME, FRAME_LG2, Ram};
+use uapi::Result;
+
+/// A queue of entries, of which the first two words are used. It is full with one entry less than fit, as it would look empty.
+pub(super) struct Ring {
+    base: u64,
+    /// Bytes of an entry.
+    size: u64,
+    /// Offset in bytes of the entry to be taken next.
+    head: u64,
+    /// Offset of the entry to be written next.
+    tail: u64,
+}
+
+impl Ring {
+    /// An empty queue of entries of `size` bytes. ENOMEM.
+    pub(super) fn new(ram: &mut Ram, size: u64) -> Result<Ring> {
+        Ok(Ring { base: alloc(ram, FRAME_LG2)?, size, head: 0, tail: 0 })
+    }
+
+    pub(super) const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// What the tail register says.
+    pub(super) const fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// Puts an entry in. False if it is full.
+    pub(super) fn push(&mut self, ram: &mut Ram, words: [u64; 2]) -> bool {
+        let next = (self.tail + self.size) % FRAME;
+        if next == self.head {
+            return false;
+        }
+        self.write(ram, self.tail, words);
+        self.tail = next;
+        true
+    }
+
+    /// Puts another entry in the place of the next.
+    pub(super) fn replace(&self, ram: &mut Ram, words: [u64; 2]) {
+        self.write(ram, self.head, words);
+    }
+
+    fn write(&self, ram: &mut Ram, offset: u64, [first, second]: [u64; 2]) {
+        set_word(ram, self.base + offset, first);
+        set_word(ram, self.base + offset + 8, second);
+    }
+
+    /// The first two words of the next entry, which stays.
+    pub(super) fn peek(&self, ram: &Ram) -> Option<[u64; 2]> {
+        if self.head == self.tail { None } else { entry(ram, self.base + self.head) }
+    }
+
+    /// Takes out what [`Self::peek`] showed.
+    pub(super) fn skip(&mut self) {
+        self.head = (self.head + self.size) % FRAME;
+    }
+
+    /// Takes the next entry out.
+    pub(super) fn pop(&mut self, ram: &Ram) -> Option<[u64; 2]> {
+        let words = self.peek(ram)?;
+        self.skip();
+        Some(words)
+    }
+}

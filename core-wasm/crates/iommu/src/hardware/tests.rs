@@ -1,0 +1,75 @@
+//! Queues: what no request leads to, since both halves of a kind are right.
+
+use super::ring::Ring;
+use super::{Fault, Forget, Hardware, Unit};
+use crate::iommu::IommuConfig;
+use crate::ram::Ram;
+use pgtable::Kind;
+
+const SCALABLE: IommuConfig = IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) };
+const KINDS: [IommuConfig; 3] = [IommuConfig::new(Kind::VtdSs, 4), SCALABLE, IommuConfig::new(Kind::AmdV1, 4)];
+
+fn ram() -> Ram {
+    Ram::with_bytes(1 << 20).expect("the test machine has memory")
+}
+
+#[test]
+fn a_queue_takes_one_entry_less_than_fit_and_gives_them_back_in_order() {
+    let mut ram = ram();
+    let mut ring = Ring::new(&mut ram, 16).expect("there is RAM");
+    let mut next = 0;
+    for round in 0..5 {
+        for number in 0..255 {
+            assert!(ring.push(&mut ram, [round, number]));
+        }
+        assert!(!ring.push(&mut ram, [9, 9]), "it is full");
+        for number in 0..255 {
+            assert_eq!(ring.pop(&ram), Some([round, number]));
+            next += 1;
+        }
+        assert_eq!(ring.pop(&ram), None);
+        assert_eq!(ring.tail(), next * 16 % 4096);
+    }
+}
+
+#[test]
+fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
+    for config in KINDS {
+        let mut ram = ram();
+        let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
+        let (bad, good): (u64, Forget) = match &mut hardware {
+            Hardware::Vtd(unit) => {
+                unit.post(&mut ram, [0xf, 0]);
+                unit.post(&mut ram, [0x11, 0]);
+                (0xf, Forget::Contexts { requester: None, pasid: None, domain: None })
+            }
+            Hardware::AmdVi(unit) => {
+                unit.post(&mut ram, [0xf << 60, 0]);
+                unit.post(&mut ram, [8 << 60, 0]);
+                (0xf << 60, Forget::Everything)
+            }
+            Hardware::None => unreachable!("each of the kinds has hardware"),
+        };
+        let unit = hardware.unit_mut().expect("each of the kinds has hardware");
+        assert_eq!((unit.execute(&mut ram), unit.execute(&mut ram)), (Some(good), None), "the command {bad:#x}");
+    }
+}
+
+#[test]
+fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
+    for (config, room) in KINDS.into_iter().zip([1, 1, 255]) {
+        let mut ram = ram();
+        let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
+        let unit: &mut dyn Unit = hardware.unit_mut().expect("each of the kinds has hardware");
+        for page in 0..300 {
+            unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: page << 12, write: false, code: 5 });
+        }
+        let mut kept = 0;
+        while unit.take_record(&mut ram).is_some() {
+            kept += 1;
+        }
+        assert_eq!(kept, room);
+        unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: 0, write: false, code: 5 });
+        assert!(unit.take_record(&mut ram).is_some(), "there is room again");
+    }
+}

@@ -1,0 +1,198 @@
+//! The driver half of VT-d: tables, commands, fault records taken.
+
+use super::super::{Context, Root, Who, alloc, set_word, word};
+use super::Vtd;
+use super::layout::{
+    ADDRESS, CONTEXT_BYTES, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_SIZE_SHIFT, DOMAIN_SHIFT, FAULT, GLOBAL, HIGH_SHIFT,
+    INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID, OF_REQUESTER, PASID_EXTENDED, PASID_MARKS,
+    PASID_MODE_SHIFT, PASID_SUPERVISOR, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT, ROOT_BYTES,
+    SCALABLE_CONTEXT_BYTES, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
+};
+use crate::iommu::NO_PASID;
+use crate::ram::{FRAME_LG2, Ram};
+use pgtable::{Pa, TableMemory};
+use uapi::{Errno, Result};
+
+/// What a wait descriptor writes.
+const DONE: u64 = 1;
+impl Vtd {
+    /// Where the root table says where the context table of a requester is, and where its entry is in that.
+    pub(super) fn places(&self, requester: u16) -> (u64, u64) {
+        let (bus, function) = (u64::from(requester >> 8), u64::from(requester & 0xff));
+        let root = self.root + bus * ROOT_BYTES;
+        if self.scalable {
+            (root + (function >> 7) * 8, (function & 0x7f) * SCALABLE_CONTEXT_BYTES)
+        } else {
+            (root, function * CONTEXT_BYTES)
+        }
+    }
+
+    /// Makes the context table of a requester, and in scalable mode its context entry with a PASID directory, which stay.
+    pub(super) fn make_room(&mut self, ram: &mut Ram, requester: u16, pasid_bits: u8) -> Result<()> {
+        let (root, _) = self.places(requester);
+        self.need_table(ram, root, FRAME_LG2, PRESENT)?;
+        if let Some(context) = self.context_place(ram, requester).filter(|_| self.scalable) {
+            // A directory has a frame at least, and there is no reason to say that it has less.
+            let bits = u32::from(pasid_bits).max(FRAME_LG2 - 3 + PASIDS_LG2);
+            let size = u64::from(bits - PASIDS_LG2 - 7) << CONTEXT_SIZE_SHIFT;
+            self.need_table(ram, context, bits - PASIDS_LG2 + 3, size | CONTEXT_PASIDS | PRESENT)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the entry at `at` leads to a table of 2^`lg2` bytes, with `bits` beside its address.
+    fn need_table(&mut self, ram: &mut Ram, at: u64, lg2: u32, bits: u64) -> Result<()> {
+        if child(ram, at).is_none() {
+            let table = alloc(ram, lg2)?;
+            self.frames += 1 << (lg2 - FRAME_LG2);
+            set_word(ram, at, table | bits);
+        }
+        Ok(())
+    }
+
+    /// Where the context entry of a requester is.
+    fn context_place(&self, ram: &Ram, requester: u16) -> Option<u64> {
+        let (root, offset) = self.places(requester);
+        Some(child(ram, root)? + offset)
+    }
+
+    /// Where the directory entry of a PASID is, if the directory reaches that far.
+    fn directory_place(&self, ram: &Ram, who: Who) -> Option<u64> {
+        let context = word(ram, self.context_place(ram, who.requester)?)?;
+        let reaches = who.pasid >> (PASIDS_LG2 + 7) >> (context >> CONTEXT_SIZE_SHIFT & 7) == 0;
+        (reaches && context & PRESENT != 0).then_some((context & ADDRESS) + u64::from(who.pasid >> PASIDS_LG2) * 8)
+    }
+
+    /// Where the entry is that names the page table of a requester with a PASID, if its table is there.
+    fn place(&self, ram: &Ram, who: Who) -> Option<u64> {
+        if !self.scalable {
+            return self.context_place(ram, who.requester).filter(|_| who.pasid == NO_PASID);
+        }
+        let table = child(ram, self.directory_place(ram, who)?)?;
+        Some(table + u64::from(who.pasid & ((1 << PASIDS_LG2) - 1)) * 8 * PASID_WORDS as u64)
+    }
+
+    /// The domain of a requester with a PASID, by its entry.
+    fn domain_of(&self, ram: &Ram, who: Who) -> Option<u16> {
+        let at = self.place(ram, who)?;
+        let shift = if self.scalable { 0 } else { CONTEXT_DOMAIN_SHIFT };
+        child(ram, at).and_then(|_| word(ram, at + 8)).map(|high| (high >> shift) as u16)
+    }
+
+    pub(super) fn set(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()> {
+        let before = self.domain_of(ram, who);
+        if self.scalable {
+            let directory = self.directory_place(ram, who).ok_or(Errno::EINVAL)?;
+            self.need_table(ram, directory, FRAME_LG2, PRESENT)?;
+        }
+        let at = self.place(ram, who).filter(|_| self.scalable || to.first.is_none()).ok_or(Errno::EINVAL)?;
+        if self.scalable {
+            for (at, word) in (at..).step_by(8).zip(pasid_entry(to)) {
+                set_word(ram, at, word);
+            }
+            self.count(ram, who, i32::from(before.is_none()));
+        } else {
+            let Root { table, levels } = to.second;
+            set_word(ram, at + 8, u64::from(levels - 2) | u64::from(to.domain) << CONTEXT_DOMAIN_SHIFT);
+            set_word(ram, at, table | PRESENT);
+        }
+        // What is not present is not cached.
+        if let Some(before) = before {
+            self.forget(ram, who, before);
+        }
+        Ok(())
+    }
+
+    pub(super) fn clear(&mut self, ram: &mut Ram, who: Who) {
+        let Some(before) = self.domain_of(ram, who) else { return };
+        let Some(at) = self.place(ram, who) else { return };
+        let words = if self.scalable { PASID_WORDS } else { 2 };
+        for at in (at..).step_by(8).take(words) {
+            set_word(ram, at, 0);
+        }
+        self.forget(ram, who, before);
+        if self.scalable {
+            self.count(ram, who, -1);
+        }
+    }
+
+    /// Counts an entry more or less in a PASID table, and gives the table back with its last one.
+    fn count(&mut self, ram: &mut Ram, who: Who, change: i32) {
+        let Some(directory) = self.directory_place(ram, who) else { return };
+        let Some(table) = child(ram, directory) else { return };
+        let live = ram.live(Pa(table)).wrapping_add_signed(change);
+        ram.set_live(Pa(table), live);
+        if live == 0 {
+            set_word(ram, directory, 0);
+            ram.free_table(Pa(table), FRAME_LG2);
+            self.frames -= 1;
+        }
+    }
+
+    /// Posts what makes the hardware forget what a requester used with a PASID, which was of `domain`.
+    fn forget(&mut self, ram: &mut Ram, who: Who, domain: u16) {
+        let domain = u64::from(domain) << DOMAIN_SHIFT;
+        let context = if self.scalable {
+            INVALIDATE_PASIDS | OF_PASID | domain | u64::from(who.pasid) << HIGH_SHIFT
+        } else {
+            INVALIDATE_CONTEXTS | OF_REQUESTER | domain | u64::from(who.requester) << HIGH_SHIFT
+        };
+        self.post(ram, [context, 0]);
+        self.post(ram, [INVALIDATE_IOTLB | OF_DOMAIN | domain, 0]);
+        self.wait(ram);
+    }
+
+    /// At the start: the hardware may remember anything.
+    pub(super) fn forget_everything(&mut self, ram: &mut Ram) {
+        self.post(ram, [INVALIDATE_CONTEXTS | GLOBAL, 0]);
+        if self.scalable {
+            self.post(ram, [INVALIDATE_PASIDS | OF_REQUESTER, 0]);
+        }
+        self.post(ram, [INVALIDATE_IOTLB | GLOBAL, 0]);
+        self.wait(ram);
+    }
+
+    /// Posts a wait descriptor: its status says that what was posted before is done.
+    fn wait(&mut self, ram: &mut Ram) {
+        self.post(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
+    }
+
+    /// The queue has stopped at a bad descriptor: puts one that does nothing in its place, and clears the error. As Linux does it.
+    pub(super) fn replace_bad(&mut self, ram: &mut Ram) {
+        self.queue.replace(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
+        self.stopped = false;
+    }
+
+    /// Posts a descriptor. The queue has room: whoever has posted has it executed, which a bad descriptor alone stops.
+    pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
+        let fits = self.queue.push(ram, words);
+        debug_assert!(fits, "the queue has room");
+    }
+
+    /// Reads the fault recording register and clears it.
+    pub(super) fn take_fault(&mut self) -> Option<[u64; 2]> {
+        let record = self.fault;
+        self.fault = [0; 2];
+        (record[1] & FAULT != 0).then_some(record)
+    }
+}
+
+/// The PASID table entry of a context. Requests of no privilege are all that there are, so that supervisor requests are as good as others.
+fn pasid_entry(to: &Context) -> [u64; PASID_WORDS] {
+    let mut words = [0; PASID_WORDS];
+    let Root { table, levels } = to.second;
+    let kind = if to.first.is_some() { TYPE_NESTED } else { TYPE_SECOND };
+    let marks = if to.marks { PASID_MARKS } else { 0 };
+    words[0] = table | u64::from(levels - 2) << PASID_WIDTH_SHIFT | kind << PASID_TYPE_SHIFT | marks | PRESENT;
+    words[1] = u64::from(to.domain);
+    if let Some(first) = to.first {
+        let extended = if first.extended_accessed { PASID_EXTENDED } else { 0 };
+        words[2] = first.root & ADDRESS | u64::from(first.levels - 4) << PASID_MODE_SHIFT | extended | PASID_SUPERVISOR;
+    }
+    words
+}
+
+/// Where an entry that is present leads.
+fn child(ram: &Ram, at: u64) -> Option<u64> {
+    word(ram, at).filter(|word| word & PRESENT != 0).map(|word| word & ADDRESS)
+}

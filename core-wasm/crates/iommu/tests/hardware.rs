@@ -1,0 +1,444 @@
+//! Each kind of IOMMU hardware: what its driver half writes to RAM, and what its hardware half makes of that.
+
+use iommu::{
+    Context, DomainId, FRAME, FaultReason, FirstStage, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, Source, Who,
+};
+use pgtable::TableMemory;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use uapi::Errno;
+
+const RW: Prot = Prot::from_bits(3);
+/// Functions of several buses, of both halves of a bus.
+const REQUESTERS: [u16; 6] = [0x0000, 0x0018, 0x0088, 0x0301, 0x03f8, 0xff80];
+/// As many as there can be.
+const PASID_BITS: u8 = 20;
+/// Within one table of PASIDs, in another, behind the directory of one frame, and the highest.
+const PASIDS: [u32; 6] = [NO_PASID, 1, 63, 64, 1 << 15, (1 << 20) - 1];
+
+const LEGACY: IommuConfig = IommuConfig::new(Kind::VtdSs, 4);
+const SCALABLE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..LEGACY };
+const AMD: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV1, 4) };
+
+struct Machine {
+    ram: Ram,
+    iommu: Iommu,
+}
+
+impl Machine {
+    fn new(config: IommuConfig, requesters: &[u16]) -> Machine {
+        let mut ram = Ram::with_bytes(16 << 20).expect("the test machine has memory");
+        let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
+        for (device, &requester) in (0..).zip(requesters) {
+            iommu.add_device(&mut ram, device, requester.into(), PASID_BITS).expect("there is RAM");
+        }
+        Machine { ram, iommu }
+    }
+
+    fn domain(&mut self) -> DomainId {
+        self.iommu.create_domain(&mut self.ram).expect("there is RAM")
+    }
+
+    fn attach(&mut self, requester: u16, pasid: u32, domain: Option<DomainId>) -> Result<(), Errno> {
+        self.iommu.attach(&mut self.ram, requester.into(), pasid, domain)
+    }
+
+    fn look_up(&self, requester: u16, pasid: u32) -> Result<Context, Refusal> {
+        self.iommu.look_up_context(&self.ram, requester, pasid).expect("the kind has tables")
+    }
+
+    /// The words from `pa` on.
+    fn words<const COUNT: usize>(&self, pa: u64) -> [u64; COUNT] {
+        self.ram.entries(Pa(pa), COUNT).try_into().expect("as many")
+    }
+
+    /// What the driver has written to a register last.
+    fn register(&self, offset: u32) -> u64 {
+        let registers = (0..).map_while(|index| self.iommu.register(index));
+        registers.filter(|register| register.offset == offset).last().expect("it is written").value
+    }
+
+    /// Reads a byte as a device, which is device 0, and returns the last record of the log.
+    fn fault(&mut self, requester: u16, pasid: Option<u32>, iova: u64, write: bool) -> (FaultReason, u16, Option<[u64; 2]>) {
+        let source = Source { device: 0, requester: requester.into(), pasid };
+        let buffer = self.ram.alloc(FRAME).expect("there is RAM");
+        let moved = if write {
+            self.iommu.dma_write(&mut self.ram, &source, iova, buffer, 1)
+        } else {
+            self.iommu.dma_read(&mut self.ram, &source, iova, buffer, 1)
+        };
+        self.ram.put_run(buffer, FRAME);
+        let reason = moved.expect_err("it is refused");
+        let record = self.iommu.faults().iter().last().expect("it is logged");
+        assert_eq!((record.reason, record.iova, record.write), (reason, iova, write));
+        (reason, record.code, record.raw)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Attach { requester: usize, pasid: usize, domain: Option<usize> },
+    Marks { domain: usize, marks: bool },
+    Destroy { domain: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let requester = 0..REQUESTERS.len();
+    let step = prop_oneof![
+        8 => (requester, 0..PASIDS.len(), prop::option::weighted(0.6, 0..4_usize))
+            .prop_map(|(requester, pasid, domain)| Step::Attach { requester, pasid, domain }),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(domain, marks)| Step::Marks { domain, marks }),
+        1 => (0..4_usize).prop_map(|domain| Step::Destroy { domain }),
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
+/// Three domains, and where the kind has nested ones, one of these on top of the first.
+struct Model {
+    machine: Machine,
+    domains: [Option<DomainId>; 4],
+    attached: BTreeMap<(u16, u32), DomainId>,
+}
+
+impl Model {
+    fn new(config: IommuConfig) -> Model {
+        let mut machine = Machine::new(config, &REQUESTERS);
+        let [first, second, third] = [(); 3].map(|()| Some(machine.domain()));
+        let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
+        let nested = first.filter(|_| config.scalable).map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
+        Model { machine, domains: [first, second, third, nested], attached: BTreeMap::new() }
+    }
+
+    fn run(&mut self, step: &Step) {
+        let has_pasids = self.machine.iommu.config().scalable;
+        match *step {
+            Step::Attach { requester, pasid, domain } => {
+                let (requester, pasid) = (REQUESTERS[requester], if has_pasids { PASIDS[pasid] } else { NO_PASID });
+                let domain = domain.and_then(|domain| self.domains[domain]);
+                assert_eq!(self.machine.attach(requester, pasid, domain), Ok(()));
+                match domain {
+                    Some(domain) => self.attached.insert((requester, pasid), domain),
+                    None => self.attached.remove(&(requester, pasid)),
+                };
+            }
+            Step::Marks { domain, marks } => {
+                // Legacy mode has no marks.
+                if let Some(id) = self.domains[domain].filter(|_| self.machine.iommu.config().tracks_dirty) {
+                    self.machine.iommu.set_marks(&mut self.machine.ram, id, marks);
+                }
+            }
+            Step::Destroy { domain } => {
+                // A parent outlives what is on top of it.
+                if domain == 0 && self.domains[3].is_some() {
+                    return;
+                }
+                let Some(id) = self.domains[domain].take() else { return };
+                let Machine { ram, iommu } = &mut self.machine;
+                if domain == 3 {
+                    iommu.destroy_nested(ram, id)
+                } else {
+                    iommu.destroy_domain(ram, id)
+                }
+                self.attached.retain(|_, attached| *attached != id);
+            }
+        }
+    }
+
+    fn check(&self) {
+        for requester in REQUESTERS {
+            for pasid in PASIDS {
+                let wanted = self.attached.get(&(requester, pasid)).map(|&id| self.machine.iommu.context_of(id).expect("it exists"));
+                assert_eq!(self.machine.look_up(requester, pasid).ok(), wanted, "requester {requester:#x}, PASID {pasid}");
+            }
+        }
+        assert_eq!(self.machine.iommu.attachments(), self.attached.len());
+    }
+}
+
+fn agree(config: IommuConfig, steps: &[Step]) {
+    let mut model = Model::new(config);
+    let at_boot = model.machine.iommu.statistics().hardware_frames;
+    for step in steps {
+        model.run(step);
+        model.check();
+    }
+    for domain in [3, 2, 1, 0] {
+        model.run(&Step::Destroy { domain });
+    }
+    model.check();
+    assert_eq!(model.machine.iommu.statistics().hardware_frames, at_boot, "tables of nobody are given back");
+    assert_eq!(model.machine.ram.statistics().tables, at_boot);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn vtd_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(LEGACY, &steps);
+    }
+
+    #[test]
+    fn vtd_in_scalable_mode_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(SCALABLE, &steps);
+    }
+
+    #[test]
+    fn amd_vi_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(AMD, &steps);
+    }
+}
+
+#[test]
+fn whoever_is_detached_or_moved_is_not_served_from_a_cache() {
+    for config in [LEGACY, SCALABLE, AMD] {
+        let mut machine = Machine::new(config, &[0x18]);
+        let (one, other) = (machine.domain(), machine.domain());
+        let page = machine.ram.alloc(FRAME).expect("there is RAM");
+        machine.iommu.map(&mut machine.ram, one, 0, [Run { pa: page, length: FRAME }].into_iter(), RW).expect("it is free");
+        let source = Source { device: 0, requester: 0x18, pasid: None };
+        // Enough for queues to wrap around many times.
+        for _ in 0..500 {
+            machine.attach(0x18, NO_PASID, Some(one)).expect("there is RAM");
+            assert_eq!(machine.iommu.dma_read(&mut machine.ram, &source, 0, page, 1), Ok(None));
+            machine.attach(0x18, NO_PASID, Some(other)).expect("it is attached");
+            assert_eq!(machine.fault(0x18, None, 0, false).0, FaultReason::NotPresent);
+            machine.attach(0x18, NO_PASID, None).expect("never fails");
+            assert_eq!(machine.fault(0x18, None, 0, false).0, FaultReason::Blocked);
+        }
+    }
+}
+
+#[test]
+fn an_attachment_without_memory_for_its_pasid_table_changes_nothing() {
+    let mut machine = Machine::new(SCALABLE, &[0x18]);
+    let domain = machine.domain();
+    let hoard: Vec<Pa> = std::iter::from_fn(|| machine.ram.alloc_frames(1, 12)).collect();
+    let before = machine.iommu.statistics();
+    assert_eq!(machine.attach(0x18, 70, Some(domain)), Err(Errno::ENOMEM));
+    assert_eq!((machine.iommu.statistics(), machine.iommu.attachments()), (before, 0));
+    assert!(machine.look_up(0x18, 70).is_err());
+    machine.ram.put_run(hoard[0], FRAME);
+    assert_eq!(machine.attach(0x18, 70, Some(domain)), Ok(()));
+    // The table is there, and an entry that is there can be changed.
+    assert_eq!(machine.attach(0x18, 71, Some(domain)), Ok(()));
+    let other = machine.iommu.create_nested(domain, FirstStage { root: 0, levels: 4, extended_accessed: false }).expect("it takes no RAM");
+    assert_eq!(machine.attach(0x18, 70, Some(other)), Ok(()));
+}
+
+#[test]
+fn vtd_tables_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(LEGACY, &[0x0318]);
+    let domain = machine.domain();
+    machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    // 11.4.6: legacy mode. 9.1: present, context table pointer. 9.3: present, type 0, top table; 4 levels, domain 2.
+    let [low, high] = machine.words(machine.register(0x20) + 3 * 16);
+    assert_eq!((low & 0xfff, high), (1, 0));
+    assert_eq!(machine.words((low & !0xfff) + 0x18 * 16), [table | 1, 0x202]);
+    // 6.5.2: global at the start, then nothing is posted for what was not present; by requester and by domain for what goes.
+    let (queue, status) = (machine.register(0x90), 1_u64 << 32 | 0x65);
+    assert_eq!(machine.words::<3>(queue), [0x11, 0, 0x12]);
+    assert_eq!((machine.words::<1>(queue + 0x20), machine.register(0x88)), ([status], 0x30));
+    machine.attach(0x0318, NO_PASID, None).expect("never fails");
+    let posted: [u64; 5] = machine.words(queue + 0x30);
+    assert_eq!(posted, [0x0318_0002_0031, 0, 0x0002_0022, 0, status]);
+    let [address] = machine.words(queue + 0x58);
+    assert_eq!((machine.words(address), machine.register(0x88)), ([1], 0x60));
+}
+
+#[test]
+fn vtd_tables_of_scalable_mode_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(SCALABLE, &[0x0390]);
+    let domain = machine.domain();
+    let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
+    let nested = machine.iommu.create_nested(domain, stage).expect("the parent exists");
+    machine.iommu.set_marks(&mut machine.ram, domain, true);
+    machine.attach(0x0390, 65, Some(domain)).expect("there is RAM");
+    machine.attach(0x0390, NO_PASID, Some(nested)).expect("there is RAM");
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    // 11.4.6: scalable mode. 9.2: the upper half of the bus. 9.4: PASIDs enabled, 2^(7 + 7) directory entries, requests without a PASID use 0.
+    let root = machine.register(0x20);
+    assert_eq!(root & 0xfff, 0x400);
+    let [lower, upper] = machine.words((root & !0xfff) + 3 * 16);
+    assert_eq!((lower, upper & 0xfff), (0, 1));
+    let [context, rest @ ..]: [u64; 4] = machine.words((upper & !0xfff) + 0x10 * 32);
+    assert_eq!((context & 0xfff, rest), (0xe09, [0; 3]));
+    // 9.5: two tables. 9.6: second stage only (2) or nested (3), 4 levels, SSADE; 5 levels of the first stage, EAFE, SRE.
+    let [first, second]: [u64; 2] = machine.words(context & !0xfff);
+    assert_eq!((first & 0xfff, second & 0xfff), (1, 1));
+    assert_eq!(machine.words((second & !0xfff) + 64), [table | 0x289, 2, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(machine.words(first & !0xfff), [table | 0x2c9, 3, 0x1234_5085, 0, 0, 0, 0, 0]);
+    // 11.4.10.3: descriptors of 32 bytes. 6.5.2.4: of a PASID of a domain.
+    let queue = machine.register(0x90);
+    assert_eq!(queue & 0xfff, 0x800);
+    let tail = machine.register(0x88);
+    machine.attach(0x0390, 65, None).expect("never fails");
+    assert_eq!(machine.words((queue & !0xfff) + tail), [0x41_0002_0017, 0, 0, 0, 0x0002_0022, 0, 0, 0]);
+}
+
+#[test]
+fn amd_vi_tables_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(AMD, &[0x0318]);
+    let domain = machine.domain();
+    // 3.4.1: 0x400 entries are 8 frames.
+    let base = machine.register(0);
+    assert_eq!(base & 0xfff, 7);
+    let (commands, entry) = (machine.register(8), (base & !0xfff) + 0x0318 * 32);
+    // 2.2.2: valid, without a page table or permission.
+    assert_eq!(machine.words(entry), [3, 0, 0, 0]);
+    machine.iommu.set_marks(&mut machine.ram, domain, true);
+    machine.attach(0x0318, NO_PASID, Some(domain)).expect("the table is there");
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    assert_eq!(machine.words(entry), [table | 0x6000_0000_0000_0983, 2, 0, 0]);
+    // 3.4.2: 256 commands. 2.4: all at the start and when the table has moved, then the entry; each time a completion is stored.
+    assert_eq!(commands & !(0xf_ffff_ffff_f000), 8 << 56);
+    let at = commands & 0xf_ffff_ffff_f000;
+    let [all, _, wait, data]: [u64; 4] = machine.words(at);
+    let store = wait & 0xf_ffff_ffff_fff8;
+    assert_eq!((all, wait & !store, data), (8 << 60, 1 << 60 | 1, 1));
+    assert_eq!(machine.words(at + 0x40), [2 << 60 | 0x0318, 0, wait, 1]);
+    assert_eq!((machine.words(store), machine.register(0x2008)), ([1], 0x60));
+    machine.attach(0x0318, NO_PASID, None).expect("never fails");
+    assert_eq!(machine.words(at + 0x60), [2 << 60 | 0x0318, 0, 3 << 60 | 2 << 32, 0x7fff_ffff_ffff_f003]);
+}
+
+#[test]
+fn faults_are_recorded_in_the_bytes_of_the_kind() {
+    // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address.
+    let cases: [(IommuConfig, bool, u16, [u64; 2]); 4] = [
+        (LEGACY, false, 0x6, [0x5000, 0xc000_0006_0000_0318]),
+        (LEGACY, true, 0x5, [0x5000, 0x8000_0005_0000_0318]),
+        (SCALABLE, true, 0x79, [0x5000, 0x8000_0079_0000_0318]),
+        (AMD, true, 0x2020, [0x2020_0002_0000_0318, 0x5678]),
+    ];
+    for (config, write, code, raw) in cases {
+        let mut machine = Machine::new(config, &[0x0318]);
+        let domain = machine.domain();
+        machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
+        assert_eq!(machine.fault(0x0318, None, 0x5678, write), (FaultReason::NotPresent, code, Some(raw)));
+    }
+    let mut machine = Machine::new(SCALABLE, &[0x0318]);
+    let domain = machine.domain();
+    machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
+    let raw = [0x5000, 0xc000_0000_8000_0318 | 7 << 40 | 0x59 << 32];
+    assert_eq!(machine.fault(0x0318, Some(7), 0x5678, false), (FaultReason::Blocked, 0x59, Some(raw)));
+}
+
+#[test]
+fn what_the_iommu_did_not_refuse_has_no_record_of_the_kind() {
+    let mut machine = Machine::new(LEGACY, &[0x18]);
+    let source = Source { device: 0, requester: 0x18, pasid: None };
+    machine.iommu.refuse(&source, 0, 1, false, FaultReason::BusMasterOff);
+    let record = machine.iommu.faults().get(0).expect("it is logged");
+    assert_eq!((record.code, record.raw), (0, None));
+    let mut mock = Machine::new(IommuConfig::new(Kind::AmdMock, 5), &[0x18]);
+    assert_eq!(mock.fault(0x18, None, 0, false), (FaultReason::Blocked, 0, None));
+    assert_eq!((mock.iommu.look_up_context(&mock.ram, 0x18, 0), mock.iommu.register(0)), (None, None));
+}
+
+/// The address of each entry that a look-up goes through, in its order.
+fn path(machine: &Machine, who: Who) -> Vec<u64> {
+    let (bus, function) = (u64::from(who.requester >> 8), u64::from(who.requester & 0xff));
+    let follow = |at: u64| machine.words::<1>(at)[0] & 0xf_ffff_ffff_f000;
+    let config = machine.iommu.config();
+    if config.kind == Kind::AmdV1 {
+        return vec![(machine.register(0) & !0xfff) + u64::from(who.requester) * 32];
+    }
+    let root = (machine.register(0x20) & !0xfff) + bus * 16 + if config.scalable { (function >> 7) * 8 } else { 0 };
+    let context = follow(root) + if config.scalable { (function & 0x7f) * 32 } else { function * 16 };
+    if !config.scalable {
+        return vec![root, context];
+    }
+    let directory = follow(context) + u64::from(who.pasid >> 6) * 8;
+    vec![root, context, directory, follow(directory) + u64::from(who.pasid & 63) * 64]
+}
+
+#[test]
+fn a_corrupted_entry_gives_the_fault_of_the_specification() {
+    // Which entry of the path, which of its words, what is flipped there; the reason and the kind's number.
+    use FaultReason::{BadTable, Blocked, TableUnreachable};
+    type Case = (usize, u64, u64, FaultReason, u16);
+    const AWAY: u64 = 1 << 50;
+    let legacy: &[Case] = &[
+        (0, 0, 1, Blocked, 0x1),
+        (0, 0, 1 << 4, BadTable, 0xa),
+        (0, 1, 1 << 63, BadTable, 0xa),
+        (0, 0, AWAY, TableUnreachable, 0x9),
+        (1, 0, 1, Blocked, 0x2),
+        (1, 0, 1 << 4, BadTable, 0xb),
+        (1, 1, 1 << 24, BadTable, 0xb),
+        (1, 0, 1 << 3, BadTable, 0x3),
+        (1, 1, 1, BadTable, 0x3),
+    ];
+    let scalable: &[Case] = &[
+        (0, 0, 1, Blocked, 0x39),
+        (0, 0, 1 << 11, BadTable, 0x3a),
+        (0, 0, AWAY, TableUnreachable, 0x40),
+        (1, 0, 1, Blocked, 0x41),
+        (1, 0, 1 << 5, BadTable, 0x42),
+        (1, 1, 1 << 21, BadTable, 0x42),
+        (1, 3, 1, BadTable, 0x42),
+        (1, 0, 1 << 3, Blocked, 0x45),
+        (1, 0, AWAY, TableUnreachable, 0x50),
+        (2, 0, 1, Blocked, 0x51),
+        (2, 0, 1 << 2, BadTable, 0x52),
+        (2, 0, AWAY, TableUnreachable, 0x58),
+        (3, 0, 1, Blocked, 0x59),
+        (3, 0, 1 << 10, BadTable, 0x5a),
+        (3, 7, 1, BadTable, 0x5a),
+        (3, 0, 1 << 2, BadTable, 0x5b),
+        (3, 0, 1 << 8, BadTable, 0x5b),
+    ];
+    let amd: &[Case] = &[
+        (0, 0, 1, BadTable, 0x1000),
+        (0, 0, 1 << 1, BadTable, 0x1000),
+        (0, 0, 1 << 2, BadTable, 0x1000),
+        (0, 0, 3 << 9, BadTable, 0x1000),
+        (0, 0, 4 << 9, Blocked, 0x2040),
+        (0, 0, 1 << 61, Blocked, 0x2040),
+    ];
+    for (config, pasid, cases) in [(LEGACY, NO_PASID, legacy), (SCALABLE, 70, scalable), (AMD, NO_PASID, amd)] {
+        let mut machine = Machine::new(config, &[0x0390]);
+        let domain = machine.domain();
+        machine.attach(0x0390, pasid, Some(domain)).expect("there is RAM");
+        let path = path(&machine, Who { requester: 0x0390, pasid });
+        for &(place, word, flip, reason, code) in cases {
+            let at = Pa(path[place] + word * 8);
+            machine.ram.entries_mut(at, 1)[0] ^= flip;
+            let found = machine.look_up(0x0390, pasid);
+            assert_eq!(found, Err(Refusal { reason, code }), "entry {place}, word {word}, bits {flip:#x}");
+            machine.ram.entries_mut(at, 1)[0] ^= flip;
+        }
+        assert!(machine.look_up(0x0390, pasid).is_ok());
+    }
+}
+
+#[test]
+fn a_pasid_that_the_tables_do_not_reach_is_refused() {
+    let mut machine = Machine::new(SCALABLE, &[0x18]);
+    let domain = machine.domain();
+    machine.attach(0x18, 3, Some(domain)).expect("there is RAM");
+    let code = |pasid| machine.look_up(0x18, pasid).map_err(|refusal| refusal.code);
+    assert_eq!((code(1 << 20), code(64), code(4)), (Err(0x46), Err(0x51), Err(0x59)));
+    assert_eq!(machine.attach(0x18, 1 << 20, Some(domain)), Err(Errno::EINVAL));
+    let legacy = Machine::new(LEGACY, &[0x18]);
+    assert_eq!(legacy.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x31 }));
+    let mut amd = Machine::new(AMD, &[0x18]);
+    let domain = amd.domain();
+    assert_eq!(amd.attach(0x18, 1, Some(domain)), Err(Errno::EINVAL));
+    assert_eq!(amd.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x8000 }));
+    // The device table reaches the requesters that there are.
+    assert_eq!(amd.attach(0x0318, NO_PASID, Some(domain)), Err(Errno::EINVAL));
+    assert_eq!(amd.look_up(0x0318, NO_PASID), Err(Refusal { reason: FaultReason::BadTable, code: 0x1000 }));
+}
+
+#[test]
+fn a_page_table_that_no_domain_has_is_not_walked() {
+    let mut machine = Machine::new(LEGACY, &[0x18]);
+    let domain = machine.domain();
+    machine.attach(0x18, NO_PASID, Some(domain)).expect("there is RAM");
+    let at = Pa(path(&machine, Who { requester: 0x18, pasid: NO_PASID })[1]);
+    machine.ram.entries_mut(at, 1)[0] ^= 1 << 20;
+    assert_eq!(machine.fault(0x18, None, 0, false).0, FaultReason::BadTable);
+}
