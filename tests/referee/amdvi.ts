@@ -1,7 +1,8 @@
 /** AMD-Vi on q35: AMD I/O Virtualization Technology, 48882, sections 2.2.2 (device table), 2.4 (commands) and 3.4 (registers). */
 
+import type { Kind } from "./contexts.ts";
 import type { Case, Fault, Iommu, Root } from "./iommu.ts";
-import { DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY, SLEEPING_X86 } from "./machine.ts";
+import { type Board, DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY, SLEEPING_X86 } from "./machine.ts";
 
 const REGISTERS = 0xfed8_0000n;
 const DEVICE_TABLE_BASE = REGISTERS;
@@ -62,8 +63,7 @@ class AmdVi implements Iommu {
   }
 
   async takeFault(): Promise<Fault | undefined> {
-    const { qtest } = this.#machine;
-    const tail = await qtest.read(8, EVENT_TAIL);
+    const tail = await this.#machine.qtest.read(8, EVENT_TAIL);
     return tail === 0n ? undefined : { reason: Number(tail), write: false, iova: 0n, device: DEVICE_ID };
   }
 
@@ -76,17 +76,32 @@ class AmdVi implements Iommu {
   }
 }
 
+const BOARD: Board = {
+  binary: "qemu-system-x86_64",
+  args: ["-machine", `q35,${MEMORY_OPTION}`, "-device", "amd-iommu,pt=off"],
+  boot: SLEEPING_X86,
+  configuration: { kind: "ports" },
+  bar: 0xc000_0000n,
+};
+
 /** What QEMU's AMD-Vi can judge. With its default of pt=on it translates nothing. */
 export const CASES: readonly Case[] = [{
   name: "AMD-Vi host tables v1",
   format: "amd_v1",
   levels: new Map([[3, 39], [4, 48], [5, 57], [6, 64]]),
-  board: {
-    binary: "qemu-system-x86_64",
-    args: ["-machine", `q35,${MEMORY_OPTION}`, "-device", "amd-iommu,pt=off"],
-    boot: SLEEPING_X86,
-    configuration: { kind: "ports" },
-    bar: 0xc000_0000n,
-  },
+  board: BOARD,
   open: (machine) => new AmdVi(machine),
+}];
+
+/** The one whose table of devices QEMU's AMD-Vi can judge. It records nothing of what is compared here. */
+export const KINDS: readonly Kind[] = [{
+  name: "AMD-Vi",
+  example: "amdvi",
+  board: BOARD,
+  registers: REGISTERS,
+  takeRecord: async ({ qtest }) => {
+    const tail = await qtest.read(8, EVENT_TAIL);
+    return tail === 0n ? undefined : [tail, 0n];
+  },
+  expected: () => undefined,
 }];

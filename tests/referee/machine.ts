@@ -8,11 +8,14 @@ const MEMORY = ["-m", "64G", "-object", "memory-backend-ram,id=memory,size=64G,r
 /** Where a referee keeps tables and queues of its own: 5 GiB, above the page tables and below the window. */
 export const OWN_MEMORY = 0x1_4000_0000n;
 
-/** The device's slot on the first bus; its function is 0. */
+/** The first device's slot on the first bus; its function is 0. */
 const SLOT = 4;
 
-/** The number by which an IOMMU knows the device: bus, slot and function. */
+/** The number by which an IOMMU knows the first device: bus, slot and function. */
 export const DEVICE_ID: number = SLOT << 3;
+
+/** Room for the BAR of a device. */
+const BAR_BYTES = 0x10_0000n;
 
 const BAR0 = 0x10;
 const COMMAND = 0x04;
@@ -37,21 +40,22 @@ export interface Board {
   readonly boot?: Uint8Array;
   /** How its devices are set up. */
   readonly configuration: ConfigurationSpace;
-  /** Where a BAR of the device may lie; 1 MiB. */
+  /** Where BARs of devices may lie; 1 MiB each. */
   readonly bar: bigint;
 }
 
-/** The machine and its device, which is QEMU's "edu". */
+/** The machine and its devices, which are QEMU's "edu". */
 export class Machine {
   /** The machine's memory and registers. */
   readonly qtest: Qtest;
   readonly #board: Board;
   readonly #boot: string | undefined;
 
-  /** Starts it. */
-  constructor(board: Board) {
+  /** Starts it, with so many devices in slots that follow each other. */
+  constructor(board: Board, devices = 1) {
     this.#board = board;
-    const device = ["-device", `edu,addr=${SLOT},dma_mask=0xffffffffffffffff`];
+    const slots = Array.from({ length: devices }, (_, index) => SLOT + index);
+    const device = slots.flatMap((slot) => ["-device", `edu,addr=${slot},dma_mask=0xffffffffffffffff`]);
     const boot = [];
     if (board.boot !== undefined) {
       this.#boot = Deno.makeTempFileSync({ suffix: ".rom" });
@@ -59,7 +63,12 @@ export class Machine {
       boot.push("-bios", this.#boot);
     }
     this.qtest = new Qtest(board.binary, [...board.args, ...boot, ...MEMORY, ...device]);
-    this.enable(SLOT, board.bar);
+    for (const slot of slots) this.enable(slot, this.#bar(slot << 3));
+  }
+
+  /** Where the registers of a device are, by its number. */
+  #bar(device: number): bigint {
+    return this.#board.bar + BigInt((device >> 3) - SLOT) * BAR_BYTES;
   }
 
   /** Ends it. */
@@ -74,9 +83,9 @@ export class Machine {
     this.#configure(slot, COMMAND, ENABLE);
   }
 
-  /** Copies 4 bytes between memory at `iova` and the device, after what is queued. More would be as many accesses, each with its own fault. */
-  async transfer(write: boolean, iova: bigint): Promise<void> {
-    const { bar } = this.#board;
+  /** Copies 4 bytes between memory at `iova` and a device, after what is queued. More would be as many accesses, each with its own fault. */
+  async transfer(write: boolean, iova: bigint, device: number = DEVICE_ID): Promise<void> {
+    const bar = this.#bar(device);
     this.qtest.write(8, bar + 0x80n, write ? BUFFER : iova);
     this.qtest.write(8, bar + 0x88n, write ? iova : BUFFER);
     this.qtest.write(8, bar + 0x90n, 4n);

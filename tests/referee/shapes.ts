@@ -55,14 +55,20 @@ export function argumentsOf(request: Request): string[] {
 
 /** Makes the shapes, with cargo. */
 export async function makeShapes(request: Request): Promise<Shape[]> {
-  const manifest = new URL("../../core-wasm/Cargo.toml", import.meta.url).pathname;
-  const cargo = ["run", "--quiet", "--manifest-path", manifest, "--package", "pgtable", "--example", "shapes", "--"];
-  const output = await new Deno.Command("cargo", { args: [...cargo, ...argumentsOf(request)], stderr: "inherit" }).output();
-  if (!output.success) throw new Error("the generator of shapes failed");
-  return parse(new TextDecoder().decode(output.stdout));
+  return parse(await runExample("pgtable", "shapes", argumentsOf(request)));
 }
 
-const hexadecimal = (digits: string | undefined): bigint => BigInt(`0x${digits ?? "0"}`);
+/** What an example of a crate of the core prints. */
+export async function runExample(crate: string, example: string, args: readonly string[]): Promise<string> {
+  const manifest = new URL("../../core-wasm/Cargo.toml", import.meta.url).pathname;
+  const cargo = ["run", "--quiet", "--manifest-path", manifest, "--package", crate, "--example", example, "--"];
+  const output = await new Deno.Command("cargo", { args: [...cargo, ...args], stderr: "inherit" }).output();
+  if (!output.success) throw new Error(`the example ${example} failed`);
+  return new TextDecoder().decode(output.stdout);
+}
+
+/** A number of such a text. */
+export const hexadecimal = (digits: string | undefined): bigint => BigInt(`0x${digits ?? "0"}`);
 
 function parse(text: string): Shape[] {
   const shapes: Shape[] = [];

@@ -1,5 +1,6 @@
 /** Intel VT-d on q35: Intel Virtualization Technology for Directed I/O, sections 9 (tables) and 11.4 (registers). */
 
+import type { Kind, RawRecord } from "./contexts.ts";
 import type { Case, Fault, Iommu, Root, Verdict } from "./iommu.ts";
 import { type Board, DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY, SLEEPING_X86 } from "./machine.ts";
 
@@ -83,16 +84,21 @@ class Vtd implements Iommu {
   }
 
   async takeFault(): Promise<Fault | undefined> {
-    const { qtest } = this.#machine;
-    const low = qtest.read(8, FAULT_RECORD);
-    const high = qtest.read(8, FAULT_RECORD + 8n);
-    qtest.write(4, FAULT_RECORD + 12n, 1n << 31n);
-    qtest.write(4, FAULT_STATUS, 1n);
-    const record = await high;
-    if (record >> 63n === 0n) return undefined;
-    const isRead = (record >> 62n & 1n) === 1n;
-    return { reason: Number(record >> 32n & 0xffn), write: !isRead, iova: await low, device: Number(record & 0xffffn) };
+    const record = await takeRecord(this.#machine);
+    if (record === undefined) return undefined;
+    const [iova, high] = record;
+    const isRead = (high >> 62n & 1n) === 1n;
+    return { reason: Number(high >> 32n & 0xffn), write: !isRead, iova, device: Number(high & 0xffffn) };
   }
+}
+
+async function takeRecord({ qtest }: Machine): Promise<RawRecord | undefined> {
+  const low = qtest.read(8, FAULT_RECORD);
+  const high = qtest.read(8, FAULT_RECORD + 8n);
+  qtest.write(4, FAULT_RECORD + 12n, 1n << 31n);
+  qtest.write(4, FAULT_STATUS, 1n);
+  const record = await high;
+  return record >> 63n === 0n ? undefined : [await low, record];
 }
 
 const bar = 0xc000_0000n;
@@ -118,4 +124,29 @@ export const CASES: readonly Case[] = [
     board: board("x-scalable-mode=on,x-flts=on,aw-bits=48"),
     open: (machine) => new Vtd(machine, true),
   },
+];
+
+/** Bits of a record that are no matter where the request had no PASID: the PASID; and that it had one, which QEMU says of all in scalable mode. */
+const PASID_OF_RECORD = 0xf_ffffn << 40n | 1n << 31n;
+const REASON_OF_RECORD = 0xffn << 32n;
+
+function kind(name: string, example: string, iommu: string, expected: Kind["expected"]): Kind {
+  const take: Kind["takeRecord"] = async (machine) => {
+    const record = await takeRecord(machine);
+    return record && [record[0], record[1] & ~PASID_OF_RECORD];
+  };
+  return { name, example, board: board(iommu), registers: REGISTERS, takeRecord: take, expected };
+}
+
+/** Of the second stage QEMU's model has the reasons of legacy mode alone. */
+function legacyReason(verdict: string, [iova, high]: RawRecord): RawRecord {
+  if (verdict === "blocked") return [iova, high];
+  const isRead = (high >> 62n & 1n) === 1n;
+  return [iova, high & ~REASON_OF_RECORD | BigInt(isRead ? REASON_READ : REASON_WRITE) << 32n];
+}
+
+/** Those whose tables of devices QEMU's VT-d can judge. */
+export const KINDS: readonly Kind[] = [
+  kind("VT-d, legacy mode", "vtd", "aw-bits=48", (_verdict, record) => record),
+  kind("VT-d, scalable mode", "vtd_scalable", "x-scalable-mode=on,aw-bits=48", legacyReason),
 ];

@@ -1,0 +1,201 @@
+//! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
+//! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
+//!
+//! `contexts vtd|vtd_scalable|amdvi SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
+//! - `step …`: what was done then;
+//! - `words PA WORD…`: RAM that has changed by it;
+//! - `register OFFSET BYTES VALUE`: what the driver wrote to registers, after that;
+//! - `access REQUESTER r|w IOVA ok PA WINDOW_IOVA WINDOW_PA`: the window is a page that the requester may read and write;
+//! - `access REQUESTER r|w IOVA absent|denied|blocked LOW HIGH`: refused, with the record that our hardware half writes.
+
+use iommu::{DomainId, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Register, Run, Source};
+use pgtable::TableMemory;
+use std::fmt::Write;
+
+/// Slots 4 to 9 of the first bus.
+const REQUESTERS: [u32; 6] = [0x20, 0x28, 0x30, 0x38, 0x40, 0x48];
+const RAM_BYTES: usize = 8 << 20;
+const FRAME: u64 = 4096;
+const WORDS: usize = 512;
+const BOTH: Prot = Prot::from_bits(3);
+const ACCESSES: usize = 6;
+const DOMAINS_MAX: usize = 5;
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % count as u64) as usize
+    }
+}
+
+/// A domain, and the page of it that may be read and written.
+struct Domain {
+    id: DomainId,
+    window: (u64, Pa),
+}
+
+struct Machine {
+    random: Random,
+    ram: Ram,
+    iommu: Iommu,
+    domains: Vec<Domain>,
+    /// Where data goes; the last is where our own transfers have their other end.
+    data: Vec<Pa>,
+    /// RAM as the referee has it.
+    seen: Vec<u64>,
+    registers: Vec<Register>,
+}
+
+impl Machine {
+    fn new(config: IommuConfig, seed: u64) -> Machine {
+        let mut ram = Ram::with_bytes(RAM_BYTES).expect("the test machine has memory");
+        let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
+        for (device, requester) in (0..).zip(REQUESTERS) {
+            iommu.add_device(&mut ram, device, requester, 0).expect("there is RAM");
+        }
+        let data = (0..32).map(|_| ram.alloc(FRAME).expect("there is RAM")).collect();
+        let seen = vec![0; RAM_BYTES / 8];
+        Machine { random: Random(seed), ram, iommu, domains: Vec::new(), data, seen, registers: Vec::new() }
+    }
+
+    fn frame(&mut self) -> Pa {
+        self.data[self.random.below(self.data.len() - 1)]
+    }
+
+    /// One of few pages, so that domains have some in common.
+    fn page(&mut self) -> u64 {
+        let bases = [0, 0x1f_f000, 0x4000_0000, 0x7f_ffff_e000];
+        bases[self.random.below(bases.len())] + self.random.below(3) as u64 * FRAME
+    }
+
+    fn map(&mut self, id: DomainId, iova: u64, pa: Pa, prot: Prot) {
+        // Where something is mapped already it stays.
+        let _ = self.iommu.map(&mut self.ram, id, iova, std::iter::once(Run { pa, length: FRAME }), prot);
+    }
+
+    fn add_domain(&mut self) -> String {
+        let id = self.iommu.create_domain(&mut self.ram).expect("there is RAM");
+        let window = (0x10_0000, self.frame());
+        self.map(id, window.0, window.1, BOTH);
+        for _ in 0..self.random.below(8) {
+            let (iova, pa, prot) = (self.page(), self.frame(), Prot::from_bits(1 + self.random.below(3) as u8));
+            self.map(id, iova, pa, prot);
+        }
+        self.domains.push(Domain { id, window });
+        format!("a new domain {id:?}")
+    }
+
+    fn remove_domain(&mut self) -> String {
+        let at = self.random.below(self.domains.len());
+        let domain = self.domains.swap_remove(at);
+        self.iommu.destroy_domain(&mut self.ram, domain.id);
+        format!("domain {:?} is destroyed", domain.id)
+    }
+
+    fn step(&mut self) -> String {
+        let choice = self.random.below(10);
+        if self.domains.is_empty() || (choice == 0 && self.domains.len() < DOMAINS_MAX) {
+            return self.add_domain();
+        }
+        if choice == 1 {
+            return self.remove_domain();
+        }
+        let requester = REQUESTERS[self.random.below(REQUESTERS.len())];
+        let at = self.random.below(self.domains.len() + 1);
+        let id = self.domains.get(at).map(|domain| domain.id);
+        self.iommu.attach(&mut self.ram, requester, NO_PASID, id).expect("there is RAM");
+        format!("{requester:x} is attached to {id:?}")
+    }
+
+    /// Whatever has changed in RAM since it was last looked at.
+    fn changes(&mut self, mut each: impl FnMut(u64, u64)) {
+        for frame in 0..RAM_BYTES / FRAME as usize {
+            let pa = Ram::BASE + frame as u64 * FRAME;
+            let seen = &mut self.seen[frame * WORDS..][..WORDS];
+            let now = self.ram.entries(Pa(pa), WORDS);
+            // Nearly always, and quick to see.
+            if seen == now {
+                continue;
+            }
+            for (index, (seen, &now)) in seen.iter_mut().zip(now).enumerate().filter(|(_, (seen, now))| **seen != **now) {
+                *seen = now;
+                each(pa + index as u64 * 8, now);
+            }
+        }
+    }
+
+    fn print_changes(&mut self, out: &mut String) -> std::fmt::Result {
+        let mut lines = String::new();
+        self.changes(|pa, word| lines += &format!("words {pa:x} {word:x}\n"));
+        out.write_str(&lines)?;
+        let registers: Vec<Register> = (0..).map_while(|index| self.iommu.register(index)).collect();
+        for (_, now) in registers.iter().enumerate().filter(|&(index, now)| self.registers.get(index) != Some(now)) {
+            writeln!(out, "register {:x} {} {:x}", now.offset, now.bytes, now.value)?;
+        }
+        self.registers = registers;
+        Ok(())
+    }
+
+    fn print_access(&mut self, out: &mut String) -> std::fmt::Result {
+        let device = self.random.below(REQUESTERS.len());
+        let (requester, write) = (REQUESTERS[device], self.random.below(2) == 1);
+        let iova = self.page() + self.random.below(1024) as u64 * 4;
+        let source = Source { device: device as u32, requester, pasid: None };
+        let (other, direction) = (self.data[self.data.len() - 1], if write { "w" } else { "r" });
+        let result = match write {
+            true => self.iommu.dma_write(&mut self.ram, &source, iova, other, 4),
+            false => self.iommu.dma_read(&mut self.ram, &source, iova, other, 4),
+        };
+        write!(out, "access {requester:x} {direction} {iova:x} ")?;
+        match result {
+            Ok(_) => {
+                let found = self.iommu.translate(&self.ram, requester, iova).expect("it was found");
+                let id = self.iommu.attached(requester, NO_PASID);
+                let domain = self.domains.iter().find(|domain| Some(domain.id) == id).expect("it is attached");
+                writeln!(out, "ok {:x} {:x} {:x}", found.pa.0, domain.window.0, domain.window.1.0)
+            }
+            Err(reason) => {
+                let verdict = match reason {
+                    FaultReason::NotPresent => "absent",
+                    FaultReason::NoRead | FaultReason::NoWrite => "denied",
+                    FaultReason::Blocked => "blocked",
+                    other => unreachable!("a refusal for {other:?}"),
+                };
+                let record = self.iommu.faults().iter().last().and_then(|fault| fault.raw).unwrap_or_default();
+                writeln!(out, "{verdict} {:x} {:x}", record[0], record[1])
+            }
+        }
+    }
+}
+
+fn main() -> std::fmt::Result {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, seed, steps] = words.as_slice() else { panic!("contexts vtd|vtd_scalable|amdvi SEED STEPS") };
+    let config = match kind.as_str() {
+        "vtd" => IommuConfig::new(Kind::VtdSs, 4),
+        "vtd_scalable" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) },
+        "amdvi" => IommuConfig::new(Kind::AmdV1, 4),
+        _ => panic!("no kind {kind}"),
+    };
+    let config = IommuConfig { coherent: false, ..config };
+    let mut machine = Machine::new(config, seed.parse().expect("a number"));
+    let mut out = String::new();
+    for number in 0..steps.parse().expect("a number") {
+        let text = if number == 0 { "the start".into() } else { machine.step() };
+        writeln!(out, "step {text}")?;
+        machine.print_changes(&mut out)?;
+        for _ in 0..ACCESSES {
+            machine.print_access(&mut out)?;
+        }
+        // What our hardware half writes is not the referee's business: it writes its own.
+        machine.changes(|_, _| {});
+    }
+    print!("{out}");
+    Ok(())
+}
