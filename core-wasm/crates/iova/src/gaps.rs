@@ -139,7 +139,7 @@ impl Wanted<Rooms> for Fit<'_> {
     type Found = u64;
 
     fn may_be_in(&self, below: &Rooms) -> bool {
-        below.of_class(self.request.class()) >= self.request.room()
+        below.has(self.request.class(), self.request.room())
     }
 
     fn find_in(&self, gap: Range) -> Option<u64> {

@@ -6,64 +6,94 @@ use crate::tree::Summary;
 
 /// Alignments below this (lg2) share a class: only mappings of parts of pages ask for them.
 const SMALLEST_LG2: u32 = 12;
-const CLASSES: usize = (LARGE_LG2 - SMALLEST_LG2 + 2) as usize;
+/// Class 0 and one for each alignment up to the largest; then so many that the processor takes them four at a time.
+const CLASSES: usize = ((LARGE_LG2 - SMALLEST_LG2 + 2) as usize).next_multiple_of(4);
 
-/// The bits below the alignment of each class.
-const MASKS: [u64; CLASSES] = {
+/// The most pages that can be told apart: what a gap loses until its first aligned address still fits above.
+const MOST: u64 = (u32::MAX - (1 << CLASSES)) as u64;
+
+/// The pages below the alignment of each class, as bits of a page number.
+const MASKS: [u32; CLASSES] = {
     let mut masks = [0; CLASSES];
     let mut class = 1;
     while class < CLASSES {
-        masks[class] = (1 << (SMALLEST_LG2 - 1 + class as u32)) - 1;
+        masks[class] = (1 << (class - 1)) - 1;
         class += 1;
     }
     masks
 };
 
-/// For each class of alignments, the most bytes that a gap has from its first aligned address on.
+/// For each class of alignments, the most pages that a gap has from its first aligned address on, a part of one counted as one.
 ///
-/// From a page's alignment on that is exact: a request fits in a gap if and only if the room of its class is enough. Alignments below a
-/// page share class 0, which counts every byte of the gap and so is an upper bound.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Rooms([u64; CLASSES]);
+/// For whole pages that is exact up to 16 TiB: a request fits in a gap if and only if the room of its class is enough. Beyond, for parts of pages, and for
+/// alignments below a page, which share class 0, it is an upper bound.
+///
+/// Numbers of 32 bits, worked on without branches, so that they become vector code: what removing an area costs is mostly the sum over its leaf.
+#[derive(Clone, Copy)]
+pub(crate) struct Rooms([u32; CLASSES]);
 
 impl Rooms {
-    /// The room for requests of an alignment, lg2.
+    /// Whether there is room for `bytes` at an alignment, lg2.
     #[inline]
-    pub(crate) fn of_class(&self, alignment_lg2: u32) -> u64 {
+    pub(crate) fn has(&self, alignment_lg2: u32, bytes: u64) -> bool {
         let class = alignment_lg2.min(LARGE_LG2).saturating_sub(SMALLEST_LG2 - 1);
-        self.0[class as usize]
+        u64::from(self.0[class as usize]) >= bytes.div_ceil(1 << SMALLEST_LG2).min(MOST)
+    }
+
+    /// What both have, class by class.
+    #[inline(always)]
+    fn zip(self, other: Rooms, join: impl Fn(u32, u32) -> u32) -> Rooms {
+        let mut joined = self;
+        for (room, more) in joined.0.iter_mut().zip(other.0) {
+            *room = join(*room, more);
+        }
+        joined
+    }
+
+    /// Whether any class is not 0.
+    #[inline(always)]
+    fn is_something(self) -> bool {
+        self.0.iter().fold(0, |seen, room| seen | room) != 0
+    }
+}
+
+impl PartialEq for Rooms {
+    #[inline(always)]
+    fn eq(&self, other: &Rooms) -> bool {
+        !self.zip(*other, |room, more| room ^ more).is_something()
     }
 }
 
 impl Summary for Rooms {
     const NOTHING: Rooms = Rooms([0; CLASSES]);
 
-    #[inline]
-    fn add(&mut self, range: Range) {
-        for (room, mask) in self.0.iter_mut().zip(MASKS) {
-            let aligned = range.start.wrapping_add(mask) & !mask;
-            // Nothing is aligned for this class, hence nor for those above; or the next aligned address lies beyond the space.
-            if aligned > range.last || aligned < range.start {
-                return;
-            }
-            // The whole space has one byte more than a number holds; nothing asks for that.
-            *room = (*room).max((range.last - aligned).saturating_add(1));
+    #[inline(always)]
+    fn of(range: Range) -> Rooms {
+        let end = (range.last >> SMALLEST_LG2) + 1;
+        let begun = range.start >> SMALLEST_LG2;
+        let first = begun + u64::from(range.start & ((1 << SMALLEST_LG2) - 1) != 0);
+        let pages = |count: u64| count.min(u64::from(u32::MAX)) as u32;
+        let whole = pages(end - first);
+        let mut rooms = Rooms([0; CLASSES]);
+        for (room, mask) in rooms.0.iter_mut().zip(MASKS) {
+            *room = whole.saturating_sub((first as u32).wrapping_neg() & mask);
         }
+        rooms.0[0] = pages(end - begun);
+        rooms
     }
 
+    #[inline(always)]
     fn join(self, other: Rooms) -> Rooms {
-        let mut joined = self;
-        for (room, more) in joined.0.iter_mut().zip(other.0) {
-            *room = (*room).max(more);
-        }
-        joined
+        self.zip(other, u32::max)
     }
 
+    #[inline(always)]
     fn covers(&self, other: &Rooms) -> bool {
-        self.0.iter().zip(other.0).all(|(room, more)| *room >= more)
+        !other.zip(*self, u32::saturating_sub).is_something()
     }
 
+    #[inline(always)]
     fn rests_on(&self, part: &Rooms) -> bool {
-        self.0.iter().zip(part.0).any(|(room, one)| *room == one && one != 0)
+        self.zip(*part, |room, one| if room == one { one } else { 0 }).is_something()
     }
 }

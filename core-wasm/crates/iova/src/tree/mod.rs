@@ -35,14 +35,8 @@ const NONE: u32 = u32::MAX;
 pub(crate) trait Summary: Copy + PartialEq {
     /// Of no entry.
     const NOTHING: Self;
-    /// Joins that of one entry.
-    fn add(&mut self, range: Range);
     /// Of one entry.
-    fn of(range: Range) -> Self {
-        let mut summary = Self::NOTHING;
-        summary.add(range);
-        summary
-    }
+    fn of(range: Range) -> Self;
     /// Of both.
     fn join(self, other: Self) -> Self;
     /// Whether joining `other` would change nothing.
@@ -54,7 +48,7 @@ pub(crate) trait Summary: Copy + PartialEq {
 impl Summary for () {
     const NOTHING: () = ();
 
-    fn add(&mut self, _: Range) {}
+    fn of(_: Range) {}
 
     fn join(self, _: ()) {}
 
@@ -232,9 +226,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     fn summary(&self, node: u32, level: usize) -> S {
         if level == 0 {
             let leaf = &self.leaves[node];
-            let mut sum = S::NOTHING;
-            (0..leaf.len()).for_each(|rank| sum.add(leaf.range(rank)));
-            sum
+            (0..leaf.len()).fold(S::NOTHING, |sum, rank| sum.join(S::of(leaf.range(rank))))
         } else {
             let inner = &self.inners[node];
             inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below))
