@@ -6,7 +6,7 @@ use crate::iotlb::{Iotlb, Space};
 use crate::ram::Ram;
 use alloc::vec::Vec;
 use iova::Range;
-use pgtable::{AnyPageTable, Prot, Translation};
+use pgtable::{PageTable, Prot, Translation};
 
 /// Names a domain of an [`crate::Iommu`] from its creation to its destruction. Ids are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -14,7 +14,7 @@ pub struct DomainId(pub u32);
 
 /// An address space for devices.
 pub(crate) struct Domain {
-    pub(crate) table: AnyPageTable,
+    pub(crate) table: PageTable,
     /// What it is to the IOTLB.
     pub(crate) space: Space,
     /// The IOVAs that can be mapped.

@@ -12,7 +12,7 @@ use crate::requesters::Requesters;
 use crate::statistics::{DeviceStatistics, IommuStatistics};
 use alloc::vec::Vec;
 use iova::Range;
-use pgtable::{AnyPageTable, Config, Kind, LeafOptions, MapError, Prot, Run, Translation};
+use pgtable::{Config, Kind, LeafOptions, MapError, PageTable, Prot, Run, Translation};
 use uapi::{Errno, Result};
 
 /// What a mock IOMMU translates: Linux's tests take it for the aperture, whatever the tables could do.
@@ -169,7 +169,7 @@ impl Iommu {
         let space = Space::new(owner * 2);
         let IommuConfig { page_sizes, coherent, tracks_dirty, remote, .. } = self.config;
         let options = LeafOptions { coherent, tracks_dirty };
-        let table = AnyPageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
+        let table = PageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
         let aperture = match kind {
             Kind::AmdMock => MOCK_APERTURE,
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },

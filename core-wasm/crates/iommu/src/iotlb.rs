@@ -179,14 +179,14 @@ impl Iotlb {
     pub(crate) fn table(&mut self, space: &Space, iova: u64, top: u32, covered: impl Fn(u32) -> u32) -> Option<Step> {
         (0..top).zip(&mut self.structures).find_map(|(level, cache)| {
             let target = cache.find(space.owner, key(iova, covered(level)))?;
-            Some(Step { level, table: Pa(target & !ABOUT_MASK), prot: prot_of(target) })
+            Some(Step { level, table: Pa(target) })
         })
     }
 
     /// Keeps a table that a walk for `iova` has come through, which covers 2^`covered` bytes.
     pub(crate) fn fill_table(&mut self, space: &mut Space, iova: u64, covered: u32, step: Step) {
         if let Some(cache) = self.structures.get_mut(step.level as usize) {
-            cache.fill(space.owner, key(iova, covered), step.table.0 | u64::from(step.prot.bits()));
+            cache.fill(space.owner, key(iova, covered), step.table.0);
             space.tables |= 1 << covered;
         }
     }

@@ -12,8 +12,8 @@ use crate::iotlb::{Hit, Iotlb, Space};
 use crate::ram::{FRAME_LG2, Ram};
 use crate::statistics::DeviceStatistics;
 use alloc::vec::Vec;
-use pgtable::fmt::vtd_fs::VtdFs;
-use pgtable::{Entry, Format, Pa, Prot, TableMemory, Translation};
+use pgtable::fmt::VtdFs;
+use pgtable::{Entry, Pa, Prot, TableMemory, Translation};
 use uapi::{Errno, Result};
 
 /// Set in the id of a nested domain, and of no other.

@@ -325,6 +325,11 @@ impl TableMemory for Ram {
         &self.words()[start..][..count]
     }
 
+    #[inline(always)]
+    fn entry(&self, table: Pa, index: usize) -> u64 {
+        self.words()[Self::offset(table) / 8 + index]
+    }
+
     #[inline]
     fn entries_mut(&mut self, table: Pa, count: usize) -> &mut [u64] {
         let start = Self::offset(table) / 8;

@@ -74,7 +74,7 @@ fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
 /// Writes the registers that describe the IOMMU. Returns their layout's number and length.
 fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
     match config.kind {
-        Kind::VtdSs => {
+        Kind::VtdSs | Kind::VtdFs => {
             // Linux reports the erratum for every VT-d unit.
             let registers = api::HwInfoVtd {
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
@@ -88,7 +88,7 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
             registers.write(data);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }
-        Kind::AmdV1 => {
+        Kind::AmdV1 | Kind::AmdV2 => {
             let mut bytes = [0; api::HwInfoAmd::SIZE];
             let efr = AMD_FEATURES | if config.tracks_dirty { AMD_DIRTY } else { 0 };
             api::HwInfoAmd { efr, efr2: 0 }.write(&mut bytes);
@@ -101,6 +101,9 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
             data[..bytes.len()].copy_from_slice(&bytes);
             (test_api::HW_INFO_TYPE_SELFTEST, bytes.len())
         }
+        Kind::ArmS1Granule4K | Kind::ArmS1Granule16K | Kind::ArmS1Granule64K => (api::HW_INFO_TYPE_NONE, 0),
+        Kind::ArmS2Granule4K | Kind::ArmS2Granule16K | Kind::ArmS2Granule64K => (api::HW_INFO_TYPE_NONE, 0),
+        Kind::RiscV | Kind::RiscVx4 => (api::HW_INFO_TYPE_NONE, 0),
     }
 }
 

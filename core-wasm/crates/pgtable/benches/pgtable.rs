@@ -2,8 +2,7 @@
 //! `docs/performance.md`, so that figures stand side by side.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use pgtable::fmt::{AmdV1, VtdSs};
-use pgtable::{Config, Format, Pa, PageTable, Prot, Run, VecMemory};
+use pgtable::{Config, Kind, Pa, PageTable, Prot, Run, VecMemory};
 use std::hint::black_box;
 
 const KIB: u64 = 1 << 10;
@@ -18,16 +17,16 @@ const IOVA: u64 = 0x40_0000_0000;
 const SAME_TABLE: Option<u64> = Some(IOVA + 2 * MIB - 4 * KIB);
 const NEXT_TABLE: Option<u64> = Some(IOVA + 2 * MIB);
 
-struct Bench<F: Format> {
+struct Bench {
     memory: VecMemory,
-    table: PageTable<F>,
+    table: PageTable,
 }
 
-impl<F: Format> Bench<F> {
+impl Bench {
     /// With one page mapped at `neighbour`, so that tables on the way are not made and freed each time.
-    fn new(levels: u8, neighbour: Option<u64>) -> Self {
+    fn new(kind: Kind, levels: u8, neighbour: Option<u64>) -> Self {
         let mut memory = VecMemory::new();
-        let mut table = PageTable::new(&mut memory, Config::new(levels)).unwrap();
+        let mut table = PageTable::new(&mut memory, kind, Config::new(levels)).unwrap();
         if let Some(iova) = neighbour {
             table.map(&mut memory, iova, [Run { pa: Pa(ODD_PA), length: 4 * KIB }].into_iter(), BOTH).unwrap();
         }
@@ -45,10 +44,10 @@ impl<F: Format> Bench<F> {
 }
 
 /// `length` at once: map and unmap in turn, then each alone.
-fn pair<F: Format>(c: &mut Criterion, name: &str, neighbour: Option<u64>, levels: u8, pa: u64, length: u64) {
-    let id = |what: &str| format!("{}/{name}/{what}", F::NAME);
+fn pair(c: &mut Criterion, kind: Kind, name: &str, neighbour: Option<u64>, levels: u8, pa: u64, length: u64) {
+    let id = |what: &str| format!("{}/{name}/{what}", kind.name());
     c.bench_function(&id("map+unmap"), |b| {
-        let mut bench = Bench::<F>::new(levels, neighbour);
+        let mut bench = Bench::new(kind, levels, neighbour);
         b.iter(|| {
             bench.map(IOVA, pa, length);
             bench.unmap(IOVA, length);
@@ -58,7 +57,7 @@ fn pair<F: Format>(c: &mut Criterion, name: &str, neighbour: Option<u64>, levels
         return;
     }
     c.bench_function(&id("map"), |b| {
-        let mut bench = Bench::<F>::new(levels, neighbour);
+        let mut bench = Bench::new(kind, levels, neighbour);
         b.iter_custom(|count| {
             (0..count)
                 .map(|_| {
@@ -74,8 +73,8 @@ fn pair<F: Format>(c: &mut Criterion, name: &str, neighbour: Option<u64>, levels
 }
 
 /// Single pages in random order over 1 GiB.
-fn random<F: Format>(c: &mut Criterion, levels: u8) {
-    let mut bench = Bench::<F>::new(levels, None);
+fn random(c: &mut Criterion, kind: Kind, levels: u8) {
+    let mut bench = Bench::new(kind, levels, None);
     bench.map(IOVA, ODD_PA, GIB);
     let mut seed = 1_u64;
     let addresses: Vec<u64> = (0..1 << 16)
@@ -85,16 +84,16 @@ fn random<F: Format>(c: &mut Criterion, levels: u8) {
         })
         .collect();
     let mut next = 0;
-    c.bench_function(&format!("{}/translate random over 1 GiB", F::NAME), |b| {
+    c.bench_function(&format!("{}/translate random over 1 GiB", kind.name()), |b| {
         b.iter(|| {
             next = (next + 1) & (addresses.len() - 1);
             bench.table.translate(&bench.memory, addresses[next])
         });
     });
-    c.bench_function(&format!("{}/translate hot", F::NAME), |b| {
+    c.bench_function(&format!("{}/translate hot", kind.name()), |b| {
         b.iter(|| bench.table.translate(&bench.memory, black_box(IOVA)));
     });
-    c.bench_function(&format!("{}/4 KiB random over 1 GiB/unmap+map", F::NAME), |b| {
+    c.bench_function(&format!("{}/4 KiB random over 1 GiB/unmap+map", kind.name()), |b| {
         b.iter_batched(
             || {
                 next = (next + 1) & (addresses.len() - 1);
@@ -109,19 +108,19 @@ fn random<F: Format>(c: &mut Criterion, levels: u8) {
     });
 }
 
-fn format<F: Format>(c: &mut Criterion, levels: u8) {
-    pair::<F>(c, "4 KiB, table warm", SAME_TABLE, levels, ODD_PA, 4 * KIB);
-    pair::<F>(c, "64 KiB as 16 PTEs", SAME_TABLE, levels, ODD_PA, 64 * KIB);
-    pair::<F>(c, "1 MiB as 256 PTEs", SAME_TABLE, levels, ODD_PA, MIB);
-    pair::<F>(c, "2 MiB as 512 PTEs, table made and freed", NEXT_TABLE, levels, ODD_PA, 2 * MIB);
-    pair::<F>(c, "2 MiB large page", NEXT_TABLE, levels, EVEN_PA, 2 * MIB);
-    pair::<F>(c, "1 GiB as 262144 PTEs", None, levels, ODD_PA, GIB);
-    random::<F>(c, levels);
+fn format(c: &mut Criterion, kind: Kind, levels: u8) {
+    pair(c, kind, "4 KiB, table warm", SAME_TABLE, levels, ODD_PA, 4 * KIB);
+    pair(c, kind, "64 KiB as 16 PTEs", SAME_TABLE, levels, ODD_PA, 64 * KIB);
+    pair(c, kind, "1 MiB as 256 PTEs", SAME_TABLE, levels, ODD_PA, MIB);
+    pair(c, kind, "2 MiB as 512 PTEs, table made and freed", NEXT_TABLE, levels, ODD_PA, 2 * MIB);
+    pair(c, kind, "2 MiB large page", NEXT_TABLE, levels, EVEN_PA, 2 * MIB);
+    pair(c, kind, "1 GiB as 262144 PTEs", None, levels, ODD_PA, GIB);
+    random(c, kind, levels);
 }
 
 fn all(c: &mut Criterion) {
-    format::<VtdSs>(c, 4);
-    format::<AmdV1>(c, 4);
+    format(c, Kind::VtdSs, 4);
+    format(c, Kind::AmdV1, 4);
 }
 
 criterion_group! {

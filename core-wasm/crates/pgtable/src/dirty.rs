@@ -1,6 +1,6 @@
 //! Dirty bits: set as hardware does when a write goes through a leaf, found and taken away as an operating system does.
 
-use crate::format::{Entry, Format};
+use crate::format::Entry;
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::Pa;
@@ -29,7 +29,7 @@ struct Search {
     clear: bool,
 }
 
-impl<F: Format> PageTable<F> {
+impl PageTable {
     /// Marks the leaf that translates `iova` as hardware does for an access: accessed, and dirty for a write. Of a contiguous leaf one entry has the
     /// mark. Returns false, and marks nothing, where nothing is mapped or beyond the aperture.
     pub fn touch(&self, memory: &mut impl TableMemory, iova: u64, write: bool) -> bool {
@@ -39,11 +39,11 @@ impl<F: Format> PageTable<F> {
         let mut table = self.root;
         for level in (0..self.levels).rev() {
             let entry = &mut memory.entries_mut(table, self.count(level))[self.index(iova, level)];
-            match F::load(*entry, level) {
-                Entry::Table => table = F::table_pa(*entry),
+            match self.format.load(*entry, level) {
+                Entry::Table => table = self.format.table_pa(*entry),
                 Entry::Empty => return false,
                 Entry::Leaf => {
-                    *entry = F::touch(*entry, write);
+                    *entry = self.format.touch(*entry, write);
                     return true;
                 }
             }
@@ -68,25 +68,25 @@ impl<F: Format> PageTable<F> {
         loop {
             let index = self.index(at, level);
             let entry = memory.entries(table, count)[index];
-            let item_last = at | ((1 << F::item_lg2(level)) - 1);
-            let done = match F::load(entry, level) {
+            let item_last = at | ((1 << self.format.item_lg2(level)) - 1);
+            let done = match self.format.load(entry, level) {
                 Entry::Empty => item_last,
                 Entry::Table => {
                     let piece = Search { last: item_last.min(search.last), ..search };
-                    let found = self.dirty_below(memory, (F::table_pa(entry), level - 1), at, piece);
+                    let found = self.dirty_below(memory, (self.format.table_pa(entry), level - 1), at, piece);
                     if found.is_some() {
                         return found;
                     }
                     item_last
                 }
                 Entry::Leaf => {
-                    let lg2 = F::leaf_lg2(entry, level);
+                    let lg2 = self.format.leaf_lg2(entry, level);
                     let leaf = DirtyLeaf { first: at & !((1 << lg2) - 1), lg2 };
                     let start = self.index(leaf.first, level);
-                    let entries = &mut memory.entries_mut(table, count)[start..start + (1 << (lg2 - F::item_lg2(level)))];
-                    if entries.iter().any(|&entry| F::is_dirty(entry)) {
+                    let entries = &mut memory.entries_mut(table, count)[start..start + (1 << (lg2 - self.format.item_lg2(level)))];
+                    if entries.iter().any(|&entry| self.format.is_dirty(entry)) {
                         if search.clear {
-                            entries.iter_mut().for_each(|entry| *entry = F::clean(*entry));
+                            entries.iter_mut().for_each(|entry| *entry = self.format.clean(*entry));
                         }
                         return Some(leaf);
                     }

@@ -1,4 +1,4 @@
-//! IOMMU page tables: algorithms written once, generic over [`Format`]; tables live in memory that the caller provides.
+//! IOMMU page tables: algorithms written and compiled once, for every [`Format`]; tables live in memory that the caller provides.
 //!
 //! Words used throughout:
 //! - *IOVA*: the address a device puts on the bus. *PA*: the address it becomes.
@@ -21,8 +21,6 @@
 
 extern crate alloc;
 
-#[macro_use]
-mod any;
 mod dirty;
 pub mod fmt;
 mod format;
@@ -34,8 +32,8 @@ mod unmap;
 mod walk;
 
 pub use dirty::DirtyLeaf;
-pub use fmt::{AnyPageTable, Kind};
-pub use format::{Entry, Format};
+pub use fmt::Kind;
+pub use format::{Dirty, Entry, Format, Groups, MAX_LEVELS, Test};
 pub use memory::{Snapshot, TableMemory, VecMemory};
 pub use table::{Config, PageTable};
 pub use types::{LeafOptions, MapError, Pa, Prot, Run, Step, Translation, Unmapped};

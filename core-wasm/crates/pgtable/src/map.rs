@@ -6,9 +6,8 @@ use crate::table::PageTable;
 use crate::types::{MapError, Pa, Prot, Run, Unmapped};
 use crate::walk::Position;
 use core::iter::Fuse;
-use core::marker::PhantomData;
 
-impl<F: Format> PageTable<F> {
+impl PageTable {
     /// Maps `runs`, one after the other, from `iova` on. Runs that follow each other in memory are joined, and each stretch is mapped
     /// with the largest pages that its IOVA, its PA and its length allow. No runs: nothing is mapped.
     ///
@@ -18,11 +17,11 @@ impl<F: Format> PageTable<F> {
         if prot.is_empty() {
             return Err(MapError::NoAccess);
         }
-        let attributes = F::attributes(prot, self.options);
-        let mut stretches = Stretches::<F, _> { runs: runs.fuse(), ahead: None, format: PhantomData };
+        let attributes = self.format.attributes(prot, self.options);
+        let mut stretches = Stretches { format: self.format, runs: runs.fuse(), ahead: None };
         let Some(first) = stretches.next()? else { return self.check(iova, 0) };
         self.check(iova, first.length)?;
-        if first.length == 1 << F::GRANULE_LG2 && stretches.ahead.is_none() {
+        if first.length == 1 << self.format.granule_lg2 && stretches.ahead.is_none() {
             // One small page is the most frequent request there is.
             if let Some(result) = self.map_one(memory, iova, first.pa, attributes) {
                 return result;
@@ -40,22 +39,24 @@ impl<F: Format> PageTable<F> {
     /// Fast path: one smallest page, into a table that exists. `None` if a table is missing: [`Self::map_stretches`] makes it.
     #[inline]
     fn map_one(&mut self, memory: &mut impl TableMemory, iova: u64, pa: Pa, attributes: u64) -> Option<Result<(), MapError>> {
+        let format = self.format;
         let mut table = self.root;
         for level in (1..self.levels).rev() {
-            let entry = memory.entries(table, self.count(level))[self.index(iova, level)];
-            match F::load(entry, level) {
-                Entry::Table => table = F::table_pa(entry),
+            let entry = memory.entry(table, self.index(iova, level));
+            match format.load(entry, level) {
+                Entry::Table => table = format.table_pa(entry),
                 Entry::Empty => return None,
                 Entry::Leaf => return Some(Err(MapError::Exists)),
             }
         }
-        let slot = &mut memory.entries_mut(table, self.count(0))[self.index(iova, 0)];
+        let index = self.index(iova, 0);
+        let slot = &mut memory.entries_mut(table, index + 1)[index];
         if *slot != 0 {
             return Some(Err(MapError::Exists));
         }
-        *slot = F::encode_leaf(pa, 0, F::GRANULE_LG2, attributes);
+        *slot = format.place(pa.0) | format.page | attributes;
         memory.set_live(table, memory.live(table) + 1);
-        self.leaves[F::GRANULE_LG2 as usize] += 1;
+        self.leaves[format.granule_lg2 as usize] += 1;
         Some(Ok(()))
     }
 
@@ -65,7 +66,7 @@ impl<F: Format> PageTable<F> {
         memory: &mut M,
         at: &mut Position,
         first: Run,
-        stretches: &mut Stretches<F, I>,
+        stretches: &mut Stretches<I>,
         attributes: u64,
         mapped_last: &mut Option<u64>,
     ) -> Result<(), MapError> {
@@ -94,11 +95,11 @@ impl<F: Format> PageTable<F> {
     /// Whether `length` bytes from `iova` are aligned and in the aperture.
     #[inline(always)]
     fn check(&self, iova: u64, length: u64) -> Result<(), MapError> {
-        if iova & ((1 << F::GRANULE_LG2) - 1) != 0 {
+        if iova & ((1 << self.format.granule_lg2) - 1) != 0 {
             return Err(MapError::Misaligned);
         }
         let last = iova.checked_add(length.saturating_sub(1)).ok_or(MapError::OutOfRange)?;
-        if last <= self.aperture_last() { Ok(()) } else { Err(MapError::OutOfRange) }
+        if last <= self.aperture_last { Ok(()) } else { Err(MapError::OutOfRange) }
     }
 
     /// The next leaves of `stretch` at `iova` that have one size and lie in one table.
@@ -109,7 +110,7 @@ impl<F: Format> PageTable<F> {
         let aligned = addresses ^ addresses.wrapping_sub(1);
         let short_enough = u64::MAX >> stretch.length.leading_zeros();
         let lg2 = (self.page_sizes & aligned & short_enough).ilog2();
-        let level = (lg2 - F::GRANULE_LG2) / (F::TABLE_LG2 - 3);
+        let level = self.format.level_of(lg2);
         let mut leaves = ((self.table_last(iova, level) - iova) >> lg2) + 1;
         let larger = self.page_sizes & !(u64::MAX >> (63 - lg2));
         if larger != 0 {
@@ -131,13 +132,13 @@ impl<F: Format> PageTable<F> {
         at.iova = iova;
         while at.level > level {
             let (count, index) = (self.count(at.level), self.index(iova, at.level));
-            let entry = memory.entries(at.table(), count)[index];
-            let child = match F::load(entry, at.level) {
-                Entry::Table => F::table_pa(entry),
+            let entry = memory.entry(at.table(), index);
+            let child = match self.format.load(entry, at.level) {
+                Entry::Table => self.format.table_pa(entry),
                 Entry::Leaf => return Err(MapError::Exists),
                 Entry::Empty => {
-                    let child = memory.alloc_table(F::TABLE_LG2).ok_or(MapError::OutOfMemory)?;
-                    memory.entries_mut(at.table(), count)[index] = F::encode_table(child, at.level);
+                    let child = memory.alloc_table(self.format.table_lg2).ok_or(MapError::OutOfMemory)?;
+                    memory.entries_mut(at.table(), count)[index] = self.format.encode_table(child, at.level);
                     memory.set_live(at.table(), memory.live(at.table()) + 1);
                     self.tables += 1;
                     child
@@ -149,28 +150,34 @@ impl<F: Format> PageTable<F> {
     }
 
     /// Writes the leaves of `batch`, which translate to `pa` and on, into the table at `at`; only if all their entries are empty.
-    /// Two plain passes over at most one table, so that they become vector code.
+    /// Plain passes over at most one table, so that they become vector code.
     #[inline(always)]
     fn fill(&mut self, memory: &mut impl TableMemory, at: &Position, pa: Pa, batch: &Batch, attributes: u64) -> Result<(), MapError> {
-        let (level, lg2, item_lg2) = (batch.level, batch.lg2, F::item_lg2(batch.level));
+        let format = self.format;
+        let Batch { level, lg2, leaves } = *batch;
+        let group_lg2 = lg2 - format.item_lg2(level);
         let start = self.index(at.iova, level);
-        let count = (batch.leaves << (lg2 - item_lg2)) as usize;
-        let entries = &mut memory.entries_mut(at.table(), self.count(level))[start..start + count];
-        if entries.iter().fold(0, |seen, entry| seen | entry) != 0 {
+        let count = (leaves << group_lg2) as usize;
+        let live = memory.live(at.table());
+        let entries = &mut memory.entries_mut(at.table(), start + count)[start..];
+        // A table without entries was made just now, mostly.
+        if live != 0 && entries.iter().fold(0, |seen, entry| seen | entry) != 0 {
             return Err(MapError::Exists);
         }
-        if lg2 == item_lg2 {
-            // The common size, apart so that its size is no variable in the loop.
+        let first = format.encode_leaf(pa, level, lg2, attributes);
+        if group_lg2 == 0 || !format.repeats() {
+            let step = format.place(1 << format.item_lg2(level));
             for (index, entry) in entries.iter_mut().enumerate() {
-                *entry = F::encode_leaf(Pa(pa.0 + ((index as u64) << item_lg2)), level, item_lg2, attributes);
+                *entry = first + index as u64 * step;
             }
         } else {
-            for (index, entry) in entries.iter_mut().enumerate() {
-                *entry = F::encode_leaf(Pa(pa.0 + ((index as u64) << item_lg2)), level, lg2, attributes);
+            let step = format.place(1 << lg2);
+            for (index, group) in entries.chunks_exact_mut(1 << group_lg2).enumerate() {
+                group.fill(first + index as u64 * step);
             }
         }
-        memory.set_live(at.table(), memory.live(at.table()) + count as u32);
-        self.leaves[lg2 as usize] += batch.leaves;
+        memory.set_live(at.table(), live + count as u32);
+        self.leaves[lg2 as usize] += leaves;
         Ok(())
     }
 
@@ -196,24 +203,24 @@ struct Batch {
 }
 
 /// Runs checked, and joined where one continues the other.
-struct Stretches<F, I> {
+struct Stretches<I> {
+    format: &'static Format,
     runs: Fuse<I>,
     /// The run that ended the last join.
     ahead: Option<Run>,
-    format: PhantomData<F>,
 }
 
-impl<F: Format, I: Iterator<Item = Run>> Stretches<F, I> {
+impl<I: Iterator<Item = Run>> Stretches<I> {
     #[inline(always)]
     fn next(&mut self) -> Result<Option<Run>, MapError> {
         let Some(mut stretch) = self.ahead.take().or_else(|| self.next_run()) else { return Ok(None) };
-        Self::check(stretch)?;
+        self.check(stretch)?;
         while let Some(run) = self.next_run() {
             if stretch.pa.0 + stretch.length != run.pa.0 {
                 self.ahead = Some(run);
                 break;
             }
-            Self::check(run)?;
+            self.check(run)?;
             stretch.length += run.length;
         }
         Ok(Some(stretch))
@@ -226,11 +233,11 @@ impl<F: Format, I: Iterator<Item = Run>> Stretches<F, I> {
 
     /// Alignment, and that physical addresses fit an entry: then no sum of them overflows.
     #[inline(always)]
-    fn check(run: Run) -> Result<(), MapError> {
-        if (run.pa.0 | run.length) & ((1 << F::GRANULE_LG2) - 1) != 0 {
+    fn check(&self, run: Run) -> Result<(), MapError> {
+        if (run.pa.0 | run.length) & ((1 << self.format.granule_lg2) - 1) != 0 {
             return Err(MapError::Misaligned);
         }
-        let limit = 1 << F::MAX_OUTPUT_LG2;
+        let limit = 1 << self.format.max_output_lg2;
         if run.length <= limit && run.pa.0 <= limit - run.length { Ok(()) } else { Err(MapError::OutOfRange) }
     }
 }

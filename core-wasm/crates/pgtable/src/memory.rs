@@ -18,6 +18,12 @@ pub trait TableMemory {
     /// The first `count` entries of a table.
     fn entries(&self, table: Pa, count: usize) -> &[u64];
 
+    /// Entry `index` of a table.
+    #[inline(always)]
+    fn entry(&self, table: Pa, index: usize) -> u64 {
+        self.entries(table, index + 1)[index]
+    }
+
     /// The first `count` entries of a table, to be written.
     fn entries_mut(&mut self, table: Pa, count: usize) -> &mut [u64];
 

@@ -1,9 +1,9 @@
 //! A page table: what it is made of, and everything about it that takes no walk.
 
-use crate::format::Format;
+use crate::fmt::Kind;
+use crate::format::{Format, MAX_LEVELS};
 use crate::memory::TableMemory;
 use crate::types::{LeafOptions, MapError, Pa};
-use core::marker::PhantomData;
 
 /// How a page table is made. Fixed for its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,38 +23,45 @@ impl Config {
     }
 }
 
-/// A page table of one format. Its tables are in a [`TableMemory`], which every call is given: always the same one.
+/// A page table. Its tables are in a [`TableMemory`], which every call is given: always the same one.
 ///
 /// Dropping it leaks its tables in that memory; [`PageTable::destroy`] gives them back.
 #[derive(Debug)]
-pub struct PageTable<F: Format> {
+pub struct PageTable {
+    pub(crate) format: &'static Format,
     pub(crate) root: Pa,
     pub(crate) levels: u32,
+    pub(crate) aperture_last: u64,
     pub(crate) page_sizes: u64,
     pub(crate) options: LeafOptions,
     pub(crate) tables: u32,
     pub(crate) leaves: [u64; 64],
-    format: PhantomData<F>,
 }
 
-impl<F: Format> PageTable<F> {
+impl PageTable {
     /// An empty page table: one table, the top one. Fails with [`MapError::OutOfMemory`], or [`MapError::OutOfRange`] if the format
     /// has no such number of levels.
-    pub fn new(memory: &mut impl TableMemory, config: Config) -> Result<Self, MapError> {
+    pub fn new(memory: &mut impl TableMemory, kind: Kind, config: Config) -> Result<Self, MapError> {
+        PageTable::with_format(memory, kind.format(), config)
+    }
+
+    /// The same for a format that is none of [`Kind`].
+    pub fn with_format(memory: &mut impl TableMemory, format: &'static Format, config: Config) -> Result<Self, MapError> {
         let levels = u32::from(config.levels);
-        if !(F::MIN_LEVELS <= levels && levels <= F::MAX_LEVELS) {
+        if !(format.min_levels <= levels && levels <= format.max_levels && levels <= MAX_LEVELS as u32) {
             return Err(MapError::OutOfRange);
         }
-        let granule = 1 << F::GRANULE_LG2;
-        let format_sizes = (0..levels).fold(0, |sizes, level| sizes | F::leaf_sizes(level));
+        let granule = 1 << format.granule_lg2;
+        let format_sizes = format.leaf_sizes.iter().take(levels as usize).fold(0, |all, sizes| all | sizes);
         let mut table = PageTable {
+            format,
             root: Pa(0),
             levels,
+            aperture_last: u64::MAX >> (64 - format.address_lg2(levels)),
             page_sizes: format_sizes & config.page_sizes | granule,
             options: config.options,
             tables: 1,
             leaves: [0; 64],
-            format: PhantomData,
         };
         // As in Linux no page is as large as half of what the tables translate.
         table.page_sizes &= table.aperture_last() >> 1 | granule;
@@ -66,6 +73,11 @@ impl<F: Format> PageTable<F> {
     pub fn destroy(mut self, memory: &mut impl TableMemory) {
         let _ = self.unmap_range(memory, 0, self.aperture_last());
         memory.free_table(self.root, self.top_table_lg2());
+    }
+
+    /// What its entries are.
+    pub const fn format(&self) -> &'static Format {
+        self.format
     }
 
     /// Where the top table lies: what goes into the device's table entry.
@@ -80,8 +92,8 @@ impl<F: Format> PageTable<F> {
 
     /// The last IOVA that can be translated; the first is 0.
     #[inline]
-    pub fn aperture_last(&self) -> u64 {
-        u64::MAX >> (64 - F::address_lg2(self.levels))
+    pub const fn aperture_last(&self) -> u64 {
+        self.aperture_last
     }
 
     /// Sizes of leaves in use, bit n for 2^n bytes.
@@ -91,7 +103,7 @@ impl<F: Format> PageTable<F> {
 
     /// Size of the smallest page, lg2.
     pub const fn smallest_page_lg2(&self) -> u32 {
-        F::GRANULE_LG2
+        self.format.granule_lg2
     }
 
     /// Leaves mapped now, by lg2 of their size.
@@ -112,7 +124,7 @@ impl<F: Format> PageTable<F> {
     /// Bits of address that a table of `level` resolves.
     #[inline(always)]
     pub(crate) fn index_lg2(&self, level: u32) -> u32 {
-        if level == self.top() { F::address_lg2(self.levels) - F::item_lg2(level) } else { F::TABLE_LG2 - 3 }
+        if level == self.top() { self.format.address_lg2(self.levels) - self.format.item_lg2(level) } else { self.format.index_lg2() }
     }
 
     /// Entries of a table of `level`.
@@ -124,17 +136,17 @@ impl<F: Format> PageTable<F> {
     /// Which entry of its table at `level` covers `iova`, which lies in the aperture.
     #[inline(always)]
     pub(crate) fn index(&self, iova: u64, level: u32) -> usize {
-        (iova >> F::item_lg2(level)) as usize & (self.count(level) - 1)
+        (iova >> self.format.item_lg2(level)) as usize & (self.count(level) - 1)
     }
 
     /// The last IOVA of the table of `level` that covers `iova`.
     #[inline(always)]
     pub(crate) fn table_last(&self, iova: u64, level: u32) -> u64 {
-        iova | u64::MAX >> (64 - (F::item_lg2(level) + self.index_lg2(level)))
+        iova | u64::MAX >> (64 - (self.format.item_lg2(level) + self.index_lg2(level)))
     }
 
     /// Bytes of the top table, lg2: more than the others only if it resolves more bits.
     pub(crate) fn top_table_lg2(&self) -> u32 {
-        F::TABLE_LG2.max(self.index_lg2(self.top()) + 3)
+        self.format.table_lg2.max(self.index_lg2(self.top()) + 3)
     }
 }

@@ -99,7 +99,7 @@ pub struct Translation {
     pub pa: Pa,
     /// Size of the leaf, contiguous entries taken together.
     pub lg2_size: u8,
-    /// What is allowed there: what every entry on the way allows.
+    /// What is allowed there.
     pub prot: Prot,
     /// Entries read on the way, 1 to the number of levels.
     pub reads: u8,
@@ -112,8 +112,6 @@ pub struct Step {
     pub level: u32,
     /// Where it is.
     pub table: Pa,
-    /// What the entries above it on the way allow.
-    pub prot: Prot,
 }
 
 /// What an unmap did. Translations cached for `first..=last` must be invalidated.

@@ -1,12 +1,12 @@
 //! Unmapping: one pass over the range, table by table; empty tables are given back on the way up.
 
-use crate::format::{Entry, Format};
+use crate::format::{Entry, Format, Groups};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::{Pa, Unmapped};
 use crate::walk::Position;
 
-impl<F: Format> PageTable<F> {
+impl PageTable {
     /// Unmaps whatever is mapped in `length` bytes from `iova`; holes are skipped, and what lies beyond the aperture is ignored.
     /// A leaf of which the range covers a part is unmapped whole (as Linux's generic page tables do), and the answer tells.
     /// Never fails, never allocates.
@@ -20,16 +20,20 @@ impl<F: Format> PageTable<F> {
 
     /// The same for `first..=last`, which can be all of a 64-bit space. Nothing is done if `first` is above `last`.
     pub fn unmap_range(&mut self, memory: &mut impl TableMemory, first: u64, last: u64) -> Unmapped {
-        let granule_last = (1 << F::GRANULE_LG2) - 1;
+        let granule_last = (1 << self.format.granule_lg2) - 1;
         let first = first & !granule_last;
         let last = last.min(self.aperture_last()) | granule_last;
         let mut done = Unmapped { first, last, ..Unmapped::default() };
         if first > last {
             return Unmapped::default();
         }
+        if last - first == granule_last && self.unmap_one(memory, first, &mut done) {
+            return done;
+        }
+        let plain = self.has_plain_pages();
         let mut at = Position::top(self, first);
         loop {
-            if let Some(child) = self.sweep(memory, &mut at, last, &mut done) {
+            if let Some(child) = self.sweep(memory, &mut at, last, plain, &mut done) {
                 at.enter(child);
                 continue;
             }
@@ -49,17 +53,54 @@ impl<F: Format> PageTable<F> {
         done
     }
 
-    /// Clears leaves in the table at `at` from `at.iova` up to `last`. Stops at an entry that points to a table, moves `at.iova` there
-    /// and returns that table.
+    /// Fast path: one smallest page, whose table keeps others. False, and nothing is done, where it is anything else.
     #[inline]
-    fn sweep(&mut self, memory: &mut impl TableMemory, at: &mut Position, last: u64, done: &mut Unmapped) -> Option<Pa> {
+    fn unmap_one(&mut self, memory: &mut impl TableMemory, iova: u64, done: &mut Unmapped) -> bool {
+        let format = self.format;
+        let mut table = self.root;
+        for level in (1..self.levels).rev() {
+            let entry = memory.entry(table, self.index(iova, level));
+            match format.load(entry, level) {
+                Entry::Table => table = format.table_pa(entry),
+                Entry::Empty | Entry::Leaf => return false,
+            }
+        }
+        let (index, live) = (self.index(iova, 0), memory.live(table));
+        let slot = &mut memory.entries_mut(table, index + 1)[index];
+        if *slot == 0 || live == 1 || format.leaf_lg2(*slot, 0) != format.granule_lg2 {
+            return false;
+        }
+        *slot = 0;
+        memory.set_live(table, live - 1);
+        self.leaves[format.granule_lg2 as usize] -= 1;
+        done.length = 1 << format.granule_lg2;
+        done.leaves = 1;
+        true
+    }
+
+    /// Whether all leaves at level 0 take one entry.
+    fn has_plain_pages(&self) -> bool {
+        let sizes = self.format.granule_lg2 as usize + 1..self.format.item_lg2(1) as usize;
+        self.format.groups == Groups::None || self.leaves[sizes].iter().all(|&count| count == 0)
+    }
+
+    /// Clears leaves in the table at `at` from `at.iova` up to `last`. Stops at an entry that points to a table, moves `at.iova` there
+    /// and returns that table. `plain`: leaves at level 0 take one entry.
+    #[inline]
+    fn sweep(&mut self, memory: &mut impl TableMemory, at: &mut Position, last: u64, plain: bool, done: &mut Unmapped) -> Option<Pa> {
+        let format = self.format;
         let (level, table) = (at.level, at.table());
-        let item_lg2 = F::item_lg2(level);
+        let item_lg2 = format.item_lg2(level);
         let start = self.index(at.iova, level);
         let stop = self.index(last.min(self.table_last(at.iova, level)), level);
-        let entries = memory.entries_mut(table, self.count(level));
-        if level == 0 && !F::CONTIGUOUS {
-            let singles = clear_present(&mut entries[start..=stop]);
+        let count = self.count(level);
+        let live = memory.live(table);
+        let entries = memory.entries_mut(table, count);
+        if level == 0 && plain {
+            let entries = &mut entries[start..=stop];
+            let whole = entries.len() == count;
+            let singles = if whole { live } else { count_present(entries) };
+            entries.fill(0);
             self.account(memory, table, item_lg2, Cleared { singles, grouped: 0 }, done);
             return None;
         }
@@ -69,19 +110,19 @@ impl<F: Format> PageTable<F> {
         let mut index = start;
         while index <= stop {
             let entry = entries[index];
-            let head = match F::load(entry, level) {
+            let head = match format.load(entry, level) {
                 Entry::Empty => {
                     index += 1;
                     continue;
                 }
                 Entry::Table => {
-                    child = Some(F::table_pa(entry));
+                    child = Some(format.table_pa(entry));
                     break;
                 }
                 Entry::Leaf => {
-                    let count_lg2 = F::leaf_lg2(entry, level) - item_lg2;
+                    let count_lg2 = format.leaf_lg2(entry, level) - item_lg2;
                     if count_lg2 == 0 {
-                        let singles = clear_singles::<F>(&mut entries[index..=stop], level);
+                        let singles = clear_singles(format, &mut entries[index..=stop], level);
                         cleared.singles += singles as u32;
                         index += singles;
                         index - singles
@@ -127,7 +168,7 @@ impl<F: Format> PageTable<F> {
         if memory.live(child) != 0 {
             return;
         }
-        memory.free_table(child, F::TABLE_LG2);
+        memory.free_table(child, self.format.table_lg2);
         let parent = at.table();
         let index = self.index(at.iova, at.level);
         memory.entries_mut(parent, self.count(at.level))[index] = 0;
@@ -144,19 +185,16 @@ struct Cleared {
     grouped: u32,
 }
 
-/// Zeroes entries of a table that has only leaves of one entry; returns how many were present. Two plain passes, so that they
-/// become vector code.
+/// How many entries are present. A plain pass, so that it becomes vector code.
 #[inline(always)]
-fn clear_present(entries: &mut [u64]) -> u32 {
-    let present: u64 = entries.iter().map(|&entry| u64::from(entry != 0)).sum();
-    entries.fill(0);
-    present as u32
+fn count_present(entries: &[u64]) -> u32 {
+    entries.iter().map(|&entry| u64::from(entry != 0)).sum::<u64>() as u32
 }
 
 /// Zeroes the leaves of one entry at the start of `entries`, of which the first is one; returns how many there were.
 #[inline(always)]
-fn clear_singles<F: Format>(entries: &mut [u64], level: u32) -> usize {
-    let single = |entry: &&u64| F::load(**entry, level) == Entry::Leaf && F::leaf_lg2(**entry, level) == F::item_lg2(level);
+fn clear_singles(format: &Format, entries: &mut [u64], level: u32) -> usize {
+    let single = |entry: &&u64| format.load(**entry, level) == Entry::Leaf && format.leaf_lg2(**entry, level) == format.item_lg2(level);
     let count = entries.iter().take_while(single).count();
     entries[..count].fill(0);
     count

@@ -1,11 +1,9 @@
 //! Walking: where an operation stands in the tree, and the look-up of one address as hardware does it.
 
-use crate::format::{Entry, Format};
+use crate::format::{Entry, MAX_LEVELS};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
-use crate::types::{Pa, Prot, Step, Translation};
-
-const MAX_LEVELS: usize = 6;
+use crate::types::{Pa, Step, Translation};
 
 /// The tables from the top down to the one in which an operation works. Kept while it moves on, so that a step to the next table
 /// costs one entry, not a walk from the root.
@@ -19,8 +17,7 @@ pub(crate) struct Position {
 
 impl Position {
     /// At the top table, which covers everything.
-    pub(crate) fn top<F: Format>(table: &PageTable<F>, iova: u64) -> Position {
-        const { assert!(F::MAX_LEVELS as usize <= MAX_LEVELS) };
+    pub(crate) fn top(table: &PageTable, iova: u64) -> Position {
         let mut tables = [Pa(0); MAX_LEVELS];
         tables[table.top() as usize] = table.root;
         Position { tables, level: table.top(), iova }
@@ -41,14 +38,14 @@ impl Position {
 
     /// Whether the table at which it stands covers `iova`.
     #[inline(always)]
-    pub(crate) fn covers<F: Format>(&self, table: &PageTable<F>, iova: u64) -> bool {
+    pub(crate) fn covers(&self, table: &PageTable, iova: u64) -> bool {
         self.iova ^ iova <= table.table_last(0, self.level)
     }
 }
 
-impl<F: Format> PageTable<F> {
-    /// Translates one IOVA, of any alignment, as hardware walks: what is allowed is what every entry on the way allows.
-    /// `None` if nothing is mapped there or it lies beyond the aperture.
+impl PageTable {
+    /// Translates one IOVA, of any alignment, as hardware walks. What is allowed is what the leaf allows: tables allow everything. `None` if nothing is
+    /// mapped there or it lies beyond the aperture.
     #[inline]
     pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
         self.translate_from(memory, iova, self.top_step(), |_| {})
@@ -57,39 +54,39 @@ impl<F: Format> PageTable<F> {
     /// Where every walk begins that knows of no table further down.
     #[inline]
     pub fn top_step(&self) -> Step {
-        Step { level: self.top(), table: self.root, prot: Prot::READ | Prot::WRITE }
+        Step { level: self.top(), table: self.root }
     }
 
     /// How much of the IOVAs a table of `level` covers, lg2 of bytes.
     #[inline]
     pub fn table_lg2(&self, level: u32) -> u32 {
-        F::item_lg2(level) + self.index_lg2(level)
+        self.format.item_lg2(level) + self.index_lg2(level)
     }
 
     /// As [`Self::translate`], from a table on that an earlier walk came through, and which is still there. Each table further down is given to `passed`.
     #[inline]
     pub fn translate_from(&self, memory: &impl TableMemory, iova: u64, from: Step, mut passed: impl FnMut(Step)) -> Option<Translation> {
-        if iova > self.aperture_last() {
+        if iova > self.aperture_last {
             return None;
         }
-        let Step { mut table, mut prot, .. } = from;
-        for level in (0..from.level + 1).rev() {
-            let entry = memory.entries(table, self.count(level))[self.index(iova, level)];
-            prot = prot & F::prot(entry);
-            match F::load(entry, level) {
+        let format = self.format;
+        let Step { mut level, mut table } = from;
+        loop {
+            let entry = memory.entry(table, self.index(iova, level));
+            match format.load(entry, level) {
                 Entry::Table => {
-                    table = F::table_pa(entry);
-                    passed(Step { level: level - 1, table, prot });
+                    table = format.table_pa(entry);
+                    level -= 1;
+                    passed(Step { level, table });
                 }
                 Entry::Empty => return None,
                 Entry::Leaf => {
-                    let lg2 = F::leaf_lg2(entry, level);
-                    let offset = iova & ((1 << lg2) - 1);
-                    let pa = Pa(F::leaf_pa(entry, level).0 | offset);
-                    return Some(Translation { pa, lg2_size: lg2 as u8, prot, reads: (from.level + 1 - level) as u8 });
+                    let lg2 = format.leaf_lg2(entry, level);
+                    let within = (1 << lg2) - 1;
+                    let pa = Pa(format.table_pa(entry).0 & !within | iova & within);
+                    return Some(Translation { pa, lg2_size: lg2 as u8, prot: format.prot(entry), reads: (from.level + 1 - level) as u8 });
                 }
             }
         }
-        None
     }
 }

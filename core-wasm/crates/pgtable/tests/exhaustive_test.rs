@@ -12,25 +12,25 @@ fn ranges() -> impl Iterator<Item = (u64, u64)> {
 }
 
 /// Windows of a few pages: across tables of level 0, of level 1, and the last pages of the aperture.
-fn windows<F: Format>(subject: &Subject<F>) -> [u64; 3] {
-    let half = PAGES / 2 * granule::<F>();
+fn windows(format: &Format, subject: &Subject) -> [u64; 3] {
+    let half = PAGES / 2 * granule(format);
     let before_last = subject.table.aperture_last() - (2 * half - 1);
-    [(1 << F::item_lg2(1)) - half, (1_u64 << (F::item_lg2(2) - 1)) - half, before_last]
+    [(1 << format.item_lg2(1)) - half, (1_u64 << (format.item_lg2(2) - 1)) - half, before_last]
 }
 
 /// Aligned as the IOVA (contiguous leaves where the format has them), and off by a page (none).
-fn bases<F: Format>(window: u64) -> [u64; 2] {
+fn bases(format: &Format, window: u64) -> [u64; 2] {
     let low = window & ((1 << 40) - 1);
-    [low + (1 << 41), low + (1 << 41) + granule::<F>()]
+    [low + (1 << 41), low + (1 << 41) + granule(format)]
 }
 
-fn second_map_or_unmap<F: Format>(levels: u8) {
-    let page = granule::<F>();
-    for window in windows(&Subject::<F>::new(levels)) {
-        for pa in bases::<F>(window) {
+fn second_map_or_unmap(format: &'static Format, levels: u8) {
+    let page = granule(format);
+    for window in windows(format, &Subject::new(format, levels)) {
+        for pa in bases(format, window) {
             for ((first, last), (other_first, other_last)) in ranges().flat_map(|a| ranges().map(move |b| (a, b))) {
                 let at = |index: u64| window + index * page;
-                let mut subject = Subject::<F>::new(levels);
+                let mut subject = Subject::new(format, levels);
                 subject.map(at(first), &[(pa + first * page, (last - first + 1) * page)], BOTH, None).unwrap();
                 let run = (pa + other_first * page, (other_last - other_first + 1) * page);
                 let overlap = first <= other_last && other_first <= last;

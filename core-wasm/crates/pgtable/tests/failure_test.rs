@@ -3,14 +3,14 @@
 mod common;
 
 use common::{BOTH, Subject, every_geometry, granule, runs};
-use pgtable::fmt::{AmdV1, VtdSs};
+use pgtable::fmt::{AMD_V1, VTD_SS};
 use pgtable::{Config, Format, MapError, PageTable, Prot, VecMemory};
 
 /// Fails the first, second, … table allocation of a mapping that needs many, until it succeeds.
-fn fails_at_every_allocation<F: Format>(levels: u8) {
-    let page = granule::<F>();
-    let table = 1_u64 << F::item_lg2(1);
-    let mut subject = Subject::<F>::new(levels);
+fn fails_at_every_allocation(format: &'static Format, levels: u8) {
+    let page = granule(format);
+    let table = 1_u64 << format.item_lg2(1);
+    let mut subject = Subject::new(format, levels);
     // Something next to it, so that tables that were there must stay.
     subject.map(table - 3 * page, &[(0x40_0000_0000, page)], Prot::READ, None).unwrap();
     let list = [(0x50_0000_0000 + page, table), (0x60_0000_0000 + page, 2 * table), (0x70_0000_0000, page)];
@@ -33,14 +33,14 @@ fn a_map_that_runs_out_of_memory_at_any_table_changes_nothing() {
 }
 
 /// A single page takes the fast path only if its tables exist; each that is missing may fail.
-fn single_page_fails_at_every_level<F: Format>(levels: u8) {
-    let mut subject = Subject::<F>::new(levels);
+fn single_page_fails_at_every_level(format: &'static Format, levels: u8) {
+    let mut subject = Subject::new(format, levels);
     for tables in 0..levels - 1 {
-        let result = subject.map(granule::<F>(), &[(0x40_0000_0000, granule::<F>())], BOTH, Some(tables.into()));
+        let result = subject.map(granule(format), &[(0x40_0000_0000, granule(format))], BOTH, Some(tables.into()));
         assert_eq!(result, Err(MapError::OutOfMemory));
     }
-    subject.map(granule::<F>(), &[(0x40_0000_0000, granule::<F>())], BOTH, Some((levels - 1).into())).unwrap();
-    subject.map(0, &[(0x40_0000_0000, granule::<F>())], BOTH, Some(0)).unwrap();
+    subject.map(granule(format), &[(0x40_0000_0000, granule(format))], BOTH, Some((levels - 1).into())).unwrap();
+    subject.map(0, &[(0x40_0000_0000, granule(format))], BOTH, Some(0)).unwrap();
     subject.check();
     subject.finish();
 }
@@ -50,9 +50,9 @@ fn one_page_needs_a_table_for_each_missing_level_and_none_next_to_another() {
     every_geometry!(single_page_fails_at_every_level);
 }
 
-fn refuses<F: Format>(levels: u8) {
-    let page = granule::<F>();
-    let mut subject = Subject::<F>::new(levels);
+fn refuses(format: &'static Format, levels: u8) {
+    let page = granule(format);
+    let mut subject = Subject::new(format, levels);
     let last = subject.table.aperture_last();
     let before = subject.memory.snapshot();
     let mut refused = |iova: u64, list: &[(u64, u64)], prot: Prot, error: MapError| {
@@ -68,9 +68,9 @@ fn refuses<F: Format>(levels: u8) {
     refused(0, &[(0x1_0000_0000, page), (0x1_0000_0000 + page, page + 8)], BOTH, MapError::Misaligned);
     refused(last - (page - 1), &[(0x1_0000_0000, 2 * page)], BOTH, MapError::OutOfRange);
     refused(last - (page - 1), &[(0x1_0000_0000, page), (0x1_0000_0000, page)], BOTH, MapError::OutOfRange);
-    refused(0, &[(1 << F::MAX_OUTPUT_LG2, page)], BOTH, MapError::OutOfRange);
-    refused(0, &[((1 << F::MAX_OUTPUT_LG2) - page, 2 * page)], BOTH, MapError::OutOfRange);
-    refused(0, &[((1 << F::MAX_OUTPUT_LG2) - page, page), (1 << F::MAX_OUTPUT_LG2, page)], BOTH, MapError::OutOfRange);
+    refused(0, &[(1 << format.max_output_lg2, page)], BOTH, MapError::OutOfRange);
+    refused(0, &[((1 << format.max_output_lg2) - page, 2 * page)], BOTH, MapError::OutOfRange);
+    refused(0, &[((1 << format.max_output_lg2) - page, page), (1 << format.max_output_lg2, page)], BOTH, MapError::OutOfRange);
     refused(0, &[(0x1_0000_0000, page), (u64::MAX - (page - 1), page)], BOTH, MapError::OutOfRange);
     if last != u64::MAX {
         refused(last + 1, &[(0x1_0000_0000, page)], BOTH, MapError::OutOfRange);
@@ -85,7 +85,7 @@ fn misaligned_addresses_ranges_beyond_the_aperture_and_physical_addresses_too_wi
 
 #[test]
 fn a_page_under_or_over_a_large_leaf_exists() {
-    let mut subject = Subject::<VtdSs>::new(4);
+    let mut subject = Subject::new(&VTD_SS, 4);
     subject.map(0x4020_0000, &[(0x1_0020_0000, 0x20_0000)], BOTH, None).unwrap();
     assert_eq!(subject.map(0x4020_3000, &[(0x2_0000_0000, 0x1000)], BOTH, None), Err(MapError::Exists));
     assert_eq!(subject.map(0x4000_0000, &[(0x1_4000_0000, 0x4000_0000)], BOTH, None), Err(MapError::Exists));
@@ -96,14 +96,14 @@ fn a_page_under_or_over_a_large_leaf_exists() {
 
 #[test]
 fn a_table_with_too_few_or_too_many_levels_is_refused_and_takes_no_memory() {
-    fn refused<F: Format>(levels: u8) {
+    fn refused(format: &'static Format, levels: u8) {
         let mut memory = VecMemory::new();
-        assert_eq!(PageTable::<F>::new(&mut memory, Config::new(levels)).err(), Some(MapError::OutOfRange));
+        assert_eq!(PageTable::with_format(&mut memory, format, Config::new(levels)).err(), Some(MapError::OutOfRange));
         assert_eq!(memory.tables(), 0);
     }
-    [0, 2, 6, 255].into_iter().for_each(refused::<VtdSs>);
-    [0, 2, 7, 255].into_iter().for_each(refused::<AmdV1>);
+    [0, 2, 6, 255].into_iter().for_each(|levels| refused(&VTD_SS, levels));
+    [0, 2, 7, 255].into_iter().for_each(|levels| refused(&AMD_V1, levels));
     let mut memory = VecMemory::new();
     memory.limit(Some(0));
-    assert_eq!(PageTable::<VtdSs>::new(&mut memory, Config::new(4)).err(), Some(MapError::OutOfMemory));
+    assert_eq!(PageTable::with_format(&mut memory, &VTD_SS, Config::new(4)).err(), Some(MapError::OutOfMemory));
 }

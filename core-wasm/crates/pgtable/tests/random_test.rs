@@ -42,11 +42,12 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 impl Place {
     /// The unit in bytes, and the IOVA.
-    fn resolve<F: Format>(&self, subject: &Subject<F>) -> (u64, u64) {
+    fn resolve(&self, subject: &Subject) -> (u64, u64) {
+        let format = subject.table.format();
         let last = subject.table.aperture_last();
         let level = self.level.min(u32::from(subject.table.levels()) - 2);
-        let unit = 1 << F::item_lg2(level);
-        let table = |level: u32| (1_u64 << F::item_lg2(level + 1)) & last;
+        let unit = 1 << format.item_lg2(level);
+        let table = |level: u32| (1_u64 << format.item_lg2(level + 1)) & last;
         let boundary = match self.boundary {
             0 => 0,
             1 => last - last % unit,
@@ -60,14 +61,15 @@ impl Place {
     }
 }
 
-fn apply<F: Format>(subject: &mut Subject<F>, operation: &Operation) {
+fn apply(subject: &mut Subject, operation: &Operation) {
+    let format = subject.table.format();
     match operation {
         Operation::Map { place, runs, shifted, prot, limit } => {
             let (unit, iova) = place.resolve(subject);
             let mut at = 0x10_0000_0000;
             let mut list = Vec::new();
             // A shift by a page leaves only small leaves: one run, of a size at which that is not millions.
-            let shift = if *shifted && unit <= 1 << 25 { granule::<F>() } else { 0 };
+            let shift = if *shifted && unit <= 1 << 25 { granule(format) } else { 0 };
             let runs = if shift != 0 && unit > shift { &[(false, 0, 1)] } else { runs.as_slice() };
             for &(adjacent, start, count) in runs {
                 let pa = if adjacent { at } else { 0x20_0000_0000 + start * unit + shift };
@@ -78,17 +80,17 @@ fn apply<F: Format>(subject: &mut Subject<F>, operation: &Operation) {
         }
         Operation::Unmap { place, count, ragged } => {
             let (unit, iova) = place.resolve(subject);
-            let first = if *ragged { iova + granule::<F>() / 2 } else { iova };
+            let first = if *ragged { iova + granule(format) / 2 } else { iova };
             subject.unmap(first, iova.saturating_add(count * unit - 1));
         }
     }
 }
 
-fn agrees_with_the_model<F: Format>(levels: u8) {
+fn agrees_with_the_model(format: &'static Format, levels: u8) {
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new(config)
         .run(&prop::collection::vec(operation(), 1..24), |operations| {
-            let mut subject = Subject::<F>::new(levels);
+            let mut subject = Subject::new(format, levels);
             for operation in &operations {
                 apply(&mut subject, operation);
                 subject.check();

@@ -9,7 +9,8 @@
 //! | 3 | 46:38 | 256 GiB |
 //! | 4 | 55:47 | – |
 
-use super::amd_v1::AmdTable;
+use super::amd_v1::amd;
+use crate::format::Format;
 
 /// AMD's entries with a granule of 2 KiB; 3 to 5 levels for 38, 47 or 56 bits.
-pub type AmdMock = AmdTable<11>;
+pub static AMD_MOCK: Format = amd("amd_mock", 11, 5);

@@ -17,8 +17,7 @@
 //! Linux's mock IOMMU uses the same entries with a smaller granule: see `amd_mock.rs`. Addresses are then kept in units of that granule, in
 //! the same bits, and the tables above are shifted by as many bits.
 
-use crate::format::{Entry, Format};
-use crate::types::{LeafOptions, Pa, Prot};
+use crate::format::{Dirty, Format, Groups, MAX_LEVELS, Test, attributes, bit_if};
 
 const PRESENT: u64 = 1 << 0;
 const ACCESSED: u64 = 1 << 5;
@@ -28,106 +27,63 @@ const NEXT_LEVEL: u64 = 7 << NEXT_LEVEL_SHIFT;
 const NEXT_LEVEL_SIZE: u64 = NEXT_LEVEL;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const FORCE_COHERENT: u64 = 1 << 60;
-const READ_SHIFT: u32 = 61;
-const READ: u64 = 1 << READ_SHIFT;
+const READ: u64 = 1 << 61;
 const WRITE: u64 = 1 << 62;
 
 const ADDRESS_SHIFT: u32 = 12;
+const INDEX_LG2: u32 = 9;
 const LAST_LEAF_LG2: u32 = 51;
 const UNUSED_512_GIB: u64 = 1 << 39;
 
-/// AMD IOMMU v1; 3 to 6 levels for 39, 48, 57 or 64 bits.
-pub type AmdV1 = AmdTable<ADDRESS_SHIFT>;
-
-/// The format with a granule of 2^`GRANULE` bytes.
-#[derive(Clone, Copy, Debug)]
-pub enum AmdTable<const GRANULE: u32> {}
-
-impl<const GRANULE: u32> AmdTable<GRANULE> {
-    /// The hardware's own granule.
-    const REAL: bool = GRANULE == ADDRESS_SHIFT;
-    /// How far an address is moved to its place in an entry.
-    const SHIFT: u32 = ADDRESS_SHIFT - GRANULE;
-    /// The table above has no leaves.
-    const LAST_LEAF_LEVEL: u32 = Self::MAX_LEVELS - 2;
+const fn attributes(read: bool, write: bool, coherent: bool, _tracks_dirty: bool) -> u64 {
+    bit_if(READ, read) | bit_if(WRITE, write) | bit_if(FORCE_COHERENT, coherent)
 }
 
-impl<const GRANULE: u32> Format for AmdTable<GRANULE> {
-    const NAME: &'static str = if Self::REAL { "amd_v1" } else { "amd_mock" };
-    const GRANULE_LG2: u32 = GRANULE;
-    const TABLE_LG2: u32 = 12;
-    const MIN_LEVELS: u32 = 3;
-    const MAX_LEVELS: u32 = if Self::REAL { 6 } else { 5 };
-    const MAX_ADDRESS_LG2: u32 = if Self::REAL { 64 } else { 56 };
-    const MAX_OUTPUT_LG2: u32 = if Self::REAL { 52 } else { 51 };
-    const CONTIGUOUS: bool = true;
-    const ACCESSED: u64 = ACCESSED;
-    const DIRTY: u64 = DIRTY;
-
-    /// Every power of two, but not 512 GiB: hardware has an erratum there and Linux leaves that size out, so a peer would differ.
-    #[inline]
-    fn leaf_sizes(level: u32) -> u64 {
-        if level > Self::LAST_LEAF_LEVEL {
-            return 0;
-        }
-        let least = Self::item_lg2(level);
-        let most = (least + 8).min(LAST_LEAF_LG2);
-        ((1 << (most + 1)) - (1 << least)) & !UNUSED_512_GIB
+/// Every power of two, but not 512 GiB: hardware has an erratum there and Linux leaves that size out, so a peer would differ. The table above has no
+/// leaves.
+const fn leaf_sizes(granule_lg2: u32, max_levels: u32) -> [u64; MAX_LEVELS] {
+    let mut sizes = [0; MAX_LEVELS];
+    let mut level = 0;
+    while level + 2 <= max_levels {
+        let least = granule_lg2 + level * INDEX_LG2;
+        let most = if least + 8 < LAST_LEAF_LG2 { least + 8 } else { LAST_LEAF_LG2 };
+        sizes[level as usize] = ((1 << (most + 1)) - (1 << least)) & !UNUSED_512_GIB;
+        level += 1;
     }
+    sizes
+}
 
-    #[inline(always)]
-    fn load(entry: u64, level: u32) -> Entry {
-        let next_level = entry & NEXT_LEVEL;
-        if entry & PRESENT == 0 {
-            Entry::Empty
-        } else if level == 0 || next_level == 0 || next_level == NEXT_LEVEL_SIZE {
-            Entry::Leaf
-        } else {
-            Entry::Table
-        }
-    }
+/// AMD IOMMU v1; 3 to 6 levels for 39, 48, 57 or 64 bits.
+pub static AMD_V1: Format = amd("amd_v1", ADDRESS_SHIFT, 6);
 
-    #[inline(always)]
-    fn table_pa(entry: u64) -> Pa {
-        Pa((entry & ADDRESS) >> Self::SHIFT)
-    }
-
-    /// The specification's size code: n ones from bit 12 upwards are a page of 2^(n + 1) granules.
-    #[inline(always)]
-    fn leaf_lg2(entry: u64, level: u32) -> u32 {
-        if entry & NEXT_LEVEL == NEXT_LEVEL_SIZE {
-            GRANULE + 1 + ((entry & ADDRESS) >> ADDRESS_SHIFT).trailing_ones()
-        } else {
-            Self::item_lg2(level)
-        }
-    }
-
-    #[inline(always)]
-    fn encode_table(pa: Pa, level: u32) -> u64 {
-        pa.0 << Self::SHIFT | PRESENT | u64::from(level) << NEXT_LEVEL_SHIFT | READ | WRITE
-    }
-
-    #[inline(always)]
-    fn encode_leaf(pa: Pa, level: u32, lg2: u32, attributes: u64) -> u64 {
-        if lg2 == Self::item_lg2(level) {
-            return pa.0 << Self::SHIFT | PRESENT | attributes;
-        }
-        let start = pa.0 & !((1 << lg2) - 1);
-        let size_code = (1 << (lg2 - 1)) - 1;
-        (start | size_code) << Self::SHIFT & ADDRESS | NEXT_LEVEL_SIZE | PRESENT | attributes
-    }
-
-    #[inline]
-    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
-        let read = if prot.contains(Prot::READ) { READ } else { 0 };
-        let write = if prot.contains(Prot::WRITE) { WRITE } else { 0 };
-        let coherence = if options.coherent { FORCE_COHERENT } else { 0 };
-        read | write | coherence
-    }
-
-    /// Read and write are neighbours, in the order of [`Prot`].
-    #[inline(always)]
-    fn prot(entry: u64) -> Prot {
-        Prot::from_bits(((entry >> READ_SHIFT) & 3) as u8)
+/// The format with a granule of 2^`granule_lg2` bytes.
+pub(super) const fn amd(name: &'static str, granule_lg2: u32, max_levels: u32) -> Format {
+    // How far an address is moved to its place in an entry.
+    let up = ADDRESS_SHIFT - granule_lg2;
+    Format {
+        name,
+        granule_lg2,
+        table_lg2: 12,
+        min_levels: 3,
+        max_levels,
+        top_extra: 0,
+        max_address_lg2: if max_levels == 6 { 64 } else { granule_lg2 + max_levels * INDEX_LG2 },
+        max_output_lg2: 52 - up,
+        leaf_sizes: leaf_sizes(granule_lg2, max_levels),
+        present: PRESENT,
+        is_table: Test::clear(NEXT_LEVEL),
+        table_step: 1 << NEXT_LEVEL_SHIFT,
+        table: PRESENT | READ | WRITE,
+        address: ADDRESS,
+        up,
+        down: 0,
+        page: PRESENT,
+        large_page: PRESENT,
+        groups: Groups::Ones { bits: NEXT_LEVEL_SIZE },
+        read: Test::set(READ),
+        write: [Test::set(WRITE), Test::NEVER],
+        accessed: ACCESSED,
+        dirty: Dirty { bit: DIRTY, when: DIRTY, guard: 0 },
+        attributes: attributes!(attributes),
     }
 }

@@ -11,13 +11,11 @@
 //! A contiguous leaf is so many entries with a bit set, each with its own address. The top tables of stage 2 are up to 16 side by side: such a page table
 //! translates 4 bits more than its levels have, 48 at most. Bits 11:2 of a table's descriptor mean nothing to hardware; here they allow everything.
 
-use crate::format::{Entry, Format};
-use crate::types::{LeafOptions, Pa, Prot};
+use crate::format::{Dirty, Format, Groups, MAX_LEVELS, Test, attributes, bit_if};
 
 const VALID: u64 = 1 << 0;
 /// Of an entry above level 0: it points to a table. At level 0 every leaf has it.
 const TABLE_OR_PAGE: u64 = 1 << 1;
-const ACCESS_SHIFT: u32 = 6;
 /// Stage 1, AP[1]: for requests that are not privileged.
 const UNPRIVILEGED: u64 = 1 << 6;
 /// Stage 1, AP[2].
@@ -43,165 +41,93 @@ const WRITE_BACK: u64 = 0xf << 2;
 const NOT_CACHED: u64 = 5 << 2;
 
 /// Tables side by side at the top of stage 2, lg2.
-const CONCATENATED_LG2: u32 = 4;
+const CONCATENATED_LG2: i32 = 4;
 const ADDRESS_LG2: u32 = 48;
 
-/// Stage `STAGE`, 1 or 2, with a granule of 2^`GRANULE` bytes, 12, 14 or 16.
-#[derive(Clone, Copy, Debug)]
-pub enum Arm<const STAGE: u32, const GRANULE: u32> {}
-
-/// Stage 1 with 4 KiB; 2 to 4 levels for 30, 39 or 48 bits.
-pub type ArmStage1Granule4K = Arm<1, 12>;
-/// Stage 1 with 16 KiB; 2 to 4 levels for 36, 47 or 48 bits.
-pub type ArmStage1Granule16K = Arm<1, 14>;
-/// Stage 1 with 64 KiB; 2 or 3 levels for 42 or 48 bits.
-pub type ArmStage1Granule64K = Arm<1, 16>;
-/// Stage 2 with 4 KiB; 2 to 4 levels for 34, 43 or 48 bits.
-pub type ArmStage2Granule4K = Arm<2, 12>;
-/// Stage 2 with 16 KiB; 2 or 3 levels for 40 or 48 bits.
-pub type ArmStage2Granule16K = Arm<2, 14>;
-/// Stage 2 with 64 KiB; 2 or 3 levels for 46 or 48 bits.
-pub type ArmStage2Granule64K = Arm<2, 16>;
-
-impl<const STAGE: u32, const GRANULE: u32> Arm<STAGE, GRANULE> {
-    /// Entries of a contiguous leaf at a level, lg2; 0 where there is none.
-    const fn contiguous_lg2(level: u32) -> u32 {
-        match (GRANULE, level) {
-            (12, 0..=2) => 4,
-            (14, 0) => 7,
-            (14 | 16, 0 | 1) => 5,
-            _ => 0,
-        }
-    }
-
-    const LAST_LEAF_LEVEL: u32 = if GRANULE == 12 { 2 } else { 1 };
+/// Of stage 1 what may be written may be read. Where writes are tracked a leaf begins as one that may be made writable by writing.
+const fn attributes(stage: u32, read: bool, write: bool, coherent: bool, tracks_dirty: bool) -> u64 {
+    let is_writable = write && !tracks_dirty;
+    let modifier = bit_if(DIRTY_MODIFIER, write && tracks_dirty);
+    let shareable = if coherent { INNER_SHAREABLE } else { OUTER_SHAREABLE };
+    let of_stage = if stage == 1 {
+        NOT_GLOBAL | UNPRIVILEGED | bit_if(WRITE_BACK_INDEX, coherent) | bit_if(READ_ONLY, !is_writable)
+    } else {
+        let memory = if coherent { WRITE_BACK } else { NOT_CACHED };
+        memory | bit_if(S2_READ, read) | bit_if(S2_WRITE, is_writable)
+    };
+    ACCESSED | EXECUTE_NEVER | shareable | modifier | of_stage
 }
 
-impl<const STAGE: u32, const GRANULE: u32> Format for Arm<STAGE, GRANULE> {
-    const NAME: &'static str = match (STAGE, GRANULE) {
-        (1, 12) => "arm_s1_4k",
-        (1, 14) => "arm_s1_16k",
-        (1, _) => "arm_s1_64k",
-        (_, 12) => "arm_s2_4k",
-        (_, 14) => "arm_s2_16k",
-        _ => "arm_s2_64k",
-    };
-    const GRANULE_LG2: u32 = GRANULE;
-    const MIN_LEVELS: u32 = 2;
-    /// A fourth level of 16 KiB tables has one bit, for which stage 2 has two of the third side by side.
-    const MAX_LEVELS: u32 = match (STAGE, GRANULE) {
-        (_, 16) | (2, 14) => 3,
-        _ => 4,
-    };
-    const MAX_ADDRESS_LG2: u32 = ADDRESS_LG2;
-    const MAX_OUTPUT_LG2: u32 = 48;
-    const CONTIGUOUS: bool = true;
-
-    #[inline(always)]
-    fn address_lg2(levels: u32) -> u32 {
-        let concatenated = if STAGE == 2 { CONCATENATED_LG2 } else { 0 };
-        (Self::item_lg2(levels) + concatenated).min(ADDRESS_LG2)
+/// Entries of a contiguous leaf by level, lg2; 0 where there is none.
+const fn contiguous(granule_lg2: u32) -> [u8; MAX_LEVELS] {
+    match granule_lg2 {
+        12 => [4, 4, 4, 0, 0, 0],
+        14 => [7, 5, 0, 0, 0, 0],
+        _ => [5, 5, 0, 0, 0, 0],
     }
+}
 
-    #[inline]
-    fn leaf_sizes(level: u32) -> u64 {
-        if level > Self::LAST_LEAF_LEVEL {
-            return 0;
-        }
-        let single = Self::item_lg2(level);
-        1 << single | 1 << (single + Self::contiguous_lg2(level))
+const fn leaf_sizes(granule_lg2: u32) -> [u64; MAX_LEVELS] {
+    let last_leaf_level = if granule_lg2 == 12 { 2 } else { 1 };
+    let mut sizes = [0; MAX_LEVELS];
+    let mut level = 0;
+    while level <= last_leaf_level {
+        let single = granule_lg2 + level as u32 * (granule_lg2 - 3);
+        sizes[level] = 1 << single | 1 << (single + contiguous(granule_lg2)[level] as u32);
+        level += 1;
     }
+    sizes
+}
 
-    #[inline(always)]
-    fn load(entry: u64, level: u32) -> Entry {
-        if entry & VALID == 0 {
-            Entry::Empty
-        } else if level != 0 && entry & TABLE_OR_PAGE != 0 {
-            Entry::Table
+/// Stage 1 with 4 KiB; 2 to 4 levels for 30, 39 or 48 bits.
+pub static ARM_S1_4K: Format = arm("arm_s1_4k", 1, 12, 4);
+/// Stage 1 with 16 KiB; 2 to 4 levels for 36, 47 or 48 bits.
+pub static ARM_S1_16K: Format = arm("arm_s1_16k", 1, 14, 4);
+/// Stage 1 with 64 KiB; 2 or 3 levels for 42 or 48 bits.
+pub static ARM_S1_64K: Format = arm("arm_s1_64k", 1, 16, 3);
+/// Stage 2 with 4 KiB; 2 to 4 levels for 34, 43 or 48 bits.
+pub static ARM_S2_4K: Format = arm("arm_s2_4k", 2, 12, 4);
+/// Stage 2 with 16 KiB; 2 or 3 levels for 40 or 48 bits. A fourth level would have one bit, for which there are two tables of the third side by side.
+pub static ARM_S2_16K: Format = arm("arm_s2_16k", 2, 14, 3);
+/// Stage 2 with 64 KiB; 2 or 3 levels for 46 or 48 bits.
+pub static ARM_S2_64K: Format = arm("arm_s2_64k", 2, 16, 3);
+
+/// Rights of stage 1 are those of requests that are not privileged.
+const fn arm(name: &'static str, stage: u32, granule_lg2: u32, max_levels: u32) -> Format {
+    let first = stage == 1;
+    Format {
+        name,
+        granule_lg2,
+        table_lg2: granule_lg2,
+        min_levels: 2,
+        max_levels,
+        top_extra: if first { 0 } else { CONCATENATED_LG2 },
+        max_address_lg2: ADDRESS_LG2,
+        max_output_lg2: 48,
+        leaf_sizes: leaf_sizes(granule_lg2),
+        present: VALID,
+        is_table: Test::set(TABLE_OR_PAGE),
+        table_step: 0,
+        table: VALID | TABLE_OR_PAGE | if first { UNPRIVILEGED } else { S2_READ | S2_WRITE },
+        address: ADDRESS & !((1 << granule_lg2) - 1),
+        up: 0,
+        down: 0,
+        page: VALID | TABLE_OR_PAGE,
+        large_page: VALID,
+        groups: Groups::Hint { bit: CONTIGUOUS, lg2: contiguous(granule_lg2) },
+        read: Test::set(if first { UNPRIVILEGED } else { S2_READ }),
+        write: if first {
+            [Test { mask: UNPRIVILEGED | READ_ONLY, value: UNPRIVILEGED }, Test::set(UNPRIVILEGED | DIRTY_MODIFIER)]
         } else {
-            Entry::Leaf
-        }
-    }
-
-    #[inline(always)]
-    fn table_pa(entry: u64) -> Pa {
-        Pa(entry & ADDRESS & !((1 << GRANULE) - 1))
-    }
-
-    #[inline(always)]
-    fn leaf_lg2(entry: u64, level: u32) -> u32 {
-        Self::item_lg2(level) + if entry & CONTIGUOUS == 0 { 0 } else { Self::contiguous_lg2(level) }
-    }
-
-    #[inline(always)]
-    fn encode_table(pa: Pa, _level: u32) -> u64 {
-        let everything = if STAGE == 1 { UNPRIVILEGED } else { S2_READ | S2_WRITE };
-        pa.0 | VALID | TABLE_OR_PAGE | everything
-    }
-
-    #[inline(always)]
-    fn encode_leaf(pa: Pa, level: u32, lg2: u32, attributes: u64) -> u64 {
-        let kind = if level == 0 { TABLE_OR_PAGE } else { 0 };
-        let contiguous = if lg2 == Self::item_lg2(level) { 0 } else { CONTIGUOUS };
-        pa.0 | VALID | kind | contiguous | attributes
-    }
-
-    /// Of stage 1 what may be written may be read. Where writes are tracked a leaf begins as one that may be made writable by writing.
-    #[inline]
-    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
-        let write = prot.contains(Prot::WRITE);
-        let modifier = if write && options.tracks_dirty { DIRTY_MODIFIER } else { 0 };
-        let is_writable = write && !options.tracks_dirty;
-        let shareable = if options.coherent { INNER_SHAREABLE } else { OUTER_SHAREABLE };
-        let stage = if STAGE == 1 {
-            let memory = if options.coherent { WRITE_BACK_INDEX } else { 0 };
-            NOT_GLOBAL | UNPRIVILEGED | memory | if is_writable { 0 } else { READ_ONLY }
+            [Test::set(S2_WRITE), Test::set(DIRTY_MODIFIER)]
+        },
+        accessed: ACCESSED,
+        // A leaf that may be modified is dirty once it is writable.
+        dirty: if first {
+            Dirty { bit: READ_ONLY, when: 0, guard: DIRTY_MODIFIER }
         } else {
-            let memory = if options.coherent { WRITE_BACK } else { NOT_CACHED };
-            let read = if prot.contains(Prot::READ) { S2_READ } else { 0 };
-            memory | read | if is_writable { S2_WRITE } else { 0 }
-        };
-        ACCESSED | EXECUTE_NEVER | shareable | modifier | stage
-    }
-
-    /// For a request that is not privileged.
-    #[inline(always)]
-    fn prot(entry: u64) -> Prot {
-        let modifiable = if entry & DIRTY_MODIFIER == 0 { Prot::NONE } else { Prot::WRITE };
-        if STAGE == 2 {
-            // Read and write are neighbours, in the order of `Prot`.
-            return Prot::from_bits((entry >> ACCESS_SHIFT) as u8) | modifiable;
-        }
-        if entry & UNPRIVILEGED == 0 {
-            Prot::NONE
-        } else if entry & READ_ONLY != 0 {
-            Prot::READ | modifiable
-        } else {
-            Prot::READ | Prot::WRITE
-        }
-    }
-
-    #[inline]
-    fn touch(entry: u64, write: bool) -> u64 {
-        let writable = if STAGE == 1 { entry & !READ_ONLY } else { entry | S2_WRITE };
-        ACCESSED | if write && entry & DIRTY_MODIFIER != 0 { writable } else { entry }
-    }
-
-    /// A leaf that may be modified is dirty once it is writable.
-    #[inline]
-    fn is_dirty(entry: u64) -> bool {
-        let is_writable = if STAGE == 1 { entry & READ_ONLY == 0 } else { entry & S2_WRITE != 0 };
-        entry & DIRTY_MODIFIER != 0 && is_writable
-    }
-
-    #[inline]
-    fn clean(entry: u64) -> u64 {
-        if entry & DIRTY_MODIFIER == 0 {
-            entry
-        } else if STAGE == 1 {
-            entry | READ_ONLY
-        } else {
-            entry & !S2_WRITE
-        }
+            Dirty { bit: S2_WRITE, when: S2_WRITE, guard: DIRTY_MODIFIER }
+        },
+        attributes: if first { attributes!(attributes, 1) } else { attributes!(attributes, 2) },
     }
 }

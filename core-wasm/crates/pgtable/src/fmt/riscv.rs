@@ -12,8 +12,7 @@
 //! An entry that allows nothing points to a table. A page of 64 KiB is 16 entries, all the same, whose number bits are 1000 below the page's.
 //! Addresses are signed: a page table here maps the lower half of what its levels translate.
 
-use crate::format::{Entry, Format};
-use crate::types::{LeafOptions, Pa, Prot};
+use crate::format::{Dirty, Format, Groups, Test, attributes, bit_if};
 
 const VALID: u64 = 1 << 0;
 const READ: u64 = 1 << 1;
@@ -27,84 +26,46 @@ const NAPOT: u64 = 1 << 63;
 
 /// From an address to its place in an entry.
 const SHIFT: u32 = 2;
-const NAPOT_LG2: u32 = 16;
-/// What is in an entry of a page of 64 KiB in place of the address bits within it: bit 15.
-const NAPOT_SIZE: u64 = 1 << (NAPOT_LG2 - 1 - SHIFT);
-const NAPOT_SIZE_BITS: u64 = 0xf000 >> SHIFT;
+/// Entries of a page of 64 KiB, lg2.
+const NAPOT_LG2: u8 = 4;
 
-/// RISC-V; 3, 4 or 5 levels for 39, 48 or 57 bits.
-#[derive(Clone, Copy, Debug)]
-pub enum RiscV {}
+/// What may be written may be read: to write alone is reserved. Hardware that keeps no marks refuses to use a leaf without them.
+const fn attributes(_read: bool, write: bool, _coherent: bool, tracks_dirty: bool) -> u64 {
+    USER | ACCESSED | READ | bit_if(WRITE, write) | bit_if(DIRTY, write && !tracks_dirty)
+}
 
-impl Format for RiscV {
-    const NAME: &'static str = "riscv";
-    const GRANULE_LG2: u32 = 12;
-    const MIN_LEVELS: u32 = 3;
-    const MAX_LEVELS: u32 = 5;
-    const MAX_ADDRESS_LG2: u32 = 56;
-    const MAX_OUTPUT_LG2: u32 = 56;
-    const CONTIGUOUS: bool = true;
-    const ACCESSED: u64 = ACCESSED;
-    const DIRTY: u64 = DIRTY;
+/// RISC-V, Sv39, Sv48 and Sv57; 3, 4 or 5 levels, of which the lower half of 39, 48 or 57 bits is mapped.
+pub static RISCV: Format = riscv("riscv", -1, 56);
 
-    /// The lower half: one bit less than the levels have.
-    #[inline(always)]
-    fn address_lg2(levels: u32) -> u32 {
-        Self::item_lg2(levels) - 1
-    }
+/// RISC-V's second stage, Sv39x4, Sv48x4 and Sv57x4; 3, 4 or 5 levels for 41, 50 or 59 bits, with a top table of 16 KiB.
+pub static RISCV_X4: Format = riscv("riscv_x4", 2, 59);
 
-    #[inline]
-    fn leaf_sizes(level: u32) -> u64 {
-        1 << Self::item_lg2(level) | if level == 0 { 1 << NAPOT_LG2 } else { 0 }
-    }
-
-    /// An entry that allows something is a leaf, at any level.
-    #[inline(always)]
-    fn load(entry: u64, level: u32) -> Entry {
-        if entry & VALID == 0 {
-            Entry::Empty
-        } else if level == 0 || entry & (READ | WRITE | EXECUTE) != 0 {
-            Entry::Leaf
-        } else {
-            Entry::Table
-        }
-    }
-
-    #[inline(always)]
-    fn table_pa(entry: u64) -> Pa {
-        Pa((entry & NUMBER) << SHIFT)
-    }
-
-    #[inline(always)]
-    fn leaf_lg2(entry: u64, level: u32) -> u32 {
-        if level == 0 && entry & (NAPOT | NAPOT_SIZE_BITS) == NAPOT | NAPOT_SIZE { NAPOT_LG2 } else { Self::item_lg2(level) }
-    }
-
-    /// Marks and rights must be zero there.
-    #[inline(always)]
-    fn encode_table(pa: Pa, _level: u32) -> u64 {
-        pa.0 >> SHIFT | VALID
-    }
-
-    #[inline(always)]
-    fn encode_leaf(pa: Pa, level: u32, lg2: u32, attributes: u64) -> u64 {
-        if lg2 == Self::item_lg2(level) {
-            return pa.0 >> SHIFT | VALID | attributes;
-        }
-        let start = pa.0 & !((1 << NAPOT_LG2) - 1);
-        start >> SHIFT | NAPOT_SIZE | NAPOT | VALID | attributes
-    }
-
-    /// What may be written may be read: to write alone is reserved. Hardware that keeps no marks refuses to use a leaf without them.
-    #[inline]
-    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
-        let dirty = if options.tracks_dirty { 0 } else { DIRTY };
-        USER | ACCESSED | READ | if prot.contains(Prot::WRITE) { WRITE | dirty } else { 0 }
-    }
-
-    #[inline(always)]
-    fn prot(entry: u64) -> Prot {
-        let rights = entry & (READ | WRITE | EXECUTE);
-        if rights == 0 { Prot::READ | Prot::WRITE } else { Prot::from_bits((rights >> 1) as u8) }
+const fn riscv(name: &'static str, top_extra: i32, max_address_lg2: u32) -> Format {
+    Format {
+        name,
+        granule_lg2: 12,
+        table_lg2: 12,
+        min_levels: 3,
+        max_levels: 5,
+        top_extra,
+        max_address_lg2,
+        max_output_lg2: 56,
+        leaf_sizes: [1 << 12 | 1 << 16, 1 << 21, 1 << 30, 1 << 39, 1 << 48, 0],
+        present: VALID,
+        // An entry that allows something is a leaf, at any level. Marks and rights of a table must be zero.
+        is_table: Test::clear(READ | WRITE | EXECUTE),
+        table_step: 0,
+        table: VALID,
+        address: NUMBER,
+        up: 0,
+        down: SHIFT,
+        page: VALID,
+        large_page: VALID,
+        groups: Groups::Half { bit: NAPOT, lg2: NAPOT_LG2 },
+        read: Test::set(READ),
+        write: [Test::set(WRITE), Test::NEVER],
+        accessed: ACCESSED,
+        dirty: Dirty { bit: DIRTY, when: DIRTY, guard: 0 },
+        attributes: attributes!(attributes),
     }
 }

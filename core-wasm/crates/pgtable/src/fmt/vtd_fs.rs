@@ -11,8 +11,8 @@
 //!
 //! Addresses are signed: tables of 4 levels translate 47 bits below, and as many above, of which a page table here maps those below. A guest may use both.
 
-use crate::format::{Entry, Format};
-use crate::types::{LeafOptions, Pa, Prot};
+use crate::format::{Dirty, Entry, Format, Groups, Test, attributes, bit_if};
+use crate::types::Prot;
 
 const PRESENT: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;
@@ -26,79 +26,83 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const INDEX_LG2: u32 = 9;
 const LAST_LEAF_LEVEL: u32 = 2;
 
+/// What may be written may be read. Snooping is not a matter of the entry. A write through a leaf that is not dirty would set that bit, or be refused.
+const fn attributes(_read: bool, write: bool, _coherent: bool, tracks_dirty: bool) -> u64 {
+    USER | ACCESSED | bit_if(WRITE, write) | bit_if(DIRTY, write && !tracks_dirty)
+}
+
 /// Intel VT-d first stage; 4 or 5 levels for 48 or 57 bits, of which the highest is repeated in all above.
-#[derive(Clone, Copy, Debug)]
-pub enum VtdFs {}
+///
+/// Rights are those of requests that are not privileged.
+pub static VTD_FS: Format = x86_64("vtd_fs");
 
-impl Format for VtdFs {
-    const NAME: &'static str = "vtd_fs";
-    const GRANULE_LG2: u32 = 12;
-    const MIN_LEVELS: u32 = 4;
-    const MAX_LEVELS: u32 = 5;
-    const MAX_ADDRESS_LG2: u32 = 56;
-    const ACCESSED: u64 = ACCESSED;
-    const DIRTY: u64 = DIRTY;
+/// Guest tables of AMD's IOMMU, version 2: the same entries.
+pub static AMD_V2: Format = x86_64("amd_v2");
 
-    /// The lower half: one bit less than the levels have.
-    #[inline(always)]
-    fn address_lg2(levels: u32) -> u32 {
-        Self::item_lg2(levels) - 1
-    }
-
-    #[inline]
-    fn leaf_sizes(level: u32) -> u64 {
-        if level <= LAST_LEAF_LEVEL { 1 << Self::item_lg2(level) } else { 0 }
-    }
-
-    #[inline(always)]
-    fn load(entry: u64, level: u32) -> Entry {
-        if entry & PRESENT == 0 {
-            Entry::Empty
-        } else if level == 0 || (level <= LAST_LEAF_LEVEL && entry & PAGE_SIZE != 0) {
-            Entry::Leaf
-        } else {
-            Entry::Table
-        }
-    }
-
-    #[inline(always)]
-    fn table_pa(entry: u64) -> Pa {
-        Pa(entry & ADDRESS)
-    }
-
-    #[inline(always)]
-    fn encode_table(pa: Pa, _level: u32) -> u64 {
-        pa.0 | PRESENT | WRITE | USER | ACCESSED
-    }
-
-    #[inline(always)]
-    fn encode_leaf(pa: Pa, level: u32, _lg2: u32, attributes: u64) -> u64 {
-        let size = if level == 0 { 0 } else { PAGE_SIZE };
-        pa.0 | PRESENT | size | attributes
-    }
-
-    /// What may be written may be read. Snooping is not a matter of the entry.
-    #[inline]
-    fn attributes(prot: Prot, options: LeafOptions) -> u64 {
-        let dirty = if options.tracks_dirty { 0 } else { DIRTY };
-        USER | ACCESSED | if prot.contains(Prot::WRITE) { WRITE | dirty } else { 0 }
-    }
-
-    /// For a request that is not privileged.
-    #[inline]
-    fn prot(entry: u64) -> Prot {
-        if entry & USER == 0 {
-            Prot::NONE
-        } else if entry & WRITE == 0 {
-            Prot::READ
-        } else {
-            Prot::READ | Prot::WRITE
-        }
+const fn x86_64(name: &'static str) -> Format {
+    Format {
+        name,
+        granule_lg2: 12,
+        table_lg2: 12,
+        min_levels: 4,
+        max_levels: 5,
+        // The lower half.
+        top_extra: -1,
+        max_address_lg2: 56,
+        max_output_lg2: 52,
+        leaf_sizes: [1 << 12, 1 << 21, 1 << 30, 0, 0, 0],
+        present: PRESENT,
+        is_table: Test::clear(PAGE_SIZE),
+        table_step: 0,
+        table: PRESENT | WRITE | USER | ACCESSED,
+        address: ADDRESS,
+        up: 0,
+        down: 0,
+        page: PRESENT,
+        large_page: PRESENT | PAGE_SIZE,
+        groups: Groups::None,
+        read: Test::set(USER),
+        write: [Test::set(USER | WRITE), Test::NEVER],
+        accessed: ACCESSED,
+        dirty: Dirty { bit: DIRTY, when: DIRTY, guard: 0 },
+        attributes: attributes!(attributes),
     }
 }
 
-/// What a walk of tables that a program has written needs besides.
+/// What a walk of tables needs that a program has written.
+#[derive(Clone, Copy, Debug)]
+pub enum VtdFs {}
+
 impl VtdFs {
+    /// Fewest levels.
+    pub const MIN_LEVELS: u32 = 4;
+    /// Most levels.
+    pub const MAX_LEVELS: u32 = 5;
+
+    /// See [`Format::item_lg2`].
+    #[inline(always)]
+    pub const fn item_lg2(level: u32) -> u32 {
+        12 + level * INDEX_LG2
+    }
+
+    /// What `entry` is at `level`. What has the size of a page where there is none is no leaf.
+    #[inline]
+    pub fn load(entry: u64, level: u32) -> Entry {
+        if level > LAST_LEAF_LEVEL { VTD_FS.load(entry & !PAGE_SIZE, level) } else { VTD_FS.load(entry, level) }
+    }
+
+    /// See [`Format::prot`].
+    #[inline]
+    pub fn prot(entry: u64) -> Prot {
+        VTD_FS.prot(entry)
+    }
+
+    /// See [`Format::is_dirty`].
+    #[inline]
+    pub fn is_dirty(entry: u64) -> bool {
+        VTD_FS.is_dirty(entry)
+    }
+
     /// Which entry of its table at `level` is about `address`, of either half.
     #[inline]
     pub fn index(address: u64, level: u32) -> usize {
@@ -120,21 +124,21 @@ impl VtdFs {
             return entry & PAGE_SIZE != 0;
         }
         let below = (1 << Self::item_lg2(level)) - 1;
-        level != 0 && entry & PAGE_SIZE != 0 && entry & below & !((1 << (Self::GRANULE_LG2 + 1)) - 1) != 0
+        level != 0 && entry & PAGE_SIZE != 0 && entry & below & !((1 << (VTD_FS.granule_lg2 + 1)) - 1) != 0
     }
 
     /// Where the table or page is that `entry` leads to.
     #[inline]
     pub fn address(entry: u64, level: u32) -> u64 {
         match Self::load(entry, level) {
-            Entry::Leaf => Self::leaf_pa(entry, level).0,
-            _ => Self::table_pa(entry).0,
+            Entry::Leaf => VTD_FS.leaf_pa(entry, level).0,
+            _ => VTD_FS.table_pa(entry).0,
         }
     }
 
     /// `entry` after hardware used it: accessed, the extended mark too if it is asked for, and dirty if it is the leaf of a write.
     #[inline]
     pub fn mark(entry: u64, extended: bool, write: bool) -> u64 {
-        Self::touch(entry, write) | if extended { EXTENDED_ACCESSED } else { 0 }
+        VTD_FS.touch(entry, write) | bit_if(EXTENDED_ACCESSED, extended)
     }
 }

@@ -8,36 +8,13 @@ use std::collections::BTreeMap;
 
 pub const BOTH: Prot = Prot::from_bits(3);
 
-/// Runs a generic function for every format and number of levels.
+/// Runs a function for every format and number of levels, the test's own format among them.
 macro_rules! every_geometry {
     ($function:ident $(, $argument:expr)*) => {{
-        for levels in 3..=5 {
-            $function::<pgtable::fmt::VtdSs>(levels $(, $argument)*);
-        }
-        for levels in 3..=6 {
-            $function::<pgtable::fmt::AmdV1>(levels $(, $argument)*);
-        }
-        for levels in 3..=5 {
-            $function::<pgtable::fmt::AmdMock>(levels $(, $argument)*);
-        }
-        for levels in 4..=5 {
-            $function::<pgtable::fmt::vtd_fs::VtdFs>(levels $(, $argument)*);
-        }
-        for levels in 3..=5 {
-            $function::<pgtable::fmt::riscv::RiscV>(levels $(, $argument)*);
-        }
-        for levels in 2..=4 {
-            $function::<pgtable::fmt::arm::ArmStage1Granule4K>(levels $(, $argument)*);
-            $function::<pgtable::fmt::arm::ArmStage1Granule16K>(levels $(, $argument)*);
-            $function::<pgtable::fmt::arm::ArmStage2Granule4K>(levels $(, $argument)*);
-        }
-        for levels in 2..=3 {
-            $function::<pgtable::fmt::arm::ArmStage1Granule64K>(levels $(, $argument)*);
-            $function::<pgtable::fmt::arm::ArmStage2Granule16K>(levels $(, $argument)*);
-            $function::<pgtable::fmt::arm::ArmStage2Granule64K>(levels $(, $argument)*);
-        }
-        for levels in 2..=4 {
-            $function::<$crate::common::granule_16k::Granule16K>(levels $(, $argument)*);
+        for format in pgtable::Kind::ALL.iter().map(|kind| kind.format()).chain([&$crate::common::granule_16k::GRANULE_16K]) {
+            for levels in format.min_levels as u8..=format.max_levels as u8 {
+                $function(format, levels $(, $argument)*);
+            }
         }
     }};
 }
@@ -58,9 +35,9 @@ impl Leaf {
     }
 }
 
-pub struct Subject<F: Format> {
+pub struct Subject {
     pub memory: VecMemory,
-    pub table: PageTable<F>,
+    pub table: PageTable,
     pub model: BTreeMap<u64, Leaf>,
 }
 
@@ -69,22 +46,22 @@ pub fn runs(list: &[(u64, u64)]) -> impl Iterator<Item = Run> {
 }
 
 /// What a mapping allows: more than was asked for where the format has no way to say less.
-pub fn granted<F: Format>(prot: Prot) -> Prot {
-    F::prot(F::encode_leaf(Pa(0), 0, F::GRANULE_LG2, F::attributes(prot, LeafOptions::default())))
+pub fn granted(format: &Format, prot: Prot) -> Prot {
+    format.prot(format.encode_leaf(Pa(0), 0, format.granule_lg2, format.attributes(prot, LeafOptions::default())))
 }
 
-pub const fn granule<F: Format>() -> u64 {
-    1 << F::GRANULE_LG2
+pub const fn granule(format: &Format) -> u64 {
+    1 << format.granule_lg2
 }
 
-impl<F: Format> Subject<F> {
-    pub fn new(levels: u8) -> Self {
-        Self::with(Config::new(levels))
+impl Subject {
+    pub fn new(format: &'static Format, levels: u8) -> Self {
+        Self::with(format, Config::new(levels))
     }
 
-    pub fn with(config: Config) -> Self {
+    pub fn with(format: &'static Format, config: Config) -> Self {
         let mut memory = VecMemory::new();
-        let table = PageTable::new(&mut memory, config).unwrap();
+        let table = PageTable::with_format(&mut memory, format, config).unwrap();
         Subject { memory, table, model: BTreeMap::new() }
     }
 
@@ -113,7 +90,7 @@ impl<F: Format> Subject<F> {
                     self.table.page_sizes() >> lg2 & 1 == 1 && next % size == 0 && pa % size == 0 && size <= end - next
                 };
                 let lg2 = (0..64).rev().find(fits).unwrap();
-                leaves.push((next as u64, Leaf { lg2, pa: pa as u64, prot: granted::<F>(prot) }));
+                leaves.push((next as u64, Leaf { lg2, pa: pa as u64, prot: granted(self.table.format(), prot) }));
                 next += 1 << lg2;
                 pa += 1 << lg2;
             }
@@ -164,7 +141,7 @@ impl<F: Format> Subject<F> {
         let length: u128 = gone.iter().map(|(_, leaf)| 1_u128 << leaf.lg2).sum();
         assert_eq!(u128::from(done.length), length.min(u128::from(u64::MAX)));
         if let (Some((start, _)), Some((end, leaf))) = (gone.first(), gone.last()) {
-            let granule_last = granule::<F>() - 1;
+            let granule_last = granule(self.table.format()) - 1;
             assert_eq!(done.first, (first & !granule_last).min(*start));
             assert_eq!(done.last, (last | granule_last).max(leaf.last(*end)));
         }
@@ -187,7 +164,7 @@ impl<F: Format> Subject<F> {
     fn check_leaf(&self, first: u64, leaf: &Leaf) {
         let last = leaf.last(first);
         for iova in [first, first + (1 << (leaf.lg2 - 1)) + 5, last] {
-            let level = (leaf.lg2 - F::GRANULE_LG2) / (F::TABLE_LG2 - 3);
+            let level = self.table.format().level_of(leaf.lg2);
             let expected = Translation {
                 pa: Pa(leaf.pa + (iova - first)),
                 lg2_size: leaf.lg2 as u8,
@@ -219,13 +196,14 @@ struct Recount {
 }
 
 /// Counts tables and leaves by visiting every entry; asserts that each live counter is right and no table but the top is empty.
-fn recount<F: Format>(table: &PageTable<F>, memory: &VecMemory) -> Recount {
+fn recount(table: &PageTable, memory: &VecMemory) -> Recount {
+    let format = table.format();
     let mut sum = Recount { tables: 0, leaves: [0; 64] };
     let mut pending = vec![(table.root(), u32::from(table.levels()) - 1)];
     while let Some((pa, level)) = pending.pop() {
         sum.tables += 1;
         let top = level == u32::from(table.levels()) - 1;
-        let bits = if top { F::address_lg2(table.levels().into()) - F::item_lg2(level) } else { F::TABLE_LG2 - 3 };
+        let bits = if top { format.address_lg2(table.levels().into()) - format.item_lg2(level) } else { format.index_lg2() };
         let entries = memory.entries(pa, 1 << bits);
         let live = entries.iter().filter(|&&entry| entry != 0).count();
         assert_eq!(memory.live(pa) as usize, live, "live counter at level {level}");
@@ -233,15 +211,15 @@ fn recount<F: Format>(table: &PageTable<F>, memory: &VecMemory) -> Recount {
         let mut index = 0;
         while index < entries.len() {
             let entry = entries[index];
-            match F::load(entry, level) {
+            match format.load(entry, level) {
                 Entry::Empty => assert_eq!(entry, 0),
-                Entry::Table => pending.push((F::table_pa(entry), level - 1)),
+                Entry::Table => pending.push((format.table_pa(entry), level - 1)),
                 Entry::Leaf => {
-                    let lg2 = F::leaf_lg2(entry, level);
-                    let count = 1 << (lg2 - F::item_lg2(level));
+                    let lg2 = format.leaf_lg2(entry, level);
+                    let count = 1 << (lg2 - format.item_lg2(level));
                     assert_eq!(index % count, 0, "a contiguous leaf is aligned");
                     for &other in &entries[index..index + count] {
-                        assert_eq!((F::leaf_lg2(other, level), F::leaf_pa(other, level)), (lg2, F::leaf_pa(entry, level)));
+                        assert_eq!((format.leaf_lg2(other, level), format.leaf_pa(other, level)), (lg2, format.leaf_pa(entry, level)));
                     }
                     sum.leaves[lg2 as usize] += 1;
                     index += count - 1;
