@@ -2,7 +2,7 @@
 
 use crate::PAGE;
 use iommu::{Pa, Prot, Ram, Run};
-use pgtable::{AnyPageTable, Config, Kind};
+use pgtable::{PageTable, Config, Kind};
 
 const BOTH: Prot = Prot::from_bits(3);
 /// Where page 0 leads: to no multiple of 2 MiB, so that pages of 4 KiB are all that fits.
@@ -11,14 +11,14 @@ const TARGET: u64 = 0x2_0000_1000;
 /// A page table and the memory of its tables.
 pub struct Tables {
     ram: Ram,
-    table: AnyPageTable,
+    table: PageTable,
 }
 
 impl Tables {
     /// With nothing mapped; tables may take `bytes`.
     pub fn new(bytes: usize) -> Tables {
         let mut ram = Ram::with_bytes(bytes).expect("memory");
-        let table = AnyPageTable::new(&mut ram, Kind::VtdSs, Config::new(4)).expect("RAM");
+        let table = PageTable::new(&mut ram, Kind::VtdSs, Config::new(4)).expect("RAM");
         Tables { ram, table }
     }
 

@@ -10,10 +10,10 @@ const SMALLEST_LG2: u32 = 12;
 const CLASSES: usize = ((LARGE_LG2 - SMALLEST_LG2 + 2) as usize).next_multiple_of(4);
 
 /// The most pages that can be told apart: what a gap loses until its first aligned address still fits above.
-const MOST: u64 = (u32::MAX - (1 << CLASSES)) as u64;
+const MOST: u64 = (i32::MAX - (1 << CLASSES)) as u64;
 
 /// The pages below the alignment of each class, as bits of a page number.
-const MASKS: [u32; CLASSES] = {
+const MASKS: [i32; CLASSES] = {
     let mut masks = [0; CLASSES];
     let mut class = 1;
     while class < CLASSES {
@@ -25,24 +25,24 @@ const MASKS: [u32; CLASSES] = {
 
 /// For each class of alignments, the most pages that a gap has from its first aligned address on, a part of one counted as one.
 ///
-/// For whole pages that is exact up to 16 TiB: a request fits in a gap if and only if the room of its class is enough. Beyond, for parts of pages, and for
+/// For whole pages that is exact up to 8 TiB: a request fits in a gap if and only if the room of its class is enough. Beyond, for parts of pages, and for
 /// alignments below a page, which share class 0, it is an upper bound.
 ///
-/// Numbers of 32 bits, worked on without branches, so that they become vector code: what removing an area costs is mostly the sum over its leaf.
+/// Signed numbers of 32 bits, which every processor can compare four at a time, worked on without branches: what removing an area costs is mostly the sum over its leaf.
 #[derive(Clone, Copy)]
-pub(crate) struct Rooms([u32; CLASSES]);
+pub(crate) struct Rooms([i32; CLASSES]);
 
 impl Rooms {
     /// Whether there is room for `bytes` at an alignment, lg2.
     #[inline]
     pub(crate) fn has(&self, alignment_lg2: u32, bytes: u64) -> bool {
         let class = alignment_lg2.min(LARGE_LG2).saturating_sub(SMALLEST_LG2 - 1);
-        u64::from(self.0[class as usize]) >= bytes.div_ceil(1 << SMALLEST_LG2).min(MOST)
+        self.0[class as usize] as u64 >= bytes.div_ceil(1 << SMALLEST_LG2).min(MOST)
     }
 
     /// What both have, class by class.
     #[inline(always)]
-    fn zip(self, other: Rooms, join: impl Fn(u32, u32) -> u32) -> Rooms {
+    fn zip(self, other: Rooms, join: impl Fn(i32, i32) -> i32) -> Rooms {
         let mut joined = self;
         for (room, more) in joined.0.iter_mut().zip(other.0) {
             *room = join(*room, more);
@@ -72,11 +72,11 @@ impl Summary for Rooms {
         let end = (range.last >> SMALLEST_LG2) + 1;
         let begun = range.start >> SMALLEST_LG2;
         let first = begun + u64::from(range.start & ((1 << SMALLEST_LG2) - 1) != 0);
-        let pages = |count: u64| count.min(u64::from(u32::MAX)) as u32;
+        let pages = |count: u64| count.min(i32::MAX as u64) as i32;
         let whole = pages(end - first);
         let mut rooms = Rooms([0; CLASSES]);
         for (room, mask) in rooms.0.iter_mut().zip(MASKS) {
-            *room = whole.saturating_sub((first as u32).wrapping_neg() & mask);
+            *room = (whole - ((first as i32).wrapping_neg() & mask)).max(0);
         }
         rooms.0[0] = pages(end - begun);
         rooms
@@ -84,12 +84,12 @@ impl Summary for Rooms {
 
     #[inline(always)]
     fn join(self, other: Rooms) -> Rooms {
-        self.zip(other, u32::max)
+        self.zip(other, i32::max)
     }
 
     #[inline(always)]
     fn covers(&self, other: &Rooms) -> bool {
-        !other.zip(*self, u32::saturating_sub).is_something()
+        !other.zip(*self, |more, room| i32::from(more > room)).is_something()
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use crate::format::{Entry, Format};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::{MapError, Pa, Prot, Run, Unmapped};
-use crate::walk::Position;
+use crate::walk::{Found, Position};
 use core::iter::Fuse;
 
 impl PageTable {
@@ -40,20 +40,14 @@ impl PageTable {
     #[inline]
     fn map_one(&mut self, memory: &mut impl TableMemory, iova: u64, pa: Pa, attributes: u64) -> Option<Result<(), MapError>> {
         let format = self.format;
-        let mut table = self.root;
-        for level in (1..self.levels).rev() {
-            let entry = memory.entry(table, self.index(iova, level));
-            match format.load(entry, level) {
-                Entry::Table => table = format.table_pa(entry),
-                Entry::Empty => return None,
-                Entry::Leaf => return Some(Err(MapError::Exists)),
-            }
-        }
-        let index = self.index(iova, 0);
-        let slot = &mut memory.entries_mut(table, index + 1)[index];
-        if *slot != 0 {
+        let Found { level, table, index, entry } = self.walk(memory, iova, self.top_step(), 0, |_| {});
+        if entry != 0 {
             return Some(Err(MapError::Exists));
         }
+        if level != 0 {
+            return None;
+        }
+        let slot = &mut memory.entries_mut(table, index + 1)[index];
         *slot = format.place(pa.0) | format.page | attributes;
         memory.set_live(table, memory.live(table) + 1);
         self.leaves[format.granule_lg2 as usize] += 1;
@@ -167,8 +161,10 @@ impl PageTable {
         let first = format.encode_leaf(pa, level, lg2, attributes);
         if group_lg2 == 0 || !format.repeats() {
             let step = format.place(1 << format.item_lg2(level));
-            for (index, entry) in entries.iter_mut().enumerate() {
-                *entry = first + index as u64 * step;
+            let mut next = first;
+            for entry in entries {
+                *entry = next;
+                next = next.wrapping_add(step);
             }
         } else {
             let step = format.place(1 << lg2);

@@ -4,7 +4,7 @@ use crate::format::{Entry, Format, Groups};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::{Pa, Unmapped};
-use crate::walk::Position;
+use crate::walk::{Found, Position};
 
 impl PageTable {
     /// Unmaps whatever is mapped in `length` bytes from `iova`; holes are skipped, and what lies beyond the aperture is ignored.
@@ -57,20 +57,12 @@ impl PageTable {
     #[inline]
     fn unmap_one(&mut self, memory: &mut impl TableMemory, iova: u64, done: &mut Unmapped) -> bool {
         let format = self.format;
-        let mut table = self.root;
-        for level in (1..self.levels).rev() {
-            let entry = memory.entry(table, self.index(iova, level));
-            match format.load(entry, level) {
-                Entry::Table => table = format.table_pa(entry),
-                Entry::Empty | Entry::Leaf => return false,
-            }
-        }
-        let (index, live) = (self.index(iova, 0), memory.live(table));
-        let slot = &mut memory.entries_mut(table, index + 1)[index];
-        if *slot == 0 || live == 1 || format.leaf_lg2(*slot, 0) != format.granule_lg2 {
+        let Found { level, table, index, entry } = self.walk(memory, iova, self.top_step(), 0, |_| {});
+        let live = memory.live(table);
+        if level != 0 || entry == 0 || live == 1 || format.leaf_lg2(entry, 0) != format.granule_lg2 {
             return false;
         }
-        *slot = 0;
+        memory.entries_mut(table, index + 1)[index] = 0;
         memory.set_live(table, live - 1);
         self.leaves[format.granule_lg2 as usize] -= 1;
         done.length = 1 << format.granule_lg2;

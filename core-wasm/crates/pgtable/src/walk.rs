@@ -70,23 +70,47 @@ impl PageTable {
             return None;
         }
         let format = self.format;
+        let Found { level, entry, .. } = self.walk(memory, iova, from, 0, &mut passed);
+        if format.load(entry, level) != Entry::Leaf {
+            return None;
+        }
+        let lg2 = format.leaf_lg2(entry, level);
+        let within = (1 << lg2) - 1;
+        let pa = Pa(format.table_pa(entry).0 & !within | iova & within);
+        Some(Translation { pa, lg2_size: lg2 as u8, prot: format.prot(entry), reads: (from.level + 1 - level) as u8 })
+    }
+
+    /// Follows tables from `from` on, down to `lowest` at most, as far as they lead towards `iova`, which lies in the aperture. Each table further down is
+    /// given to `passed`.
+    #[inline(always)]
+    pub(crate) fn walk(&self, memory: &impl TableMemory, iova: u64, from: Step, lowest: u32, mut passed: impl FnMut(Step)) -> Found {
+        let format = self.format;
         let Step { mut level, mut table } = from;
+        let index_lg2 = format.index_lg2();
+        let index_mask = (1 << index_lg2) - 1;
+        let mut shift = format.item_lg2(level);
+        let mut is_table = format.is_table.value + u64::from(level) * format.table_step;
+        let mut index = self.index(iova, level);
         loop {
-            let entry = memory.entry(table, self.index(iova, level));
-            match format.load(entry, level) {
-                Entry::Table => {
-                    table = format.table_pa(entry);
-                    level -= 1;
-                    passed(Step { level, table });
-                }
-                Entry::Empty => return None,
-                Entry::Leaf => {
-                    let lg2 = format.leaf_lg2(entry, level);
-                    let within = (1 << lg2) - 1;
-                    let pa = Pa(format.table_pa(entry).0 & !within | iova & within);
-                    return Some(Translation { pa, lg2_size: lg2 as u8, prot: format.prot(entry), reads: (from.level + 1 - level) as u8 });
-                }
+            let entry = memory.entry(table, index);
+            if level == lowest || entry & format.is_table.mask != is_table || entry & format.present == 0 {
+                return Found { level, table, index, entry };
             }
+            table = format.table_pa(entry);
+            level -= 1;
+            passed(Step { level, table });
+            shift -= index_lg2;
+            is_table -= format.table_step;
+            index = (iova >> shift) as usize & index_mask;
         }
     }
+}
+
+/// Where a walk ended.
+pub(crate) struct Found {
+    pub(crate) level: u32,
+    pub(crate) table: Pa,
+    pub(crate) index: usize,
+    /// The entry there.
+    pub(crate) entry: u64,
 }
