@@ -7,11 +7,7 @@
 //! A line is a word and its numbers, all hexadecimal: `shape SEED ROOT`, `op …` (for people), `words PA WORD…`, `window IOVA PA` (a page that
 //! may be read and written), `access r|w IOVA ok|absent|denied PA`, `end`. An access that is refused must leave PA alone, if that is not 0.
 
-use pgtable::fmt::arm::{
-    ArmStage1Granule4K, ArmStage1Granule16K, ArmStage1Granule64K, ArmStage2Granule4K, ArmStage2Granule16K, ArmStage2Granule64K,
-};
-use pgtable::fmt::{AmdV1, VtdSs, riscv::RiscV, vtd_fs::VtdFs};
-use pgtable::{Config, Format, Pa, PageTable, Prot, Run, VecMemory};
+use pgtable::{Config, Format, Kind, Pa, PageTable, Prot, Run, VecMemory};
 use std::io::Write;
 
 /// Where the referee's machine has memory for data: above the tables, which begin at 4 GiB.
@@ -51,6 +47,7 @@ enum Operation {
 
 /// What the command line says.
 struct Plan {
+    format: &'static Format,
     levels: u8,
     iova_last: u64,
     page_sizes: u64,
@@ -58,28 +55,28 @@ struct Plan {
     probe: Option<(bool, u64)>,
 }
 
-struct Shape<'a, F: Format> {
+struct Shape<'a> {
     plan: &'a Plan,
     random: Random,
     memory: VecMemory,
-    table: PageTable<F>,
+    table: PageTable,
     /// IOVAs of which accesses are made: ends of what operations were about.
     places: Vec<u64>,
     last: u64,
 }
 
-impl<'a, F: Format> Shape<'a, F> {
+impl<'a> Shape<'a> {
     fn new(plan: &'a Plan, seed: u64) -> Self {
         let mut memory = VecMemory::new();
         let config = Config { page_sizes: plan.page_sizes, ..Config::new(plan.levels) };
-        let table = PageTable::new(&mut memory, config).expect("a geometry of the format");
+        let table = PageTable::with_format(&mut memory, plan.format, config).expect("a geometry of the format");
         let last = table.aperture_last().min(plan.iova_last);
         Shape { plan, random: Random(seed), memory, table, places: vec![0, last & !3], last }
     }
 
     /// An IOVA some units from a boundary of a table; a unit is the item of `level`.
     fn place(&mut self, unit: u64) -> u64 {
-        let table = |level: u32| 1_u64.checked_shl(F::item_lg2(level + 1)).unwrap_or(0) & self.last;
+        let table = |level: u32| 1_u64.checked_shl(self.plan.format.item_lg2(level + 1)).unwrap_or(0) & self.last;
         let boundary = match self.random.below(7) {
             0 => 0,
             1 => self.last - self.last % unit,
@@ -96,7 +93,7 @@ impl<'a, F: Format> Shape<'a, F> {
     fn operation(&mut self) -> Operation {
         let levels = u32::from(self.plan.levels);
         let level = self.random.one_of(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 3]).min(levels - 1);
-        let unit = 1_u64 << F::item_lg2(level).min(50);
+        let unit = 1_u64 << self.plan.format.item_lg2(level).min(50);
         let count: u64 = self.random.one_of(&[1, 1, 2, 3, 5, 9, 16, 32, 64, 128, 200]);
         let count = if unit >= GIB { count.min(if unit > GIB { 2 } else { 16 }) } else { count };
         let mut iova = self.place(unit);
@@ -104,8 +101,8 @@ impl<'a, F: Format> Shape<'a, F> {
             iova -= iova % (unit * count.next_power_of_two());
         }
         // A sixteenth at most, so that there is room for the window; and few leaves where the level has none of its own.
-        let of_leaves = (0..=level).rev().find(|&level| F::leaf_sizes(level) != 0).unwrap_or(0);
-        let most = if of_leaves == level { u64::MAX } else { 256 << F::item_lg2(of_leaves) };
+        let of_leaves = (0..=level).rev().find(|&level| self.plan.format.leaf_sizes[level as usize] != 0).unwrap_or(0);
+        let most = if of_leaves == level { u64::MAX } else { 256 << self.plan.format.item_lg2(of_leaves) };
         let length = (unit * count).min((self.last - iova).saturating_add(1)).min(self.last / 16 + 1).min(most);
         if self.random.below(4) == 0 {
             return Operation::Unmap { first: iova, last: iova + (length - 1) };
@@ -121,7 +118,7 @@ impl<'a, F: Format> Shape<'a, F> {
         }
         let room = DATA_LAST + 1 - DATA_FIRST;
         let align = length.next_power_of_two().min(16 * GIB);
-        let granule = 1 << F::GRANULE_LG2;
+        let granule = 1 << self.plan.format.granule_lg2;
         let start = DATA_FIRST + self.random.below(room / align) * align;
         // Shifted by a granule all leaves are small ones: only where that is not too many.
         let shift = if length <= 512 * granule && self.random.below(4) == 0 { granule } else { iova % align };
@@ -149,7 +146,7 @@ impl<'a, F: Format> Shape<'a, F> {
 
     /// Maps a page that the device may read and write, where nothing is yet.
     fn window(&mut self) -> u64 {
-        let granule = 1 << F::GRANULE_LG2;
+        let granule = 1 << self.plan.format.granule_lg2;
         loop {
             let iova = self.random.next() & self.last & !(granule - 1);
             let run = Run { pa: Pa(WINDOW_PA), length: granule };
@@ -233,10 +230,10 @@ fn print_words(memory: &VecMemory, out: &mut impl Write) -> std::io::Result<()> 
     writeln!(out)
 }
 
-fn print_all<F: Format>(plan: &Plan, first: u64, count: u64) -> std::io::Result<()> {
+fn print_all(plan: &Plan, first: u64, count: u64) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for seed in first..first + count {
-        Shape::<F>::new(plan, seed).print(seed, &mut out)?;
+        Shape::new(plan, seed).print(seed, &mut out)?;
     }
     out.flush()
 }
@@ -248,25 +245,14 @@ fn main() -> std::io::Result<()> {
     };
     let hexadecimal = |text: &str| u64::from_str_radix(text, 16).expect("a hexadecimal number");
     let decimal = |text: &str| text.parse::<u64>().expect("a number");
+    let kind = Kind::ALL.iter().find(|kind| kind.name() == format).unwrap_or_else(|| panic!("no format {format}"));
     let plan = Plan {
+        format: kind.format(),
         levels: decimal(levels) as u8,
         iova_last: u64::MAX >> (64 - decimal(iova_lg2)),
         page_sizes: hexadecimal(page_sizes),
         keep: probe.first().map_or(u64::MAX, |keep| hexadecimal(keep)),
         probe: probe.get(1).map(|access| (access == "w", hexadecimal(&probe[2]))),
     };
-    let print = match format.as_str() {
-        "vtd_ss" => print_all::<VtdSs>,
-        "vtd_fs" => print_all::<VtdFs>,
-        "amd_v1" => print_all::<AmdV1>,
-        "riscv" => print_all::<RiscV>,
-        "arm_s1_4k" => print_all::<ArmStage1Granule4K>,
-        "arm_s1_16k" => print_all::<ArmStage1Granule16K>,
-        "arm_s1_64k" => print_all::<ArmStage1Granule64K>,
-        "arm_s2_4k" => print_all::<ArmStage2Granule4K>,
-        "arm_s2_16k" => print_all::<ArmStage2Granule16K>,
-        "arm_s2_64k" => print_all::<ArmStage2Granule64K>,
-        _ => panic!("no format {format}"),
-    };
-    print(&plan, decimal(seed), decimal(count))
+    print_all(&plan, decimal(seed), decimal(count))
 }
