@@ -56,11 +56,11 @@ struct Machine {
 
 fn machine(kind: Kind, batch: u32) -> Machine {
     let mut ram = Ram::with_bytes(4 << 20).expect("memory");
-    let mut iommu = Iommu::new(IommuConfig::new(kind, 4)).expect("there is such an IOMMU");
-    iommu.add_device(0).expect("memory");
+    let mut iommu = Iommu::new(IommuConfig::new(kind, 4), &mut ram).expect("there is such an IOMMU");
+    iommu.add_device(&mut ram, 0, DEVICE.requester, 0).expect("memory");
     iommu.set_batch(batch).expect("memory");
     let domain = iommu.create_domain(&mut ram).expect("RAM");
-    iommu.attach(DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
+    iommu.attach(&mut ram, DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let pool = ram.alloc(POOL * FRAME).expect("RAM");
     let buffer = ram.alloc(FRAME).expect("RAM");
     Machine { ram, iommu, domain, pool, buffer }
@@ -243,6 +243,6 @@ fn a_domain_that_goes_leaves_nothing_that_waits() {
     machine.iommu.destroy_domain(&mut machine.ram, machine.domain);
     assert_eq!(machine.iommu.waiting(), 0);
     machine.domain = machine.iommu.create_domain(&mut machine.ram).expect("RAM");
-    machine.iommu.attach(DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
+    machine.iommu.attach(&mut machine.ram, DEVICE.requester, NO_PASID, Some(machine.domain)).expect("it exists");
     assert_eq!(machine.read(0), Err(FaultReason::NotPresent));
 }
