@@ -12,6 +12,14 @@ const ADDRESS = "0000:00:04.0";
 const COMMAND = 0x04;
 const COMMAND_ON = 0x06;
 
+const kept: unknown[] = [];
+
+/** Keep something as long as the process, so that nothing is said to have been forgotten. */
+export function keep<T>(value: T): T {
+  kept.push(value);
+  return value;
+}
+
 /** What a benchmark works with. It lives as long as the process. */
 export interface Setup {
   /** The kernel. */
@@ -40,7 +48,7 @@ export async function setUp(options: { attached?: boolean; memory?: number; kern
   const device = DeviceFd.open(kernel, ADDRESS).bind(iommu);
   device.config.write16(COMMAND, COMMAND_ON);
   if (attached) device.attach(ioas);
-  return { kernel, iommu, ioas, device, puppet };
+  return keep({ kernel, iommu, ioas, device, puppet });
 }
 
 /** Memory of the process, `length` bytes, not mapped for any device. */

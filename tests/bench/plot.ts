@@ -9,6 +9,9 @@ import { NATIVE, type Report, text } from "./report.ts";
 
 const COLOURS = { met: "#2a7f62", missed: "#c8553d", peer: "#8a8a8a" };
 
+/** Pixels from the lowest share to the highest. */
+const WIDTH = 520;
+
 interface Bar {
   readonly work: string;
   readonly share: number;
@@ -27,22 +30,23 @@ function specification({ results, date }: Report): TopLevelSpec {
       share: goal!.share * peer.value / value,
     }))
   );
-  const y = { field: "work", type: "nominal", sort: null, title: null, axis: { labelLimit: 400 } } as const;
+  const y = { field: "work", type: "nominal", sort: null, title: null, axis: { labelLimit: 0 } } as const;
   const x = { field: "share", type: "quantitative", scale: { type: "log" }, title: "share of the goal: left of the line is met" } as const;
   const colour = {
     field: "outcome",
     type: "nominal",
     scale: { domain: ["met", "missed"], range: [COLOURS.met, COLOURS.missed] },
     title: null,
+    legend: { orient: "bottom" },
   } as const;
   return {
     title: `Goals and figures, WebAssembly in Deno, ${date}; a tick is the same core compiled natively`,
-    width: 520,
+    width: WIDTH,
     layer: [
       { data: { values: [{ goal: 1 }] }, mark: { type: "rule", strokeWidth: 2 }, encoding: { x: { field: "goal", type: "quantitative" } } },
       { data: { values }, mark: { type: "circle", size: 90, opacity: 1 }, encoding: { y, x, color: colour } },
       { data: { values: natives }, mark: { type: "tick", thickness: 2, color: COLOURS.peer }, encoding: { y, x } },
-      { data: { values }, mark: { type: "text", align: "left", dx: 8 }, encoding: { y, x, text: { field: "label" } } },
+      { data: { values }, mark: { type: "text", align: "left", x: WIDTH + 12 }, encoding: { y, text: { field: "label" } } },
     ],
   };
 }

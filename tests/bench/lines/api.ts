@@ -4,7 +4,7 @@
  * @module
  */
 import type { Line, Peers } from "../line.ts";
-import { setUp } from "../machine.ts";
+import { keep, setUp } from "../machine.ts";
 import { each } from "../measure.ts";
 
 const BUFFERS = 10_000;
@@ -37,7 +37,7 @@ async function registers() {
 
 async function pool() {
   const { ioas } = await setUp({ memory: 128, kernelMemory: 64 });
-  const made = ioas.createDmaPool({ size: 4096, count: 64, alignment: 4096 });
+  const made = keep(ioas.createDmaPool({ size: 4096, count: 64, alignment: 4096 }));
   return {
     ours: () => made.take()[Symbol.dispose](),
     peers: { "Ioas.createDmaBuffer": () => ioas.createDmaBuffer(4096)[Symbol.dispose]() },
@@ -47,7 +47,7 @@ async function pool() {
 /** The peer is a Map, which answers for the first address of a buffer alone. */
 async function lookUps() {
   const { ioas } = await setUp({ memory: 128, kernelMemory: 64 });
-  const buffers = Array.from({ length: BUFFERS }, () => ioas.createDmaBuffer(4096));
+  const buffers = keep(Array.from({ length: BUFFERS }, () => ioas.createDmaBuffer(4096)));
   const byIova = new Map(buffers.map((buffer) => [buffer.iova, buffer]));
   const iovas = buffers.map(({ iova }) => iova);
   let index = 0;

@@ -19,7 +19,8 @@ const ADDRESS = "0000:00:04.0";
 async function hits(length: number): Promise<Figure> {
   const { ioas, puppet } = await setUp();
   const { dma } = puppet.bus;
-  const { iova, bytes } = ioas.createDmaBuffer(length);
+  using buffer = ioas.createDmaBuffer(length);
+  const { iova, bytes } = buffer;
   const local = puppet.bus.allocate(length);
   const foreign = new Uint8Array(length);
   const calls = Math.ceil(2 ** 23 / length);
