@@ -191,7 +191,10 @@ impl Iommu {
     /// Forgets the translations of a domain, nested or not, but nothing that lies on top of it.
     fn forget_translations(&mut self, id: DomainId) {
         match self.domains.get_mut(id) {
-            Some(domain) => self.iotlb.forget_all(&mut domain.space),
+            Some(domain) => {
+                self.iotlb.forget_all(&mut domain.space);
+                self.end_waiting(id);
+            }
             None => self.forget_nested(id),
         }
     }
