@@ -2,7 +2,7 @@
 
 use crate::PAGE;
 use iommu::{Pa, Prot, Ram, Run};
-use pgtable::{PageTable, Config, Kind};
+use pgtable::{Config, Kind, PageTable};
 
 const BOTH: Prot = Prot::from_bits(3);
 /// Where page 0 leads: to no multiple of 2 MiB, so that pages of 4 KiB are all that fits.
