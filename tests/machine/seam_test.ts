@@ -230,11 +230,14 @@ Deno.test("a damaged page table is found, and told in lines none of which is emp
   using buffers = new DisposableStack();
   for (let page = 1n; page < 4n; page++) buffers.use(ioas.createDmaBuffer(4096, { iova: page * 8192n }));
   using device = DeviceFd.open(kernel, "00:04.0").bind(iommu);
+  // Tables are taken from the end of RAM, first those of the IOMMU, which an empty page table fills in. The next root is the one whose first entry is new.
+  device.attach(iommu.createIoas());
+  const { buffer } = kernel.view(kernel.mmap(0n, 4096, READ_WRITE, ANONYMOUS, -1, 0), 4096);
+  const frames = Array.from({ length: 16 }, (_, frame) => new DataView(buffer, buffer.byteLength - 4096 * (frame + 1), 4096));
+  const before = frames.map((frame) => frame.getBigUint64(0, true));
   device.attach(ioas);
   deepStrictEqual(kernel.inspect.check(), []);
-  // Tables are taken from the end of RAM, so the last frame is the first table, the root.
-  const { buffer } = kernel.view(kernel.mmap(0n, 4096, READ_WRITE, ANONYMOUS, -1, 0), 4096);
-  const root = new DataView(buffer, buffer.byteLength - 4096, 4096);
+  const root = frames.find((frame, index) => before[index] === 0n && frame.getBigUint64(0, true) !== 0n)!;
   const entry = root.getBigUint64(0, true);
   root.setBigUint64(0, 0n, true);
   const lines = kernel.inspect.check();

@@ -128,7 +128,7 @@ impl Iommu {
     }
 
     /// Makes room for devices up to index `device`, so that they have statistics and labels, and for the id that its transfers carry,
-    /// with PASIDs of so many bits. At boot. ENOMEM; EINVAL for an id of more than 16 bits, where the hardware has tables.
+    /// with PASIDs of so many bits. At boot. ENOMEM. An id of more than 16 bits is that of a device which is behind no IOMMU.
     pub fn add_device(&mut self, ram: &mut Ram, device: u32, requester: u32, pasid_bits: u8) -> Result<()> {
         self.reach(ram, requester, pasid_bits)?;
         let count = (device as usize).checked_add(1).ok_or(Errno::ENOMEM)?;

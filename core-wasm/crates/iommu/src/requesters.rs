@@ -123,10 +123,10 @@ impl Iommu {
         self.hardware.unit()?.register(index)
     }
 
-    /// Makes room in the hardware's tables for a requester. ENOMEM; EINVAL for an id of more than 16 bits.
+    /// Makes room in the hardware's tables for a requester. ENOMEM. An id of more than 16 bits is that of nothing behind the hardware.
     pub(crate) fn reach(&mut self, ram: &mut Ram, requester: u32, pasid_bits: u8) -> Result<()> {
-        let Some(unit) = self.hardware.unit_mut() else { return Ok(()) };
-        unit.reach(ram, u16::try_from(requester).map_err(|_| Errno::EINVAL)?, pasid_bits)?;
+        let (Some(unit), Ok(requester)) = (self.hardware.unit_mut(), u16::try_from(requester)) else { return Ok(()) };
+        unit.reach(ram, requester, pasid_bits)?;
         self.execute(ram);
         Ok(())
     }

@@ -168,7 +168,8 @@ impl Kernel {
     /// What the IOMMU's tables in RAM say of a requester is the domain that it is to use.
     fn check_context_entry(&self, report: &mut Report, requester: u32, pasid: u32, domain: Option<DomainId>) {
         let Hardware { iommu, ram, .. } = &self.hardware;
-        if let Some(context) = iommu.look_up_context(ram, requester as u16, pasid) {
+        let found = u16::try_from(requester).ok().and_then(|requester| iommu.look_up_context(ram, requester, pasid));
+        if let Some(context) = found {
             let wanted = domain.and_then(|domain| iommu.context_of(domain).ok());
             report.expect(
                 context.ok() == wanted,
