@@ -145,12 +145,7 @@ impl Iotlb {
             sizes &= sizes - 1;
             if let Some(target) = self.pages.find(space.owner, key(iova, lg2_size)) {
                 let offset = iova & ((1 << lg2_size) - 1);
-                return Some(Hit {
-                    pa: Pa(target & !ABOUT_MASK | offset),
-                    lg2_size,
-                    prot: prot_of(target),
-                    stale: prot_of(target >> STALE_SHIFT),
-                });
+                return Some(hit_of(target, offset, lg2_size));
             }
         }
         None
@@ -238,8 +233,7 @@ impl Iotlb {
     pub(crate) fn pages(&self) -> impl Iterator<Item = (u32, u64, Hit)> {
         self.pages.entries().iter().filter(|entry| entry.key != 0).map(|&Entry { key, target, owner, .. }| {
             let lg2_size = size_of_key(key);
-            let hit = Hit { pa: Pa(target & !ABOUT_MASK), lg2_size, prot: prot_of(target), stale: prot_of(target >> STALE_SHIFT) };
-            (owner, key >> KEY_LOW << lg2_size, hit)
+            (owner, key >> KEY_LOW << lg2_size, hit_of(target, 0, lg2_size))
         })
     }
 }
@@ -279,6 +273,12 @@ fn key(iova: u64, lg2_size: u32) -> u64 {
 #[inline(always)]
 fn size_of_key(key: u64) -> u32 {
     (key & ((1 << KEY_LOW) - 1)) as u32
+}
+
+/// What a target says of a page of 2^`lg2_size` bytes, at an offset in it.
+#[inline(always)]
+fn hit_of(target: u64, offset: u64, lg2_size: u32) -> Hit {
+    Hit { pa: Pa(target & !ABOUT_MASK | offset), lg2_size, prot: prot_of(target), stale: prot_of(target >> STALE_SHIFT) }
 }
 
 #[inline(always)]

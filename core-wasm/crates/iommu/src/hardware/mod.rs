@@ -122,7 +122,20 @@ pub(crate) trait Unit {
     fn detach(&mut self, ram: &mut Ram, who: Who);
 
     /// Hardware half: executes commands up to the next that has something forgotten; `None`: the queue is empty, or stopped by a bad command.
-    fn execute(&mut self, ram: &mut Ram) -> Option<Forget>;
+    fn run(&mut self, ram: &mut Ram) -> Option<Forget>;
+
+    /// Driver half: puts a command that does nothing in the place of a bad one that has stopped the queue, and starts it again. False if none has.
+    fn restart(&mut self, ram: &mut Ram) -> bool;
+
+    /// Both halves: as [`Self::run`], past bad commands.
+    fn execute(&mut self, ram: &mut Ram) -> Option<Forget> {
+        loop {
+            let forget = self.run(ram);
+            if forget.is_some() || !self.restart(ram) {
+                return forget;
+            }
+        }
+    }
 
     /// Hardware half: what a requester uses with a PASID, by the tables in RAM.
     fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal>;

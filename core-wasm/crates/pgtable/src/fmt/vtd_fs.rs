@@ -23,7 +23,6 @@ const PAGE_SIZE: u64 = 1 << 7;
 const EXTENDED_ACCESSED: u64 = 1 << 10;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
-const INDEX_LG2: u32 = 9;
 const LAST_LEAF_LEVEL: u32 = 2;
 
 /// What may be written may be read. Snooping is not a matter of the entry. A write through a leaf that is not dirty would set that bit, or be refused.
@@ -34,7 +33,9 @@ const fn attributes(_read: bool, write: bool, _coherent: bool, tracks_dirty: boo
 /// Intel VT-d first stage; 4 or 5 levels for 48 or 57 bits, of which the highest is repeated in all above.
 ///
 /// Rights are those of requests that are not privileged.
-pub static VTD_FS: Format = x86_64("vtd_fs");
+pub static VTD_FS: Format = FIRST_STAGE;
+
+const FIRST_STAGE: Format = x86_64("vtd_fs");
 
 /// Guest tables of AMD's IOMMU, version 2: the same entries.
 pub static AMD_V2: Format = x86_64("amd_v2");
@@ -75,14 +76,14 @@ pub enum VtdFs {}
 
 impl VtdFs {
     /// Fewest levels.
-    pub const MIN_LEVELS: u32 = 4;
+    pub const MIN_LEVELS: u32 = FIRST_STAGE.min_levels;
     /// Most levels.
-    pub const MAX_LEVELS: u32 = 5;
+    pub const MAX_LEVELS: u32 = FIRST_STAGE.max_levels;
 
     /// See [`Format::item_lg2`].
     #[inline(always)]
     pub const fn item_lg2(level: u32) -> u32 {
-        12 + level * INDEX_LG2
+        FIRST_STAGE.item_lg2(level)
     }
 
     /// What `entry` is at `level`. What has the size of a page where there is none is no leaf.
@@ -106,7 +107,7 @@ impl VtdFs {
     /// Which entry of its table at `level` is about `address`, of either half.
     #[inline]
     pub fn index(address: u64, level: u32) -> usize {
-        (address >> Self::item_lg2(level)) as usize & ((1 << INDEX_LG2) - 1)
+        (address >> Self::item_lg2(level)) as usize & ((1 << FIRST_STAGE.index_lg2()) - 1)
     }
 
     /// Whether tables of `levels` translate `address`: all bits above the highest that they look at are equal to that.

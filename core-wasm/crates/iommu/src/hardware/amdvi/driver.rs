@@ -98,10 +98,14 @@ impl AmdVi {
         [COMPLETION_WAIT << OPERATION_SHIFT | self.store | STORES, DONE]
     }
 
-    /// The buffer has stopped at a bad command: puts one that does nothing in its place, and starts it again.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) {
+    /// If the buffer has stopped at a bad command: puts one that does nothing in its place, and starts it again.
+    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
+        if !self.stopped {
+            return false;
+        }
         self.commands.replace(ram, self.wait_command());
         self.stopped = false;
+        true
     }
 
     /// Posts a command. The buffer has room: whoever has posted has it executed.

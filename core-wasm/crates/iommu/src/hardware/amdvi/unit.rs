@@ -37,7 +37,7 @@ impl AmdVi {
     }
 
     /// Executes commands up to one that has something forgotten.
-    pub(super) fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
+    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
         while let Some([low, high]) = self.commands.peek(ram).filter(|_| !self.stopped) {
             match low >> OPERATION_SHIFT {
                 COMPLETION_WAIT if low & STORES == 0 || ram.contains(Pa(low & STORE_ADDRESS), 8) => {

@@ -157,10 +157,14 @@ impl Vtd {
         self.post(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
     }
 
-    /// The queue has stopped at a bad descriptor: puts one that does nothing in its place, and clears the error. As Linux does it.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) {
+    /// If the queue has stopped at a bad descriptor: puts one that does nothing in its place, and clears the error. As Linux does it.
+    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
+        if !self.stopped {
+            return false;
+        }
         self.queue.replace(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
         self.stopped = false;
+        true
     }
 
     /// Posts a descriptor. The queue has room: whoever has posted has it executed, which a bad descriptor alone stops.

@@ -66,14 +66,12 @@ impl Unit for Vtd {
         self.clear(ram, who);
     }
 
-    fn execute(&mut self, ram: &mut Ram) -> Option<Forget> {
-        loop {
-            let forget = self.run(ram);
-            if forget.is_some() || !self.stopped {
-                return forget;
-            }
-            self.replace_bad(ram);
-        }
+    fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
+        self.run_queue(ram)
+    }
+
+    fn restart(&mut self, ram: &mut Ram) -> bool {
+        self.replace_bad(ram)
     }
 
     fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal> {

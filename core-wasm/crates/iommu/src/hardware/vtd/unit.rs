@@ -124,7 +124,7 @@ impl Vtd {
     }
 
     /// Executes descriptors up to one that has something forgotten.
-    pub(super) fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
+    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
         while let Some([low, high]) = self.queue.peek(ram).filter(|_| !self.stopped) {
             let domain = Some((low >> DOMAIN_SHIFT) as u16);
             let number = low >> HIGH_SHIFT;
