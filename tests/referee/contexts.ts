@@ -10,8 +10,8 @@ import { hexadecimal, runExample } from "./shapes.ts";
 const DEVICES = 6;
 const WORD = 0xffff_ffffn;
 
-/** The two words of a fault record. */
-export type RawRecord = readonly [bigint, bigint];
+/** The words of a fault record, two or four. */
+export type RawRecord = readonly bigint[];
 
 /** A kind of IOMMU. */
 export interface Kind {
@@ -23,7 +23,9 @@ export interface Kind {
   readonly board: Board;
   /** Where the IOMMU's registers are. */
   readonly registers: bigint;
-  /** Queues reads of the record there is, and what clears it; undefined if there is none. */
+  /** Queues what the machine needs before the registers answer. */
+  start?(machine: Machine): void;
+  /** Queues reads of the record there is, and what clears it; undefined if there is none. What takes a second round trip it sends itself. */
   takeRecord(machine: Machine): Promise<RawRecord | undefined>;
   /** What QEMU's model must record where our hardware half does `record`; undefined if it records nothing. */
   expected(verdict: string, record: RawRecord): RawRecord | undefined;
@@ -43,6 +45,7 @@ class Player {
   constructor(kind: Kind) {
     this.#kind = kind;
     this.#machine = new Machine(kind.board, DEVICES);
+    kind.start?.(this.#machine);
   }
 
   stop(): Promise<void> {
@@ -60,35 +63,37 @@ class Player {
     if (text !== undefined) throw new Error(`${this.#kind.name}, after "${this.#step}": ${line}: ${text}`);
   }
 
-  async #access([device, direction, iova, verdict = "", first, ...window]: readonly string[]): Promise<string | undefined> {
+  async #access([device, direction, iova, verdict = "", ...words]: readonly string[]): Promise<string | undefined> {
     const who = Number(hexadecimal(device));
     const at = hexadecimal(iova);
     this.tally[verdict]!++;
     this.#marker = this.#marker + 0x1_0001n & WORD;
-    if (verdict === "ok") return await this.#allowed(who, direction === "w", at, hexadecimal(first), window.map(hexadecimal));
+    const numbers = words.map(hexadecimal);
+    if (verdict === "ok") return await this.#allowed(who, direction === "w", at, numbers);
     await this.#machine.transfer(direction === "w", at, who);
     const record = this.#kind.takeRecord(this.#machine);
     await this.#machine.qtest.flush();
     const found = describe(await record);
-    const expected = describe(this.#kind.expected(verdict, [hexadecimal(first), hexadecimal(window[0])]));
+    const expected = describe(this.#kind.expected(verdict, numbers));
     // A page that is cached, but not for this: blocked without a record.
     if (found === expected || verdict === "denied" && found === describe(undefined)) return undefined;
     return `recorded ${found}, expected ${expected}`;
   }
 
-  async #allowed(device: number, write: boolean, iova: bigint, pa: bigint, window: readonly bigint[]): Promise<string | undefined> {
+  async #allowed(device: number, write: boolean, iova: bigint, words: readonly bigint[]): Promise<string | undefined> {
     const { qtest } = this.#machine;
-    const [windowIova = 0n, windowPa = 0n] = window;
+    const [pa = 0n, windowIova = 0n, windowPa = 0n] = words;
     const [from, to] = write ? [windowPa, pa] : [pa, windowPa];
     qtest.write(4, from, this.#marker);
     await this.#machine.transfer(false, write ? windowIova : iova, device);
     if (from !== to) qtest.write(4, to, this.#marker ^ WORD);
     await this.#machine.transfer(true, write ? iova : windowIova, device);
     const found = qtest.read(4, to);
-    const record = this.#kind.takeRecord(this.#machine);
+    const taken = this.#kind.takeRecord(this.#machine);
     await qtest.flush();
+    const record = await taken;
     if (await found === this.#marker) return undefined;
-    return `the data did not arrive; recorded ${describe(await record)}`;
+    return `the data did not arrive; recorded ${describe(record)}`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { ok, rejects } from "node:assert/strict";
 import { KINDS as AMDVI } from "./amdvi.ts";
 import { type Kind, playContexts } from "./contexts.ts";
+import { KINDS as SMMUV3 } from "./smmuv3.ts";
 import { KINDS as VTD } from "./vtd.ts";
 
 /** Six accesses a step. */
@@ -15,11 +16,11 @@ function declare(kind: Kind): void {
   });
 }
 
-for (const kind of [...VTD, ...AMDVI]) declare(kind);
+for (const kind of [...VTD, ...AMDVI, ...SMMUV3]) declare(kind);
 
 Deno.test("a fault that is recorded for another page than QEMU says would be noticed", async () => {
   for (const kind of VTD) {
-    const wrong: Kind = { ...kind, expected: (verdict, [iova, high]) => kind.expected(verdict, [iova ^ 0x1000n, high]) };
+    const wrong: Kind = { ...kind, expected: (verdict, [iova = 0n, ...rest]) => kind.expected(verdict, [iova ^ 0x1000n, ...rest]) };
     await rejects(playContexts(wrong, seed, 20), /recorded/);
   }
 });

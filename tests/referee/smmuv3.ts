@@ -1,5 +1,6 @@
 /** Arm SMMUv3 on virt: Arm System Memory Management Unit Architecture, IHI 0070, chapters 4 (commands), 5 (tables), 6 (registers) and 7 (events). */
 
+import type { Kind, RawRecord } from "./contexts.ts";
 import type { Case, Fault, Iommu, Root, Verdict } from "./iommu.ts";
 import { type Board, DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY } from "./machine.ts";
 
@@ -15,6 +16,8 @@ const EVENT_CONSUMER = REGISTERS + 0xacn;
 
 /** The SMMU and its two queues. */
 const ENABLE = 1n << 0n | 1n << 2n | 1n << 3n;
+
+const EVENT_ADDRESS = 0x000f_ffff_ffff_f000n;
 
 /** Entries of a queue, lg2; the producer's and consumer's numbers have one bit more. */
 const QUEUE_LG2 = 7n;
@@ -170,3 +173,26 @@ export const CASES: readonly Case[] = [
   arm(2, 14, new Map([[2, 36], [3, 44]])),
   arm(2, 16, new Map([[2, 42], [3, 44]])),
 ];
+
+/** The oldest record, of which none is left. */
+async function takeRecord({ qtest }: Machine): Promise<RawRecord | undefined> {
+  const registers = [qtest.read(8, EVENT_QUEUE_BASE), qtest.read(4, EVENT_PRODUCER), qtest.read(4, EVENT_CONSUMER)];
+  const [base = 0n, producer = 0n, consumer = 0n] = await Promise.all(registers);
+  if (producer === consumer) return undefined;
+  const record = (base & EVENT_ADDRESS) + (consumer & QUEUE_MASK) * 32n;
+  const words = [0n, 8n, 16n, 24n].map((at) => qtest.read(8, record + at));
+  qtest.write(4, EVENT_CONSUMER, producer);
+  await qtest.flush();
+  return await Promise.all(words);
+}
+
+/** Nothing is recorded of what a stream table entry aborts. Of stage 2 QEMU's model has the address within the page too. */
+function asQemu(_verdict: string, [low = 0n, high = 0n, iova = 0n, page = 0n]: RawRecord): RawRecord | undefined {
+  const ofStage2 = (high >> 39n & 1n) === 1n;
+  return low === 0n ? undefined : [low, high, iova, ofStage2 ? iova : page];
+}
+
+/** Those whose stream tables and context descriptors QEMU's SMMUv3 can judge; it has no substreams. */
+export const KINDS: readonly Kind[] = ([["SMMUv3, stage 1", "smmuv3", 1], ["SMMUv3, stage 2", "smmuv3_second", 2]] as const).map((
+  [name, example, stage],
+) => ({ name, example, board: board(stage), registers: REGISTERS, takeRecord, expected: asQemu }));

@@ -86,7 +86,7 @@ class Vtd implements Iommu {
   async takeFault(): Promise<Fault | undefined> {
     const record = await takeRecord(this.#machine);
     if (record === undefined) return undefined;
-    const [iova, high] = record;
+    const [iova = 0n, high = 0n] = record;
     const isRead = (high >> 62n & 1n) === 1n;
     return { reason: Number(high >> 32n & 0xffn), write: !isRead, iova, device: Number(high & 0xffffn) };
   }
@@ -133,13 +133,13 @@ const REASON_OF_RECORD = 0xffn << 32n;
 function kind(name: string, example: string, iommu: string, expected: Kind["expected"]): Kind {
   const take: Kind["takeRecord"] = async (machine) => {
     const record = await takeRecord(machine);
-    return record && [record[0], record[1] & ~PASID_OF_RECORD];
+    return record && [record[0]!, record[1]! & ~PASID_OF_RECORD];
   };
   return { name, example, board: board(iommu), registers: REGISTERS, takeRecord: take, expected };
 }
 
 /** Of the second stage QEMU's model has the reasons of legacy mode alone. */
-function legacyReason(verdict: string, [iova, high]: RawRecord): RawRecord {
+function legacyReason(verdict: string, [iova = 0n, high = 0n]: RawRecord): RawRecord {
   if (verdict === "blocked") return [iova, high];
   const isRead = (high >> 62n & 1n) === 1n;
   return [iova, high & ~REASON_OF_RECORD | BigInt(isRead ? REASON_READ : REASON_WRITE) << 32n];

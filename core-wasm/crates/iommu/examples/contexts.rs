@@ -1,12 +1,12 @@
 //! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
 //! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
-//! `contexts vtd|vtd_scalable|amdvi SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
+//! `contexts vtd|vtd_scalable|amdvi|smmuv3|smmuv3_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
 //! - `step …`: what was done then;
 //! - `words PA WORD…`: RAM that has changed by it;
 //! - `register OFFSET BYTES VALUE`: what the driver wrote to registers, after that;
 //! - `access REQUESTER r|w IOVA ok PA WINDOW_IOVA WINDOW_PA`: the window is a page that the requester may read and write;
-//! - `access REQUESTER r|w IOVA absent|denied|blocked LOW HIGH`: refused, with the record that our hardware half writes.
+//! - `access REQUESTER r|w IOVA absent|denied|blocked WORD…`: refused, with the record that our hardware half writes.
 
 use iommu::{DomainId, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Register, Run, Source};
 use pgtable::TableMemory;
@@ -14,6 +14,8 @@ use std::fmt::Write;
 
 /// Slots 4 to 9 of the first bus.
 const REQUESTERS: [u32; 6] = [0x20, 0x28, 0x30, 0x38, 0x40, 0x48];
+/// Bits of their PASIDs, which no access here has: what matters is the size of their tables.
+const PASID_BITS: [u8; 6] = [0, 8, 17, 20, 1, 9];
 const RAM_BYTES: usize = 8 << 20;
 const FRAME: u64 = 4096;
 const WORDS: usize = 512;
@@ -56,8 +58,8 @@ impl Machine {
     fn new(config: IommuConfig, seed: u64) -> Machine {
         let mut ram = Ram::with_bytes(RAM_BYTES).expect("the test machine has memory");
         let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
-        for (device, requester) in (0..).zip(REQUESTERS) {
-            iommu.add_device(&mut ram, device, requester, 0).expect("there is RAM");
+        for ((device, requester), pasid_bits) in (0..).zip(REQUESTERS).zip(PASID_BITS) {
+            iommu.add_device(&mut ram, device, requester, pasid_bits).expect("there is RAM");
         }
         let data = (0..32).map(|_| ram.alloc(FRAME).expect("there is RAM")).collect();
         let seen = vec![0; RAM_BYTES / 8];
@@ -70,7 +72,8 @@ impl Machine {
 
     /// One of few pages, so that domains have some in common.
     fn page(&mut self) -> u64 {
-        let bases = [0, 0x1f_f000, 0x4000_0000, 0x7f_ffff_e000];
+        // The highest are the last that QEMU's SMMUv3 walks in tables of three levels side by side.
+        let bases = [0, 0x1f_f000, 0x4000_0000, 0x7f_ffff_d000];
         bases[self.random.below(bases.len())] + self.random.below(3) as u64 * FRAME
     }
 
@@ -168,7 +171,9 @@ impl Machine {
                     other => unreachable!("a refusal for {other:?}"),
                 };
                 let record = self.iommu.faults().iter().last().and_then(|fault| fault.raw).unwrap_or_default();
-                writeln!(out, "{verdict} {:x} {:x}", record[0], record[1])
+                let words = if matches!(self.iommu.config().kind, Kind::VtdSs | Kind::AmdV1) { 2 } else { 4 };
+                let record: String = record.iter().take(words).map(|word| format!(" {word:x}")).collect();
+                writeln!(out, "{verdict}{record}")
             }
         }
     }
@@ -176,11 +181,13 @@ impl Machine {
 
 fn main() -> std::fmt::Result {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, seed, steps] = words.as_slice() else { panic!("contexts vtd|vtd_scalable|amdvi SEED STEPS") };
+    let [kind, seed, steps] = words.as_slice() else { panic!("contexts KIND SEED STEPS") };
     let config = match kind.as_str() {
         "vtd" => IommuConfig::new(Kind::VtdSs, 4),
         "vtd_scalable" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) },
         "amdvi" => IommuConfig::new(Kind::AmdV1, 4),
+        "smmuv3" => IommuConfig::new(Kind::ArmS1Granule4K, 4),
+        "smmuv3_second" => IommuConfig::new(Kind::ArmS2Granule4K, 3),
         _ => panic!("no kind {kind}"),
     };
     let config = IommuConfig { coherent: false, ..config };

@@ -8,10 +8,11 @@ use pgtable::DirtyLeaf;
 
 impl Iommu {
     /// Lets transfers through a domain, and through nested ones on top of it, mark what they write to, or lets them leave no marks any more. Marks that
-    /// are there stay. Nothing happens if there is no such domain.
+    /// are there stay. Nothing happens if there is no such domain, or one of Arm's, where clean pages can be written to only because that is marked.
     pub fn set_marks(&mut self, ram: &mut Ram, id: DomainId, marks: bool) {
         if let Some(domain) = self.domains.get_mut(id)
             && domain.marks != marks
+            && domain.table.format().dirty.guard == 0
         {
             domain.marks = marks;
             self.write_contexts_of(ram, id);

@@ -175,7 +175,9 @@ impl Iommu {
             _ => Range { start: 0, last: if remote { self.remote_last } else { table.aperture_last() } },
         };
         let page_sizes = table.page_sizes();
-        Ok(self.domains.insert(Domain { table, space, aperture, page_sizes, writable_only: false, marks: false }))
+        // Where a clean page can be written to only because that is marked, it always is.
+        let marks = tracks_dirty && table.format().dirty.guard != 0;
+        Ok(self.domains.insert(Domain { table, space, aperture, page_sizes, writable_only: false, marks }))
     }
 
     /// Makes a domain, which maps nothing yet, one for nested domains on top of it. VT-d maps nothing there for reading alone
@@ -264,6 +266,11 @@ impl Iommu {
     /// What `iova` translates to in a domain, whoever is attached to it.
     pub fn translate_in(&self, ram: &Ram, id: DomainId, iova: u64) -> Option<Translation> {
         self.domains.get(id)?.table.translate(ram, iova)
+    }
+
+    /// What a page of a domain allows that is mapped with `prot`; nothing if there is no such domain. See [`PageTable::allows`].
+    pub fn allows(&self, id: DomainId, prot: Prot) -> Prot {
+        self.domains.get(id).map_or(Prot::NONE, |domain| domain.table.allows(prot))
     }
 
     /// Translations in the IOTLB that tables do not bear out and that are not known as stale, of a range that waits; but for those of nested domains, whose

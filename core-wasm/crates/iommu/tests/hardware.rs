@@ -19,6 +19,9 @@ const PASIDS: [u32; 6] = [NO_PASID, 1, 63, 64, 1 << 15, (1 << 20) - 1];
 const LEGACY: IommuConfig = IommuConfig::new(Kind::VtdSs, 4);
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..LEGACY };
 const AMD: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV1, 4) };
+const SMMU: IommuConfig = IommuConfig::new(Kind::ArmS1Granule4K, 4);
+const SMMU_PASIDS: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..SMMU };
+const SMMU_SECOND: IommuConfig = IommuConfig::new(Kind::ArmS2Granule4K, 3);
 
 struct Machine {
     ram: Ram,
@@ -59,7 +62,7 @@ impl Machine {
     }
 
     /// Reads a byte as a device, which is device 0, and returns the last record of the log.
-    fn fault(&mut self, requester: u16, pasid: Option<u32>, iova: u64, write: bool) -> (FaultReason, u16, Option<[u64; 2]>) {
+    fn fault(&mut self, requester: u16, pasid: Option<u32>, iova: u64, write: bool) -> (FaultReason, u16, Option<[u64; 4]>) {
         let source = Source { device: 0, requester: requester.into(), pasid };
         let buffer = self.ram.alloc(FRAME).expect("there is RAM");
         let moved = if write {
@@ -105,7 +108,8 @@ impl Model {
         let mut machine = Machine::new(config, &REQUESTERS);
         let [first, second, third] = [(); 3].map(|()| Some(machine.domain()));
         let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
-        let nested = first.filter(|_| config.scalable).map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
+        let nested =
+            first.filter(|_| config == SCALABLE).map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
         Model { machine, domains: [first, second, third, nested], attached: BTreeMap::new() }
     }
 
@@ -187,11 +191,26 @@ proptest! {
     fn amd_vi_finds_in_its_tables_what_is_attached(steps in steps()) {
         agree(AMD, &steps);
     }
+
+    #[test]
+    fn smmuv3_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(SMMU, &steps);
+    }
+
+    #[test]
+    fn smmuv3_with_substreams_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(SMMU_PASIDS, &steps);
+    }
+
+    #[test]
+    fn smmuv3_of_stage_2_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(SMMU_SECOND, &steps);
+    }
 }
 
 #[test]
 fn whoever_is_detached_or_moved_is_not_served_from_a_cache() {
-    for config in [LEGACY, SCALABLE, AMD] {
+    for config in [LEGACY, SCALABLE, AMD, SMMU, SMMU_PASIDS, SMMU_SECOND] {
         let mut machine = Machine::new(config, &[0x18]);
         let (one, other) = (machine.domain(), machine.domain());
         let page = machine.ram.alloc(FRAME).expect("there is RAM");
@@ -306,11 +325,11 @@ fn amd_vi_tables_have_the_bytes_of_the_specification() {
 #[test]
 fn faults_are_recorded_in_the_bytes_of_the_kind() {
     // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address.
-    let cases: [(IommuConfig, bool, u16, [u64; 2]); 4] = [
-        (LEGACY, false, 0x6, [0x5000, 0xc000_0006_0000_0318]),
-        (LEGACY, true, 0x5, [0x5000, 0x8000_0005_0000_0318]),
-        (SCALABLE, true, 0x79, [0x5000, 0x8000_0079_0000_0318]),
-        (AMD, true, 0x2020, [0x2020_0002_0000_0318, 0x5678]),
+    let cases: [(IommuConfig, bool, u16, [u64; 4]); 4] = [
+        (LEGACY, false, 0x6, [0x5000, 0xc000_0006_0000_0318, 0, 0]),
+        (LEGACY, true, 0x5, [0x5000, 0x8000_0005_0000_0318, 0, 0]),
+        (SCALABLE, true, 0x79, [0x5000, 0x8000_0079_0000_0318, 0, 0]),
+        (AMD, true, 0x2020, [0x2020_0002_0000_0318, 0x5678, 0, 0]),
     ];
     for (config, write, code, raw) in cases {
         let mut machine = Machine::new(config, &[0x0318]);
@@ -321,7 +340,7 @@ fn faults_are_recorded_in_the_bytes_of_the_kind() {
     let mut machine = Machine::new(SCALABLE, &[0x0318]);
     let domain = machine.domain();
     machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
-    let raw = [0x5000, 0xc000_0000_8000_0318 | 7 << 40 | 0x59 << 32];
+    let raw = [0x5000, 0xc000_0000_8000_0318 | 7 << 40 | 0x59 << 32, 0, 0];
     assert_eq!(machine.fault(0x0318, Some(7), 0x5678, false), (FaultReason::Blocked, 0x59, Some(raw)));
 }
 

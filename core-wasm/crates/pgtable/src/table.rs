@@ -3,7 +3,7 @@
 use crate::fmt::Kind;
 use crate::format::{Format, MAX_LEVELS};
 use crate::memory::TableMemory;
-use crate::types::{LeafOptions, MapError, Pa};
+use crate::types::{LeafOptions, MapError, Pa, Prot};
 
 /// How a page table is made. Fixed for its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +83,12 @@ impl PageTable {
     /// Where the top table lies: what goes into the device's table entry.
     pub const fn root(&self) -> Pa {
         self.root
+    }
+
+    /// What a page allows that is mapped with `prot`: more where the format has no way to say less. See [`Format::attributes`].
+    pub fn allows(&self, prot: Prot) -> Prot {
+        let attributes = self.format.attributes(prot, self.options);
+        self.format.prot(self.format.encode_leaf(Pa(0), 0, self.format.granule_lg2, attributes))
     }
 
     /// Number of levels.

@@ -12,11 +12,13 @@
 //! | --- | --- | --- |
 //! | Intel VT-d | [`vtd`] | second stage; nested below first-stage tables of a program |
 //! | AMD-Vi | [`amdvi`] | v1 |
+//! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2 |
 //! | none | – | those of Linux's mock IOMMU, or somebody else's: no tables in RAM say who uses which |
 
 mod amdvi;
 mod context_cache;
 mod ring;
+mod smmuv3;
 #[cfg(test)]
 mod tests;
 mod vtd;
@@ -29,6 +31,7 @@ use crate::nested::FirstStage;
 use crate::ram::Ram;
 use amdvi::AmdVi;
 use pgtable::{Kind, Pa, TableMemory};
+use smmuv3::Smmuv3;
 use uapi::{Errno, Result};
 use vtd::Vtd;
 
@@ -68,7 +71,7 @@ pub struct Context {
 pub struct Refusal {
     /// What it means.
     pub reason: FaultReason,
-    /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event.
+    /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event; SMMUv3's event number, 0 for what aborts.
     pub code: u16,
 }
 
@@ -146,8 +149,8 @@ pub(crate) trait Unit {
     /// Hardware half: writes a record of a refusal. It is lost where there is no room.
     fn record(&mut self, ram: &mut Ram, fault: &Fault);
 
-    /// Driver half: takes the oldest record.
-    fn take_record(&mut self, ram: &mut Ram) -> Option<[u64; 2]>;
+    /// Driver half: takes the oldest record. Words that the kind's do not have are 0.
+    fn take_record(&mut self, ram: &mut Ram) -> Option<[u64; 4]>;
 
     /// Driver half: the registers that it has written, in order; [`None`] after the last.
     fn register(&self, index: usize) -> Option<Register>;
@@ -164,6 +167,8 @@ pub(crate) enum Hardware {
     Vtd(Vtd),
     /// AMD-Vi.
     AmdVi(AmdVi),
+    /// Arm SMMUv3.
+    Smmuv3(Smmuv3),
 }
 
 impl Hardware {
@@ -175,6 +180,7 @@ impl Hardware {
         match config.kind {
             Kind::VtdSs => Vtd::new(ram, config.scalable, config.levels).map(Hardware::Vtd),
             Kind::AmdV1 => AmdVi::new(ram).map(Hardware::AmdVi),
+            kind if kind.is_arm() => Smmuv3::new(ram, config).map(Hardware::Smmuv3),
             // A mock IOMMU has none, and what else has these formats is not here yet.
             _ => Ok(Hardware::None),
         }
@@ -186,6 +192,7 @@ impl Hardware {
             Hardware::None => None,
             Hardware::Vtd(unit) => Some(unit),
             Hardware::AmdVi(unit) => Some(unit),
+            Hardware::Smmuv3(unit) => Some(unit),
         }
     }
 
@@ -195,6 +202,7 @@ impl Hardware {
             Hardware::None => None,
             Hardware::Vtd(unit) => Some(unit),
             Hardware::AmdVi(unit) => Some(unit),
+            Hardware::Smmuv3(unit) => Some(unit),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{alloc, entry, set_word};
 use crate::ram::{FRAME, FRAME_LG2, Ram};
 use uapi::Result;
 
-/// A queue of entries, of which the first two words are used. It is full with one entry less than fit, as it would look empty.
+/// A queue of entries, of which the first words are used, as many as whoever calls has. It is full with one entry less than fit, as it would look empty.
 pub(super) struct Ring {
     base: u64,
     /// Bytes of an entry.
@@ -13,12 +13,14 @@ pub(super) struct Ring {
     head: u64,
     /// Offset of the entry to be written next.
     tail: u64,
+    /// Whether the tail has turned an odd number of times.
+    turned: bool,
 }
 
 impl Ring {
     /// An empty queue of entries of `size` bytes. ENOMEM.
     pub(super) fn new(ram: &mut Ram, size: u64) -> Result<Ring> {
-        Ok(Ring { base: alloc(ram, FRAME_LG2)?, size, head: 0, tail: 0 })
+        Ok(Ring { base: alloc(ram, FRAME_LG2)?, size, head: 0, tail: 0, turned: false })
     }
 
     pub(super) const fn base(&self) -> u64 {
@@ -30,14 +32,20 @@ impl Ring {
         self.tail
     }
 
+    /// The number of the entry to be written next, with a bit above that changes with each turn.
+    pub(super) const fn producer(&self) -> u64 {
+        (self.tail + if self.turned { FRAME } else { 0 }) / self.size
+    }
+
     /// Puts an entry in. False if it is full.
-    pub(super) fn push(&mut self, ram: &mut Ram, words: [u64; 2]) -> bool {
+    pub(super) fn push<const WORDS: usize>(&mut self, ram: &mut Ram, words: [u64; WORDS]) -> bool {
         let next = (self.tail + self.size) % FRAME;
         if next == self.head {
             return false;
         }
         self.write(ram, self.tail, words);
         self.tail = next;
+        self.turned ^= next == 0;
         true
     }
 
@@ -46,13 +54,14 @@ impl Ring {
         self.write(ram, self.head, words);
     }
 
-    fn write(&self, ram: &mut Ram, offset: u64, [first, second]: [u64; 2]) {
-        set_word(ram, self.base + offset, first);
-        set_word(ram, self.base + offset + 8, second);
+    fn write<const WORDS: usize>(&self, ram: &mut Ram, offset: u64, words: [u64; WORDS]) {
+        for (at, word) in (self.base + offset..).step_by(8).zip(words) {
+            set_word(ram, at, word);
+        }
     }
 
-    /// The first two words of the next entry, which stays.
-    pub(super) fn peek(&self, ram: &Ram) -> Option<[u64; 2]> {
+    /// The first words of the next entry, which stays.
+    pub(super) fn peek<const WORDS: usize>(&self, ram: &Ram) -> Option<[u64; WORDS]> {
         if self.head == self.tail { None } else { entry(ram, self.base + self.head) }
     }
 
@@ -62,7 +71,7 @@ impl Ring {
     }
 
     /// Takes the next entry out.
-    pub(super) fn pop(&mut self, ram: &Ram) -> Option<[u64; 2]> {
+    pub(super) fn pop<const WORDS: usize>(&mut self, ram: &Ram) -> Option<[u64; WORDS]> {
         let words = self.peek(ram)?;
         self.skip();
         Some(words)

@@ -7,7 +7,8 @@ use crate::ram::Ram;
 use pgtable::Kind;
 
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) };
-const KINDS: [IommuConfig; 3] = [IommuConfig::new(Kind::VtdSs, 4), SCALABLE, IommuConfig::new(Kind::AmdV1, 4)];
+const KINDS: [IommuConfig; 4] =
+    [IommuConfig::new(Kind::VtdSs, 4), SCALABLE, IommuConfig::new(Kind::AmdV1, 4), IommuConfig::new(Kind::ArmS1Granule4K, 4)];
 
 fn ram() -> Ram {
     Ram::with_bytes(1 << 20).expect("the test machine has memory")
@@ -27,7 +28,7 @@ fn a_queue_takes_one_entry_less_than_fit_and_gives_them_back_in_order() {
             assert_eq!(ring.pop(&ram), Some([round, number]));
             next += 1;
         }
-        assert_eq!(ring.pop(&ram), None);
+        assert_eq!(ring.pop::<2>(&ram), None);
         assert_eq!(ring.tail(), next * 16 % 4096);
     }
 }
@@ -48,6 +49,13 @@ fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
                 unit.post(&mut ram, [8 << 60, 0]);
                 (0xf << 60, Forget::Everything)
             }
+            Hardware::Smmuv3(unit) => {
+                unit.post(&mut ram, [0xff, 0]);
+                // Stage 2 is not there.
+                unit.post(&mut ram, [0x28, 0]);
+                unit.post(&mut ram, [4, 31]);
+                (0xff, Forget::Contexts { requester: None, pasid: None, domain: None })
+            }
             Hardware::None => unreachable!("each of the kinds has hardware"),
         };
         let unit = hardware.unit_mut().expect("each of the kinds has hardware");
@@ -57,7 +65,7 @@ fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
 
 #[test]
 fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
-    for (config, room) in KINDS.into_iter().zip([1, 1, 255]) {
+    for (config, room) in KINDS.into_iter().zip([1, 1, 255, 127]) {
         let mut ram = ram();
         let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
         let unit: &mut dyn Unit = hardware.unit_mut().expect("each of the kinds has hardware");

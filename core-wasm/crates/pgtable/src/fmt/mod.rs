@@ -69,6 +69,16 @@ impl Kind {
         self.format().name
     }
 
+    /// Whether it is one of Arm's.
+    pub const fn is_arm(self) -> bool {
+        matches!(self, Kind::ArmS1Granule4K | Kind::ArmS1Granule16K | Kind::ArmS1Granule64K) || self.is_arm_stage_2()
+    }
+
+    /// Whether it is one of Arm's second stage.
+    pub const fn is_arm_stage_2(self) -> bool {
+        matches!(self, Kind::ArmS2Granule4K | Kind::ArmS2Granule16K | Kind::ArmS2Granule64K)
+    }
+
     /// The numbers of levels that the format allows.
     pub const fn levels(self) -> core::ops::RangeInclusive<u8> {
         let format = self.format();

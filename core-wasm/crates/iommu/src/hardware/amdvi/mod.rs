@@ -89,8 +89,8 @@ impl Unit for AmdVi {
         self.write_event(ram, fault);
     }
 
-    fn take_record(&mut self, ram: &mut Ram) -> Option<[u64; 2]> {
-        self.events.pop(ram)
+    fn take_record(&mut self, ram: &mut Ram) -> Option<[u64; 4]> {
+        self.events.pop(ram).map(|[low, high]| [low, high, 0, 0])
     }
 
     fn register(&self, index: usize) -> Option<Register> {

@@ -86,8 +86,8 @@ impl Unit for Vtd {
         self.write_fault(fault);
     }
 
-    fn take_record(&mut self, _ram: &mut Ram) -> Option<[u64; 2]> {
-        self.take_fault()
+    fn take_record(&mut self, _ram: &mut Ram) -> Option<[u64; 4]> {
+        self.take_fault().map(|[low, high]| [low, high, 0, 0])
     }
 
     fn register(&self, index: usize) -> Option<Register> {
