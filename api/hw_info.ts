@@ -26,6 +26,8 @@ export interface HwInfo {
   readonly vtd?: { readonly flags: number; readonly capability: bigint; readonly extendedCapability: bigint };
   /** Registers of an AMD IOMMU: Extended Feature and Extended Feature 2. */
   readonly amd?: { readonly extendedFeature: bigint; readonly extendedFeature2: bigint };
+  /** Registers of an Arm SMMUv3: IDR0 to IDR5, IIDR and AIDR: IHI 0070, 6.3; and which errata the user must heed. */
+  readonly smmuv3?: { readonly flags: number; readonly idr: readonly number[]; readonly iidr: number; readonly aidr: number };
 }
 
 const TYPES: Readonly<Record<number, HwInfo["type"]>> = {
@@ -60,7 +62,7 @@ export function readHwInfo(session: Session, device: number): HwInfo {
   };
 }
 
-function decode(type: number, view: DataView): Pick<HwInfo, "vtd" | "amd"> {
+function decode(type: number, view: DataView): Pick<HwInfo, "vtd" | "amd" | "smmuv3"> {
   if (type === uapi.HW_INFO_TYPE_INTEL_VTD) {
     const { flags, capReg, ecapReg } = uapi.getHwInfoVtd(view, uapi.HwInfoSize);
     return { vtd: { flags, capability: capReg, extendedCapability: ecapReg } };
@@ -68,6 +70,10 @@ function decode(type: number, view: DataView): Pick<HwInfo, "vtd" | "amd"> {
   if (type === uapi.HW_INFO_TYPE_AMD) {
     const { efr, efr2 } = uapi.getHwInfoAmd(view, uapi.HwInfoSize);
     return { amd: { extendedFeature: efr, extendedFeature2: efr2 } };
+  }
+  if (type === uapi.HW_INFO_TYPE_ARM_SMMUV3) {
+    const { flags, idr, iidr, aidr } = uapi.getHwInfoArmSmmuv3(view, uapi.HwInfoSize);
+    return { smmuv3: { flags, idr: [...idr], iidr, aidr } };
   }
   return {};
 }

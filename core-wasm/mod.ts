@@ -8,7 +8,7 @@ import { type Core, createGlue } from "./dist/core.js";
 /** What the machine is, for the core. */
 export interface BootConfig {
   /** The kind of IOMMU; `"remote"`: that of a kernel below, so that the core decides but pins and maps nothing; `"mock"`: the one of Linux's own tests. */
-  readonly iommu: "vtd" | "amdvi" | "remote" | "mock";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "smmuv3-stage-2" | "remote" | "mock";
   /** Levels of its page tables. */
   readonly levels: number;
   /** Whether devices may use PASIDs and nested page tables. Default: false. */
@@ -53,7 +53,7 @@ function compile(): Promise<WebAssembly.Module> {
 
 function bootFlags({ iommu, scalable, dirtyTracking, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
-  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32 }[iommu];
+  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32, smmuv3: 512, "smmuv3-stage-2": 1536 }[iommu];
   return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0) |
     (dirtyTracking ? 128 : 0) | (rawIo ? 256 : 0);
 }

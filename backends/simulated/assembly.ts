@@ -106,7 +106,7 @@ function checkModel({ address, device }: PciFunction): void {
 export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfig {
   return {
     // Where there is none, none of it is used.
-    iommu: iommu.kind === "none" ? "amdvi" : iommu.kind,
+    iommu: iommu.kind === "none" ? "amdvi" : iommu.stage === 2 ? "smmuv3-stage-2" : iommu.kind,
     levels: iommu.levels,
     scalable: iommu.scalable,
     dirtyTracking: iommu.dirtyTracking,

@@ -75,6 +75,22 @@ export type IommuDescription =
     readonly costs?: TranslationCosts;
   }
   | {
+    /** Arm SMMUv3 with pages of 4 KiB, 2 MiB and 1 GiB, and 48 bits of IOVA. It translates interrupts: see {@linkcode Machine.msi}. */
+    readonly kind: "smmuv3";
+    /** The stage that it has: of 1 or 2 its page tables are. Default: 1. */
+    readonly stage?: 1 | 2;
+    /** Substreams, which PCI calls PASIDs, for devices that have them; stage 1 alone has. Default: false. */
+    readonly pasids?: boolean;
+    /** Whether page tables can tell which pages devices have written (HTTU); those of stage 1 alone can. Default: false. */
+    readonly dirtyTracking?: boolean;
+    /** Its translation caches. */
+    readonly iotlb?: IotlbOptions;
+    /** When they are told of what was unmapped. Default: `"strict"`. */
+    readonly invalidation?: Invalidation;
+    /** What they cost. */
+    readonly costs?: TranslationCosts;
+  }
+  | {
     /**
      * The IOMMU that Linux's own tests of iommufd use (CONFIG_IOMMUFD_TEST). No PCI device is behind it, so {@linkcode Machine.pci} must be empty:
      * the request TEST_CMD makes devices that exist inside an iommufd alone. Pages of 2 KiB and every power of two above, IOVAs from 2^24 to
@@ -248,7 +264,7 @@ export interface Machine {
   /**
    * Whether the IOMMU translates the writes that are interrupts (MSI and MSI-X). `"passed"`: those to one fixed range pass it, as on x86.
    * `"translated"`: as on Arm, a device has such interrupts only while it is attached, and the kernel keeps 0x800_0000 to 0x80f_ffff for them
-   * (`IOMMU_RESV_SW_MSI`). Default: `"passed"`.
+   * (`IOMMU_RESV_SW_MSI`). Default: `"translated"` with an SMMUv3, else `"passed"`.
    */
   readonly msi?: "passed" | "translated";
   /** Bytes of RAM, a multiple of 4,096 from 1 MiB to 2 GiB less a page: the program's memory, page tables and devices' own buffers. Default: 64 MiB. */
@@ -284,7 +300,9 @@ export interface SanitizerSettings extends Required<SanitizerOptions> {
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
   readonly iommu: {
-    readonly kind: "vtd" | "amdvi" | "mock" | "none";
+    readonly kind: "vtd" | "amdvi" | "smmuv3" | "mock" | "none";
+    /** Of an SMMUv3. */
+    readonly stage: 1 | 2;
     readonly levels: number;
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
@@ -357,11 +375,12 @@ const MIB = 2 ** 20;
 const KEYS = {
   vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
   amdvi: ["kind", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
+  smmuv3: ["kind", "stage", "pasids", "dirtyTracking", "iotlb", "invalidation", "costs"],
   mock: ["kind"],
   none: ["kind"],
 } as const;
-const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], mock: [3], none: [6] } as const;
-const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, mock: 3, none: 6 } as const;
+const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], smmuv3: [4], mock: [3], none: [6] } as const;
+const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, smmuv3: 4, mock: 3, none: 6 } as const;
 
 /**
  * Check everything about a machine but its PCI tree, and fill in the defaults.
@@ -375,18 +394,20 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
-  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "mock", "none"] as const);
+  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "smmuv3", "mock", "none"] as const);
   const levels = "levels" in iommu && iommu.levels !== undefined ? iommu.levels : DEFAULT_LEVELS[kind];
-  const scalable = iommu.kind === "vtd" && checkBoolean("iommu.scalable", iommu.scalable, false);
+  const stage = iommu.kind === "smmuv3" ? checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const) : 1;
+  const scalable = iommu.kind === "vtd" ? checkBoolean("iommu.scalable", iommu.scalable, false) : readPasids(iommu, stage);
   const dirtyTracking = "dirtyTracking" in iommu && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }
-  const { iotlb = {}, invalidation = "strict", costs = {} } = iommu.kind === "vtd" || iommu.kind === "amdvi" ? iommu : {};
+  if (stage === 2 && dirtyTracking) throw new MachineError("iommu.dirtyTracking", true, "false of stage 2, which has none");
+  const { iotlb = {}, invalidation = "strict", costs = {} } = iommu.kind === "mock" || iommu.kind === "none" ? {} : iommu;
   const caches = { iotlb: readIotlb(iotlb), batch: readBatch(invalidation), costs: readCosts(costs) };
   return {
-    iommu: { kind, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, ...caches },
-    msi: checkOneOf("msi", machine.msi ?? "passed", ["passed", "translated"] as const),
+    iommu: { kind, stage, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, ...caches },
+    msi: checkOneOf("msi", machine.msi ?? (kind === "smmuv3" ? "translated" : "passed"), ["passed", "translated"] as const),
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
     rules: {
@@ -401,6 +422,12 @@ export function readSettings(machine: Machine): MachineSettings {
     sanitizer: machine.sanitizer === undefined ? undefined : readSanitizer(machine.sanitizer),
     seed: checkNumber("seed", machine.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   };
+}
+
+function readPasids(iommu: IommuDescription, stage: 1 | 2): boolean {
+  const pasids = iommu.kind === "smmuv3" && checkBoolean("iommu.pasids", iommu.pasids, false);
+  if (pasids && stage === 2) throw new MachineError("iommu.pasids", true, "false of stage 2, which has none");
+  return pasids;
 }
 
 function readIotlb(options: IotlbOptions): Required<IotlbOptions> {

@@ -93,6 +93,8 @@ function describeIommu(settings: MachineSettings): { name: string; attributes: R
     const hostAddressSize = Math.max(0, levels - 4) << 10;
     return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": hostAddressSize.toString(16) } };
   }
+  // Where its registers are, as on QEMU's board; its driver shows none of them.
+  if (kind === "smmuv3") return { name: "smmu3.0x0000000009050000", attributes: {} };
   if (kind === "mock") return { name: "iommufd_selftest_iommu.0", attributes: {} };
   const width = levels === 5 ? 57n : 48n;
   const sagaw = levels === 5 ? 0xcn : 0x4n;

@@ -44,7 +44,7 @@ async function ready(description: Partial<DeviceDescription> = {}, iommu: IommuD
   };
 }
 
-for (const iommu of [VTD, { kind: "amdvi", dirtyTracking: true }] as const) {
+for (const iommu of [VTD, { kind: "amdvi", dirtyTracking: true }, { kind: "smmuv3", dirtyTracking: true }] as const) {
   Deno.test(`${iommu.kind}: what a device wrote to comes as ranges, and once`, async () => {
     using w = await ready({}, iommu);
     const { hwpt, write, all } = w;
@@ -66,7 +66,8 @@ for (const iommu of [VTD, { kind: "amdvi", dirtyTracking: true }] as const) {
     equal(ranges(hwpt.dirtyBitmap(all)), [], "turned on while it was on");
     hwpt.setDirtyTracking(false);
     write(8);
-    equal(ranges(hwpt.dirtyBitmap(all)), []);
+    // Arm's hardware cannot let a write pass and not mark it.
+    equal(ranges(hwpt.dirtyBitmap(all)), iommu.kind === "smmuv3" ? [[8, 1]] : []);
   });
 }
 

@@ -8,6 +8,7 @@ import { Puppet } from "../rules/puppet.ts";
 import { ADDRESSES, boot } from "./machine.ts";
 
 const SCALABLE: Partial<Machine> = { iommu: { kind: "vtd", scalable: true } };
+const SUBSTREAMS: Partial<Machine> = { iommu: { kind: "smmuv3", pasids: true } };
 
 /** A machine whose first device has PASIDs of 8 bits, and that device bound. */
 async function ready(options: Partial<Machine> = SCALABLE) {
@@ -40,29 +41,31 @@ function look({ puppet }: Ready, pasid?: number): number | string {
   return puppet.bus.dma.read(0x1000n, bytes, pasid) ?? bytes[0]!;
 }
 
-Deno.test("a device works in several address spaces at once", async () => {
-  const world = await ready();
-  const { device, machine } = world;
-  device.config.write16(4, 6);
-  equal([device.hwInfo().maxPasidLog2, device.hwInfo().pasidExecute, device.hwInfo().pasidPrivileged], [8, true, false]);
-  const [one, two] = [space(world, 1), space(world, 2)];
-  equal(device.attach(one.hwpt, { pasid: 1 }), one.hwpt.id);
-  device.attach(two.hwpt, { pasid: 255 });
-  equal([look(world, 1), look(world, 255), look(world), look(world, 2)], [1, 2, "blocked", "blocked"]);
-  equal(machine.kernel.inspect.faults.map(({ pasid }) => pasid), [undefined, 2]);
-  equal([...device.attachments], [[1, one.hwpt], [255, two.hwpt]]);
-  device.attach(two.hwpt);
-  device.attach(two.hwpt, { pasid: 1 });
-  equal([look(world, 1), look(world), device.attachedTo], [2, 2, two.hwpt]);
-  device.detach();
-  device.detach({ pasid: 255 });
-  device.detach({ pasid: 255 });
-  equal([look(world, 1), look(world, 255), look(world)], [2, "blocked", "blocked"]);
-  // Disposing what a PASID is attached to detaches that.
-  two.ioas[Symbol.dispose]();
-  equal([look(world, 1), device.attachments.size], ["blocked", 0]);
-  finish(world);
-});
+for (const options of [SCALABLE, SUBSTREAMS]) {
+  Deno.test(`${options.iommu?.kind}: a device works in several address spaces at once`, async () => {
+    const world = await ready(options);
+    const { device, machine } = world;
+    device.config.write16(4, 6);
+    equal([device.hwInfo().maxPasidLog2, device.hwInfo().pasidExecute, device.hwInfo().pasidPrivileged], [8, true, false]);
+    const [one, two] = [space(world, 1), space(world, 2)];
+    equal(device.attach(one.hwpt, { pasid: 1 }), one.hwpt.id);
+    device.attach(two.hwpt, { pasid: 255 });
+    equal([look(world, 1), look(world, 255), look(world), look(world, 2)], [1, 2, "blocked", "blocked"]);
+    equal(machine.kernel.inspect.faults.map(({ pasid }) => pasid), [undefined, 2]);
+    equal([...device.attachments], [[1, one.hwpt], [255, two.hwpt]]);
+    device.attach(two.hwpt);
+    device.attach(two.hwpt, { pasid: 1 });
+    equal([look(world, 1), look(world), device.attachedTo], [2, 2, two.hwpt]);
+    device.detach();
+    device.detach({ pasid: 255 });
+    device.detach({ pasid: 255 });
+    equal([look(world, 1), look(world, 255), look(world)], [2, "blocked", "blocked"]);
+    // Disposing what a PASID is attached to detaches that.
+    two.ioas[Symbol.dispose]();
+    equal([look(world, 1), device.attachments.size], ["blocked", 0]);
+    finish(world);
+  });
+}
 
 Deno.test("closing the device_fd detaches every PASID", async () => {
   const world = await ready();

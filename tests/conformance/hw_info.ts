@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HW_INFO_FLAG_INPUT_TYPE, HW_INFO_TYPE_ARM_SMMUV3 } from "../../uapi/codec.ts";
+import { HW_INFO_FLAG_INPUT_TYPE, HW_INFO_TYPE_AMD, HW_INFO_TYPE_ARM_SMMUV3 } from "../../uapi/codec.ts";
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
 import type { Caller } from "./caller.ts";
@@ -61,11 +61,12 @@ export const HW_INFO: Suite<Caller> = {
       run(t) {
         const { iommu, id } = prepared(t, 1);
         const { type } = t.setup.hardware;
+        const other = type === HW_INFO_TYPE_ARM_SMMUV3 ? HW_INFO_TYPE_AMD : HW_INFO_TYPE_ARM_SMMUV3;
         const request = { dev_id: id, flags: HW_INFO_FLAG_INPUT_TYPE };
         equal(t.do(iommu, "GET_HW_INFO", { ...request, data_type: type }).number("data_type"), type);
         equal(t.do(iommu, "GET_HW_INFO", { ...request, data_type: 0 }).number("data_type"), type);
-        t.refused("EOPNOTSUPP", iommu, "GET_HW_INFO", { ...request, data_type: HW_INFO_TYPE_ARM_SMMUV3 });
-        equal(t.do(iommu, "GET_HW_INFO", { dev_id: id, data_type: HW_INFO_TYPE_ARM_SMMUV3 }).number("data_type"), type);
+        t.refused("EOPNOTSUPP", iommu, "GET_HW_INFO", { ...request, data_type: other });
+        equal(t.do(iommu, "GET_HW_INFO", { dev_id: id, data_type: other }).number("data_type"), type);
       },
     },
     {

@@ -39,9 +39,9 @@ export type Feature =
   | "one-table-a-group"
   /** The IOMMU's driver attaches only devices that ask for pages to page tables that report faults: Intel's does so, AMD's does not look. */
   | "page-request-check"
-  /** The IOMMU takes page tables for PASIDs (VT-d does, AMD-Vi's first format does not). */
+  /** The IOMMU takes page tables for PASIDs (VT-d and SMMUv3 do, AMD-Vi's first format does not). */
   | "pasid-tables"
-  /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's through a virtual IOMMU only. */
+  /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's and Arm's through a virtual IOMMU only. */
   | "nested-tables"
   /** Page tables can be nested, and tell which pages were written. */
   | "nesting"

@@ -14,17 +14,19 @@ import { checkClean, pattern } from "./disk.ts";
 const ADDRESS = "0000:00:04.0";
 const MACHINE = { pci: [{ slot: "04.0", model: () => new EduDevice() }] } as const;
 
-Deno.test("the driver exercises the device, and gives everything back", async () => {
-  using kernel = await simulated(MACHINE);
-  deepStrictEqual(await exercise(kernel, ADDRESS, 12), {
-    address: ADDRESS,
-    version: "1.0",
-    alive: true,
-    factorial: { number: 12, result: 479_001_600 },
-    dma: { bytes: 2 * BUFFER_LENGTH, intact: true },
+for (const iommu of [{ kind: "vtd" }, { kind: "smmuv3" }, { kind: "smmuv3", stage: 2 }] as const) {
+  Deno.test(`the driver exercises the device behind ${Object.values(iommu).join(" of stage ")}, and gives everything back`, async () => {
+    using kernel = await simulated({ ...MACHINE, iommu });
+    deepStrictEqual(await exercise(kernel, ADDRESS, 12), {
+      address: ADDRESS,
+      version: "1.0",
+      alive: true,
+      factorial: { number: 12, result: 479_001_600 },
+      dma: { bytes: 2 * BUFFER_LENGTH, intact: true },
+    });
+    checkClean(kernel);
   });
-  checkClean(kernel);
-});
+}
 
 Deno.test("parts of the card's buffer are written and read", async () => {
   using kernel = await simulated(MACHINE);

@@ -27,6 +27,7 @@ Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
     iommu: {
       kind: "vtd",
+      stage: 1,
       levels: 4,
       scalable: false,
       dirtyTracking: false,
@@ -47,12 +48,18 @@ Deno.test("an empty machine has the documented defaults", () => {
 Deno.test("settings that cannot be are refused", () => {
   check(null, "machine is null, wanted an object");
   check({}, "pci is undefined, wanted a list of PCI nodes");
-  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "mock", "none"`);
+  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "smmuv3", "mock", "none"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
   check(
     { pci: [], iommu: { kind: "vtd", dirtyTracking: true } },
     "iommu.dirtyTracking is true, wanted false without scalable, which alone has it",
+  );
+  check({ pci: [], iommu: { kind: "smmuv3", stage: 3 } }, "iommu.stage is 3, wanted one of 1, 2");
+  check({ pci: [], iommu: { kind: "smmuv3", stage: 2, pasids: true } }, "iommu.pasids is true, wanted false of stage 2, which has none");
+  check(
+    { pci: [], iommu: { kind: "smmuv3", stage: 2, dirtyTracking: true } },
+    "iommu.dirtyTracking is true, wanted false of stage 2, which has none",
   );
   check({ pci: [], iommu: { kind: "mock", levels: 3 } }, "iommu.levels is 3, wanted no such key; known are kind");
   check(

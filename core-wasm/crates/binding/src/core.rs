@@ -24,6 +24,12 @@ const SCALABLE: u32 = 64;
 /// `boot`: the process may have hardware do as it likes, without an IOMMU between.
 const SYS_RAWIO: u32 = 256;
 
+/// `boot`: the IOMMU is an SMMUv3, and one of stage 2.
+const SMMUV3: u32 = 512;
+const STAGE_2: u32 = 1024;
+/// Pages that Linux maps by it: none of its contiguous leaves.
+const SMMUV3_PAGES: u64 = 1 << 12 | 1 << 21 | 1 << 30;
+
 /// `boot`: the IOMMU marks pages that devices write to.
 const TRACKS_DIRTY: u32 = 128;
 
@@ -46,13 +52,15 @@ pub struct Core {
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
 /// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-/// CAP_SYS_RAWIO 256. `memlock` is in bytes; infinite: no limit. Returns
+/// CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024. `memlock` is in bytes; infinite: no limit. Returns
 /// nothing if memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
-    let kind = match flags & (AMD | MOCK) {
+    let kind = match flags & (AMD | MOCK | SMMUV3 | STAGE_2) {
         0 => Kind::VtdSs,
+        SMMUV3 => Kind::ArmS1Granule4K,
+        stage if stage == SMMUV3 | STAGE_2 => Kind::ArmS2Granule4K,
         AMD => Kind::AmdV1,
         _ => Kind::AmdMock,
     };
@@ -62,6 +70,7 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
             remote: flags & REMOTE != 0,
             scalable: flags & SCALABLE != 0,
             tracks_dirty: flags & TRACKS_DIRTY != 0,
+            page_sizes: if kind.is_arm() { SMMUV3_PAGES } else { u64::MAX },
             ..IommuConfig::new(kind, levels)
         },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },

@@ -11,7 +11,7 @@ use uapi::selftest as test_api;
 use uapi::{Errno, Result};
 
 /// Room for what any IOMMU tells.
-const DATA_MAX: usize = api::HwInfoVtd::SIZE;
+const DATA_MAX: usize = api::HwInfoArmSmmuv3::SIZE;
 
 /// GET_HW_INFO. Copies what fits of the IOMMU's description, zeroes the rest of the caller's buffer, and answers the full length.
 pub(crate) fn get(call: &mut Call) -> Result<()> {
@@ -85,7 +85,9 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
                     | if page_requests { VTD_PAGE_REQUESTS } else { 0 }
                     | if config.tracks_dirty { VTD_DIRTY } else { 0 },
             };
-            registers.write(data);
+            let mut bytes = [0; api::HwInfoVtd::SIZE];
+            registers.write(&mut bytes);
+            data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }
         Kind::AmdV1 | Kind::AmdV2 => {
@@ -101,9 +103,11 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
             data[..bytes.len()].copy_from_slice(&bytes);
             (test_api::HW_INFO_TYPE_SELFTEST, bytes.len())
         }
-        Kind::ArmS1Granule4K | Kind::ArmS1Granule16K | Kind::ArmS1Granule64K => (api::HW_INFO_TYPE_NONE, 0),
-        Kind::ArmS2Granule4K | Kind::ArmS2Granule16K | Kind::ArmS2Granule64K => (api::HW_INFO_TYPE_NONE, 0),
-        Kind::RiscV | Kind::RiscVx4 => (api::HW_INFO_TYPE_NONE, 0),
+        kind if kind.is_arm() => {
+            smmuv3(config, page_requests).write(data);
+            (api::HW_INFO_TYPE_ARM_SMMUV3, data.len())
+        }
+        _ => (api::HW_INFO_TYPE_NONE, 0),
     }
 }
 
@@ -132,6 +136,20 @@ const VTD_PAGE_REQUESTS: u64 = 1 << 2 | 1 << 29 | 1 << 42;
 
 /// The same of an IOMMU that marks pages of the second stage as accessed and dirty (SSADS).
 const VTD_DIRTY: u64 = 1 << 45;
+
+/// SMMUv3 specification, 6.3.1 to 6.3.6: one stage (S1P, S2P) of AArch64's tables (TTF), coherent walks (COHACC), ASIDs and VMIDs of 16 bits, marks (HTTU);
+/// little-endian tables (TTENDIAN), no stalls (STALL_MODEL, TERM_MODEL), two levels of streams (ST_LEVEL) and context descriptors (CD2L); StreamIDs of 16
+/// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule.
+fn smmuv3(config: &IommuConfig, page_requests: bool) -> api::HwInfoArmSmmuv3 {
+    let set = |bits: u32, when: bool| if when { bits } else { 0 };
+    let second = config.kind.is_arm_stage_2();
+    let common = 2 << 2 | 1 << 4 | 1 << 12 | 1 << 18 | 2 << 21 | 1 << 24 | 1 << 26 | 1 << 27;
+    let stage = if second { 1 } else { 1 << 1 | 1 << 19 };
+    let idr0 = common | stage | set(2 << 6, config.tracks_dirty) | set(1 << 10, page_requests);
+    let idr1 = 16 | 7 << 16 | 8 << 21 | set(20 << 6, config.scalable);
+    let idr5 = 5 | 1 << (4 + (config.kind.format().granule_lg2 - 12) / 2);
+    api::HwInfoArmSmmuv3 { flags: 0, reserved: 0, idr: [idr0, idr1, 0, 0, 0, idr5], iidr: 0, aidr: 0 }
+}
 
 /// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
 const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;

@@ -105,8 +105,8 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) 
     let faults = request.flags & api::HWPT_FAULT_ID_VALID != 0;
     let untracked = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0 && !can_track;
     let lacking = untracked || nest_parent && (faults || !nests);
-    // AMD's first page table format has no PASIDs; VT-d takes the flag whether or not a device has them.
-    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && config.kind == Kind::AmdV1;
+    // AMD's first page table format and Arm's stage 2 have no PASIDs; the others take the flag whether or not a device has them.
+    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && (config.kind == Kind::AmdV1 || config.kind.is_arm_stage_2());
     // The mock IOMMU alone takes data.
     let has_data = request.data_len != 0 && config.kind != Kind::AmdMock;
     // The interface to a remote IOMMU has page tables without any option.

@@ -54,16 +54,17 @@ impl Kernel {
         wanted
     }
 
-    /// The first IOVA of an area that a page table translates to anything but the area's pinned memory and permissions.
+    /// The first IOVA of an area that a page table translates to anything but the area's pinned memory and permissions, as far as these can be said.
     fn first_difference(&self, context: &Context, domain: DomainId, range: Range, area: Area) -> Option<u64> {
         let Some(pages) = context.pages.get(area.pages) else { return Some(range.start) };
         let (first, last) = area.byte_range(range);
+        let prot = self.hardware.iommu.allows(domain, area.prot);
         let mut at = range.start;
         for run in pages.pinned_runs(first, last) {
             let mut done = 0;
             while done < run.length {
                 let found = self.hardware.iommu.translate_in(&self.hardware.ram, domain, at);
-                let Some(found) = found.filter(|found| found.pa.0 == run.pa.0 + done && found.prot == area.prot) else {
+                let Some(found) = found.filter(|found| found.pa.0 == run.pa.0 + done && found.prot == prot) else {
                     return Some(at);
                 };
                 // The rest of a large page is translated alike.
