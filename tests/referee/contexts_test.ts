@@ -1,6 +1,7 @@
 import { ok, rejects } from "node:assert/strict";
 import { KINDS as AMDVI } from "./amdvi.ts";
 import { type Kind, playContexts } from "./contexts.ts";
+import { KINDS as RISCV } from "./riscv.ts";
 import { KINDS as SMMUV3 } from "./smmuv3.ts";
 import { KINDS as VTD } from "./vtd.ts";
 
@@ -16,7 +17,7 @@ function declare(kind: Kind): void {
   });
 }
 
-for (const kind of [...VTD, ...AMDVI, ...SMMUV3]) declare(kind);
+for (const kind of [...VTD, ...AMDVI, ...SMMUV3, ...RISCV]) declare(kind);
 
 Deno.test("a fault that is recorded for another page than QEMU says would be noticed", async () => {
   for (const kind of VTD) {

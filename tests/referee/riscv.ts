@@ -1,11 +1,12 @@
 /** The RISC-V IOMMU on virt: RISC-V IOMMU Architecture, chapters "Data Structures", "In-memory queue interface" and "Memory-mapped register interface". */
 
+import type { Kind, RawRecord } from "./contexts.ts";
 import type { Case, Fault, Iommu, Root, Verdict } from "./iommu.ts";
-import { DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY } from "./machine.ts";
+import { type Board, DEVICE_ID, type Machine, MEMORY_OPTION, OWN_MEMORY } from "./machine.ts";
 
 /** The IOMMU is a PCI device itself. */
 const SLOT = 1;
-const REGISTERS = 0x4020_0000n;
+const REGISTERS = 0x4100_0000n;
 const DIRECTORY_POINTER = REGISTERS + 0x10n;
 const COMMAND_QUEUE_BASE = REGISTERS + 0x18n;
 const COMMAND_TAIL = REGISTERS + 0x24n;
@@ -106,17 +107,56 @@ class RiscV implements Iommu {
 /** `wfi` and a jump back to it, where the processor starts. */
 const SLEEP = ["-bios", "none", "-device", "loader,addr=0x80000000,data=0xffdff06f10500073,data-len=8"];
 
+const BOARD: Board = {
+  binary: "qemu-system-riscv64",
+  args: ["-machine", `virt,${MEMORY_OPTION}`, ...SLEEP, "-device", `riscv-iommu-pci,addr=${SLOT}`],
+  configuration: { kind: "memory", base: 0x3000_0000n },
+  bar: 0x4000_0000n,
+};
+
 /** What QEMU's RISC-V IOMMU can judge; it does not know the 64 KiB pages of Svnapot. */
 export const CASES: readonly Case[] = [{
   name: "RISC-V first stage",
   format: "riscv",
   levels: new Map([[3, 38], [4, 47], [5, 56]]),
   pageSizes: ~(1n << 16n) & 0xffff_ffff_ffff_ffffn,
-  board: {
-    binary: "qemu-system-riscv64",
-    args: ["-machine", `virt,${MEMORY_OPTION}`, ...SLEEP, "-device", `riscv-iommu-pci,addr=${SLOT}`],
-    configuration: { kind: "memory", base: 0x3000_0000n },
-    bar: 0x4000_0000n,
-  },
+  board: BOARD,
   open: (machine) => new RiscV(machine),
 }];
+
+/** The oldest record; whatever is in the queue goes. */
+async function takeRecord({ qtest }: Machine): Promise<RawRecord | undefined> {
+  const registers = [qtest.read(8, FAULT_QUEUE_BASE), qtest.read(4, FAULT_HEAD), qtest.read(4, FAULT_TAIL)];
+  const [base = 0n, head = 0n, tail = 0n] = await Promise.all(registers);
+  if (head === tail) return undefined;
+  const record = (base >> 10n << 12n) + head * 32n;
+  const words = [0n, 8n, 16n, 24n].map((at) => qtest.read(8, record + at));
+  qtest.write(4, FAULT_HEAD, tail);
+  await qtest.flush();
+  return await Promise.all(words);
+}
+
+/** Of a record: the type of transaction is a write and not a read; the device's request had a process id. */
+const WRITES = 1n << 34n;
+const HAS_PROCESS = 1n << 32n;
+
+/**
+ * What QEMU's model writes: that each request was of process 0; of what a page table refuses, that it was a write, and no address of a guest; of what a
+ * directory does, that it was a read, and no address at all.
+ */
+function asQemu(verdict: string, [header = 0n, custom = 0n, iova = 0n]: RawRecord): RawRecord {
+  if (verdict === "blocked") return [header & ~WRITES | HAS_PROCESS, 0n, 0n, 0n];
+  return [header | WRITES | HAS_PROCESS, custom, iova, 0n];
+}
+
+function kind(name: string, example: string): Kind {
+  const start: Kind["start"] = (machine) => machine.enable(SLOT, REGISTERS);
+  return { name, example, board: BOARD, registers: REGISTERS, start, takeRecord, expected: asQemu };
+}
+
+/** Those whose directories QEMU's RISC-V IOMMU can judge. */
+export const KINDS: readonly Kind[] = [
+  kind("RISC-V, first stage", "riscv"),
+  kind("RISC-V, first stage by process", "riscv_processes"),
+  kind("RISC-V, second stage", "riscv_second"),
+];

@@ -1,7 +1,7 @@
 //! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
 //! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
-//! `contexts vtd|vtd_scalable|amdvi|smmuv3|smmuv3_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
+//! `contexts vtd|vtd_scalable|amdvi|smmuv3|smmuv3_second|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
 //! - `step …`: what was done then;
 //! - `words PA WORD…`: RAM that has changed by it;
 //! - `register OFFSET BYTES VALUE`: what the driver wrote to registers, after that;
@@ -58,8 +58,10 @@ impl Machine {
     fn new(config: IommuConfig, seed: u64) -> Machine {
         let mut ram = Ram::with_bytes(RAM_BYTES).expect("the test machine has memory");
         let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
+        // QEMU's RISC-V IOMMU has process directories of one level alone.
+        let most = if config.kind == Kind::RiscV { 8 } else { 20 };
         for ((device, requester), pasid_bits) in (0..).zip(REQUESTERS).zip(PASID_BITS) {
-            iommu.add_device(&mut ram, device, requester, pasid_bits).expect("there is RAM");
+            iommu.add_device(&mut ram, device, requester, pasid_bits.min(most)).expect("there is RAM");
         }
         let data = (0..32).map(|_| ram.alloc(FRAME).expect("there is RAM")).collect();
         let seen = vec![0; RAM_BYTES / 8];
@@ -188,6 +190,9 @@ fn main() -> std::fmt::Result {
         "amdvi" => IommuConfig::new(Kind::AmdV1, 4),
         "smmuv3" => IommuConfig::new(Kind::ArmS1Granule4K, 4),
         "smmuv3_second" => IommuConfig::new(Kind::ArmS2Granule4K, 3),
+        "riscv" => IommuConfig::new(Kind::RiscV, 4),
+        "riscv_processes" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::RiscV, 5) },
+        "riscv_second" => IommuConfig::new(Kind::RiscVx4, 3),
         _ => panic!("no kind {kind}"),
     };
     let config = IommuConfig { coherent: false, ..config };

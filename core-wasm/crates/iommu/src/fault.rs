@@ -74,7 +74,7 @@ pub struct FaultRecord {
     pub write: bool,
     /// Why.
     pub reason: FaultReason,
-    /// The hardware's own number for that: VT-d's fault reason; AMD-Vi's event code and flags; SMMUv3's event number. 0 if it was not the IOMMU that refused, or one without
+    /// The hardware's own number for that: VT-d's fault reason; AMD-Vi's event code and flags; SMMUv3's event number; RISC-V's cause. 0 if it was not the IOMMU that refused, or one without
     /// tables in RAM.
     pub code: u16,
     /// The hardware's record as its driver took it, of two words (VT-d, AMD-Vi) or four, with 0 behind; none if `code` is 0.

@@ -22,6 +22,9 @@ const AMD: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Ki
 const SMMU: IommuConfig = IommuConfig::new(Kind::ArmS1Granule4K, 4);
 const SMMU_PASIDS: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..SMMU };
 const SMMU_SECOND: IommuConfig = IommuConfig::new(Kind::ArmS2Granule4K, 3);
+const RISCV: IommuConfig = IommuConfig::new(Kind::RiscV, 4);
+const RISCV_PASIDS: IommuConfig = IommuConfig { scalable: true, ..RISCV };
+const RISCV_SECOND: IommuConfig = IommuConfig::new(Kind::RiscVx4, 3);
 
 struct Machine {
     ram: Ram,
@@ -206,11 +209,26 @@ proptest! {
     fn smmuv3_of_stage_2_finds_in_its_tables_what_is_attached(steps in steps()) {
         agree(SMMU_SECOND, &steps);
     }
+
+    #[test]
+    fn riscv_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(RISCV, &steps);
+    }
+
+    #[test]
+    fn riscv_with_processes_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(RISCV_PASIDS, &steps);
+    }
+
+    #[test]
+    fn riscv_of_the_second_stage_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(RISCV_SECOND, &steps);
+    }
 }
 
 #[test]
 fn whoever_is_detached_or_moved_is_not_served_from_a_cache() {
-    for config in [LEGACY, SCALABLE, AMD, SMMU, SMMU_PASIDS, SMMU_SECOND] {
+    for config in [LEGACY, SCALABLE, AMD, SMMU, SMMU_PASIDS, SMMU_SECOND, RISCV, RISCV_PASIDS, RISCV_SECOND] {
         let mut machine = Machine::new(config, &[0x18]);
         let (one, other) = (machine.domain(), machine.domain());
         let page = machine.ram.alloc(FRAME).expect("there is RAM");
@@ -243,6 +261,22 @@ fn an_attachment_without_memory_for_its_pasid_table_changes_nothing() {
     assert_eq!(machine.attach(0x18, 71, Some(domain)), Ok(()));
     let other = machine.iommu.create_nested(domain, FirstStage { root: 0, levels: 4, extended_accessed: false }).expect("it takes no RAM");
     assert_eq!(machine.attach(0x18, 70, Some(other)), Ok(()));
+}
+
+#[test]
+fn an_attachment_without_memory_for_its_process_directory_makes_none_of_its_tables() {
+    let mut machine = Machine::new(RISCV_PASIDS, &[0x18]);
+    let domain = machine.domain();
+    let hoard: Vec<Pa> = std::iter::from_fn(|| machine.ram.alloc_frames(1, 12)).collect();
+    let before = machine.iommu.statistics();
+    // Two tables are wanted.
+    for room in &hoard[..2] {
+        assert_eq!(machine.attach(0x18, 70, Some(domain)), Err(Errno::ENOMEM));
+        assert_eq!((machine.iommu.statistics(), machine.iommu.attachments()), (before, 0));
+        assert_eq!(machine.look_up(0x18, 70), Err(Refusal { reason: FaultReason::Blocked, code: 266 }));
+        machine.ram.put_run(*room, FRAME);
+    }
+    assert_eq!(machine.attach(0x18, 70, Some(domain)), Ok(()));
 }
 
 #[test]
@@ -323,25 +357,117 @@ fn amd_vi_tables_have_the_bytes_of_the_specification() {
 }
 
 #[test]
+fn riscv_tables_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(RISCV, &[0x0318]);
+    let domain = machine.domain();
+    machine.attach(0x0318, NO_PASID, Some(domain)).expect("the directory is there");
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    // 6.5: two levels. 3.1: entries for 64 devices, with the page number from bit 10 on.
+    let directory = machine.register(0x10);
+    assert_eq!(directory & 0x3ff, 3);
+    let [step] = machine.words(page_of(directory) + (0x0318 >> 6) * 8);
+    assert_eq!(step & 0x3ff, 1);
+    // 3.1.3: valid; no guest; PSCID 2; Sv48.
+    let context = page_of(step) + 0x18 * 64;
+    assert_eq!(machine.words(context), [1, 0, 2 << 12, 9 << 60 | table >> 12, 0, 0, 0, 0]);
+    // 6.6: 256 commands; 6.9: 128 records; both on. 4.1: all, twice, as the directory has grown; nothing for what was not valid.
+    let commands = machine.register(0x18);
+    assert_eq!((commands & 0x3ff, machine.register(0x28) & 0x3ff), (7, 6));
+    assert_eq!((machine.register(0x48), machine.register(0x4c), machine.register(0x30), machine.register(0x24)), (1, 1, 0, 6));
+    assert_eq!(machine.words(page_of(commands) + 3 * 16), [3, 0, 1, 0, 0x3002, 0]);
+    machine.attach(0x0318, NO_PASID, None).expect("never fails");
+    assert_eq!(machine.words::<4>(context), [0; 4]);
+    let posted = [3 | 1 << 33 | 0x0318 << 40, 0, 1 | 2 << 12 | 1 << 32, 0, 0x3002, 0];
+    assert_eq!((machine.words(page_of(commands) + 6 * 16), machine.register(0x24)), (posted, 9));
+}
+
+#[test]
+fn riscv_process_directories_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(RISCV_PASIDS, &[0x18]);
+    let domain = machine.domain();
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let context = page_of(machine.register(0x10)) + 0x18 * 64;
+    for pasid in [0x2_2345, 0x2_2346] {
+        machine.attach(0x18, pasid, Some(domain)).expect("there is RAM");
+    }
+    // 3.1.3: valid, PDTV, DPE; PD20. 3.3: bits 19:17, 16:8 and 7:0 of the process id; PSCID 2, valid; Sv48.
+    let [tc, iohgatp, ta, fsc] = machine.words(context);
+    assert_eq!((tc, iohgatp, ta, fsc >> 44), (0x221, 0, 0, 3 << 16));
+    let [high] = machine.words((fsc << 12) + 8);
+    let [low] = machine.words(page_of(high) + 0x23 * 8);
+    assert_eq!((high & 0x3ff, low & 0x3ff), (1, 1));
+    assert_eq!(machine.words(page_of(low) + 0x45 * 16), [2 << 12 | 1, 9 << 60 | table >> 12, 2 << 12 | 1, 9 << 60 | table >> 12]);
+    // 4.1.3: of a process; of the device, when a table of the directory goes.
+    let (at, tail) = (page_of(machine.register(0x18)), machine.register(0x24));
+    machine.attach(0x18, 0x2_2345, None).expect("never fails");
+    machine.attach(0x18, 0x2_2346, None).expect("never fails");
+    let space = 1 | 2 << 12 | 1 << 32;
+    let [process, device] = [0x83 | 0x2_2345 << 12 | 1 << 33 | 0x18 << 40, 3 | 1 << 33 | 0x18 << 40];
+    assert_eq!(machine.words(at + tail * 16), [process, 0, space, 0, 0x3002, 0, device, 0, space, 0, 0x3002, 0]);
+    assert_eq!(machine.words::<1>((fsc << 12) + 8), [0]);
+}
+
+#[test]
+fn riscv_contexts_of_the_second_stage_have_the_bytes_of_the_specification() {
+    let mut machine = Machine::new(RISCV_SECOND, &[0x18]);
+    let domain = machine.domain();
+    machine.attach(0x18, NO_PASID, Some(domain)).expect("the directory is there");
+    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    // 3.1.3: GSCID 2, Sv39x4, a top table of 16 KiB.
+    let context = page_of(machine.register(0x10)) + 0x18 * 64;
+    assert_eq!((machine.words(context), table & 0x3fff), ([1, 8 << 60 | 2 << 44 | table >> 12, 0, 0], 0));
+    // 4.1.1: of a guest.
+    let (at, tail) = (page_of(machine.register(0x18)), machine.register(0x24));
+    machine.attach(0x18, NO_PASID, None).expect("never fails");
+    assert_eq!(machine.words(at + tail * 16), [3 | 1 << 33 | 0x18 << 40, 0, 0x81 | 1 << 33 | 2 << 44, 0]);
+}
+
+#[test]
+fn riscv_process_directories_have_as_many_levels_as_the_device_needs() {
+    let mut ram = Ram::with_bytes(1 << 20).expect("the test machine has memory");
+    let mut iommu = Iommu::new(RISCV_PASIDS, &mut ram).expect("there is RAM");
+    let domain = iommu.create_domain(&mut ram).expect("there is RAM");
+    for (requester, (bits, mode)) in (0..).zip([(0, 9), (1, 1), (8, 1), (9, 2), (17, 2), (18, 3), (20, 3)]) {
+        iommu.add_device(&mut ram, requester, requester, bits).expect("there is RAM");
+        iommu.attach(&mut ram, requester, NO_PASID, Some(domain)).expect("there is RAM");
+        let directory = iommu.register(5).expect("the directory is told").value;
+        let fsc = ram.entries(Pa(page_of(directory) + u64::from(requester) * 64), 4)[3];
+        assert_eq!(fsc >> 60, mode, "{bits} bits");
+        let beyond = [1, 1 << 8, 1 << 17][(mode as usize) % 9 % 3];
+        let code = iommu.look_up_context(&ram, requester as u16, beyond).expect("the kind has tables").map_err(|refusal| refusal.code);
+        assert_eq!(code.is_err_and(|code| code == 260), mode != 3, "{bits} bits");
+    }
+}
+
+#[test]
 fn faults_are_recorded_in_the_bytes_of_the_kind() {
-    // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address.
-    let cases: [(IommuConfig, bool, u16, [u64; 4]); 4] = [
+    // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address. RISC-V, 4.2: cause, type (2:
+    // read, 3: write), requester; address; of a guest page fault the guest's.
+    let cases: [(IommuConfig, bool, u16, [u64; 4]); 7] = [
         (LEGACY, false, 0x6, [0x5000, 0xc000_0006_0000_0318, 0, 0]),
         (LEGACY, true, 0x5, [0x5000, 0x8000_0005_0000_0318, 0, 0]),
         (SCALABLE, true, 0x79, [0x5000, 0x8000_0079_0000_0318, 0, 0]),
-        (AMD, true, 0x2020, [0x2020_0002_0000_0318, 0x5678, 0, 0]),
+        (AMD, true, 0x2020, [0x2020_0002_0000_0318, 0x567a, 0, 0]),
+        (RISCV, false, 13, [0x0003_1808_0000_000d, 0, 0x567a, 0]),
+        (RISCV_PASIDS, true, 15, [0x0003_180c_0000_000f, 0, 0x567a, 0]),
+        (RISCV_SECOND, true, 23, [0x0003_180c_0000_0017, 0, 0x567a, 0x5678]),
     ];
     for (config, write, code, raw) in cases {
         let mut machine = Machine::new(config, &[0x0318]);
         let domain = machine.domain();
         machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
-        assert_eq!(machine.fault(0x0318, None, 0x5678, write), (FaultReason::NotPresent, code, Some(raw)));
+        assert_eq!(machine.fault(0x0318, None, 0x567a, write), (FaultReason::NotPresent, code, Some(raw)));
     }
-    let mut machine = Machine::new(SCALABLE, &[0x0318]);
-    let domain = machine.domain();
-    machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
-    let raw = [0x5000, 0xc000_0000_8000_0318 | 7 << 40 | 0x59 << 32, 0, 0];
-    assert_eq!(machine.fault(0x0318, Some(7), 0x5678, false), (FaultReason::Blocked, 0x59, Some(raw)));
+    let cases = [
+        (SCALABLE, 0x59, [0x5000, 0xc000_0000_8000_0318 | 7 << 40 | 0x59 << 32, 0, 0]),
+        (RISCV_PASIDS, 266, [0x0003_1809_0000_0000 | 7 << 12 | 266, 0, 0x5678, 0]),
+    ];
+    for (config, code, raw) in cases {
+        let mut machine = Machine::new(config, &[0x0318]);
+        let domain = machine.domain();
+        machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
+        assert_eq!(machine.fault(0x0318, Some(7), 0x5678, false), (FaultReason::Blocked, code, Some(raw)));
+    }
 }
 
 #[test]
@@ -356,11 +482,33 @@ fn what_the_iommu_did_not_refuse_has_no_record_of_the_kind() {
     assert_eq!((mock.iommu.look_up_context(&mock.ram, 0x18, 0), mock.iommu.register(0)), (None, None));
 }
 
+/// Where a page number leads that stands as registers and directories of RISC-V have it.
+fn page_of(word: u64) -> u64 {
+    word >> 10 << 12
+}
+
+/// The address of each entry that a look-up goes through in RISC-V's directories, of two levels for devices and three for processes.
+fn riscv_path(machine: &Machine, who: Who) -> Vec<u64> {
+    let follow = |at: u64| page_of(machine.words::<1>(at)[0]);
+    let (requester, pasid) = (u64::from(who.requester), u64::from(who.pasid));
+    let step = page_of(machine.register(0x10)) + (requester >> 6) * 8;
+    let context = follow(step) + (requester & 63) * 64;
+    if !machine.iommu.config().scalable {
+        return vec![step, context];
+    }
+    let high = (machine.words::<1>(context + 24)[0] << 12) + (pasid >> 17) * 8;
+    let low = follow(high) + (pasid >> 8 & 511) * 8;
+    vec![step, context, high, low, follow(low) + (pasid & 255) * 16]
+}
+
 /// The address of each entry that a look-up goes through, in its order.
 fn path(machine: &Machine, who: Who) -> Vec<u64> {
     let (bus, function) = (u64::from(who.requester >> 8), u64::from(who.requester & 0xff));
     let follow = |at: u64| machine.words::<1>(at)[0] & 0xf_ffff_ffff_f000;
     let config = machine.iommu.config();
+    if config.kind == Kind::RiscV {
+        return riscv_path(machine, who);
+    }
     if config.kind == Kind::AmdV1 {
         return vec![(machine.register(0) & !0xfff) + u64::from(who.requester) * 32];
     }
@@ -373,13 +521,31 @@ fn path(machine: &Machine, who: Who) -> Vec<u64> {
     vec![root, context, directory, follow(directory) + u64::from(who.pasid & 63) * 64]
 }
 
+/// Which entry of the path, which of its words, what is flipped there; the reason and the kind's number.
+type Corruption = (usize, u64, u64, FaultReason, u16);
+
+/// Flipped in an address, it leads out of memory.
+const AWAY: u64 = 1 << 50;
+
+fn corrupt(config: IommuConfig, pasid: u32, cases: &[Corruption]) {
+    let mut machine = Machine::new(config, &[0x0390]);
+    let domain = machine.domain();
+    machine.attach(0x0390, pasid, Some(domain)).expect("there is RAM");
+    let path = path(&machine, Who { requester: 0x0390, pasid });
+    for &(place, word, flip, reason, code) in cases {
+        let at = Pa(path[place] + word * 8);
+        machine.ram.entries_mut(at, 1)[0] ^= flip;
+        let found = machine.look_up(0x0390, pasid);
+        assert_eq!(found, Err(Refusal { reason, code }), "entry {place}, word {word}, bits {flip:#x}");
+        machine.ram.entries_mut(at, 1)[0] ^= flip;
+    }
+    assert!(machine.look_up(0x0390, pasid).is_ok());
+}
+
 #[test]
 fn a_corrupted_entry_gives_the_fault_of_the_specification() {
-    // Which entry of the path, which of its words, what is flipped there; the reason and the kind's number.
     use FaultReason::{BadTable, Blocked, TableUnreachable};
-    type Case = (usize, u64, u64, FaultReason, u16);
-    const AWAY: u64 = 1 << 50;
-    let legacy: &[Case] = &[
+    let legacy: &[Corruption] = &[
         (0, 0, 1, Blocked, 0x1),
         (0, 0, 1 << 4, BadTable, 0xa),
         (0, 1, 1 << 63, BadTable, 0xa),
@@ -390,7 +556,7 @@ fn a_corrupted_entry_gives_the_fault_of_the_specification() {
         (1, 0, 1 << 3, BadTable, 0x3),
         (1, 1, 1, BadTable, 0x3),
     ];
-    let scalable: &[Case] = &[
+    let scalable: &[Corruption] = &[
         (0, 0, 1, Blocked, 0x39),
         (0, 0, 1 << 11, BadTable, 0x3a),
         (0, 0, AWAY, TableUnreachable, 0x40),
@@ -409,7 +575,7 @@ fn a_corrupted_entry_gives_the_fault_of_the_specification() {
         (3, 0, 1 << 2, BadTable, 0x5b),
         (3, 0, 1 << 8, BadTable, 0x5b),
     ];
-    let amd: &[Case] = &[
+    let amd: &[Corruption] = &[
         (0, 0, 1, BadTable, 0x1000),
         (0, 0, 1 << 1, BadTable, 0x1000),
         (0, 0, 1 << 2, BadTable, 0x1000),
@@ -417,20 +583,49 @@ fn a_corrupted_entry_gives_the_fault_of_the_specification() {
         (0, 0, 4 << 9, Blocked, 0x2040),
         (0, 0, 1 << 61, Blocked, 0x2040),
     ];
-    for (config, pasid, cases) in [(LEGACY, NO_PASID, legacy), (SCALABLE, 70, scalable), (AMD, NO_PASID, amd)] {
-        let mut machine = Machine::new(config, &[0x0390]);
-        let domain = machine.domain();
-        machine.attach(0x0390, pasid, Some(domain)).expect("there is RAM");
-        let path = path(&machine, Who { requester: 0x0390, pasid });
-        for &(place, word, flip, reason, code) in cases {
-            let at = Pa(path[place] + word * 8);
-            machine.ram.entries_mut(at, 1)[0] ^= flip;
-            let found = machine.look_up(0x0390, pasid);
-            assert_eq!(found, Err(Refusal { reason, code }), "entry {place}, word {word}, bits {flip:#x}");
-            machine.ram.entries_mut(at, 1)[0] ^= flip;
-        }
-        assert!(machine.look_up(0x0390, pasid).is_ok());
-    }
+    corrupt(LEGACY, NO_PASID, legacy);
+    corrupt(SCALABLE, 70, scalable);
+    corrupt(AMD, NO_PASID, amd);
+}
+
+#[test]
+fn a_corrupted_entry_of_riscv_gives_the_fault_of_the_specification() {
+    use FaultReason::{BadTable, Blocked, TableUnreachable};
+    // Tables that lead on; tc, iohgatp, ta, fsc and the words of the extended format; process contexts.
+    let riscv: &[Corruption] = &[
+        (0, 0, 1, Blocked, 258),
+        (0, 0, 1 << 1, BadTable, 259),
+        (0, 0, AWAY, TableUnreachable, 257),
+        (1, 0, 1, Blocked, 258),
+        (1, 0, 1 << 1, BadTable, 259),
+        (1, 0, 1 << 5, BadTable, 259),
+        (1, 0, 1 << 9, BadTable, 259),
+        (1, 1, 1 << 63, BadTable, 259),
+        (1, 2, 1, BadTable, 259),
+        (1, 3, 1 << 44, BadTable, 259),
+        (1, 3, 1 << 61, BadTable, 259),
+        (1, 3, 9 << 60, BadTable, 259),
+        (1, 4, 1 << 60, BadTable, 259),
+        (1, 7, 1, BadTable, 259),
+    ];
+    let processes: &[Corruption] = &[
+        (1, 0, 1 << 5, BadTable, 259),
+        (1, 1, 1 << 63, BadTable, 259),
+        (1, 3, 3 << 60, BadTable, 259),
+        (1, 3, 1 << 44, BadTable, 259),
+        (1, 3, 1 << 40, TableUnreachable, 265),
+        (2, 0, 1, Blocked, 266),
+        (2, 0, 1 << 1, BadTable, 267),
+        (2, 0, AWAY, TableUnreachable, 265),
+        (3, 0, 1, Blocked, 266),
+        (3, 0, AWAY, TableUnreachable, 265),
+        (4, 0, 1, Blocked, 266),
+        (4, 0, 1 << 3, BadTable, 267),
+        (4, 1, 1 << 44, BadTable, 267),
+        (4, 1, 9 << 60, BadTable, 267),
+    ];
+    corrupt(RISCV, NO_PASID, riscv);
+    corrupt(RISCV_PASIDS, 70, processes);
 }
 
 #[test]
@@ -447,6 +642,17 @@ fn a_pasid_that_the_tables_do_not_reach_is_refused() {
     let domain = amd.domain();
     assert_eq!(amd.attach(0x18, 1, Some(domain)), Err(Errno::EINVAL));
     assert_eq!(amd.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x8000 }));
+    let mut riscv = Machine::new(RISCV, &[0x18]);
+    let domain = riscv.domain();
+    assert_eq!(riscv.attach(0x18, 1, Some(domain)), Err(Errno::EINVAL));
+    riscv.attach(0x18, NO_PASID, Some(domain)).expect("the directory is there");
+    let disallowed = Err(Refusal { reason: FaultReason::Blocked, code: 260 });
+    assert_eq!((riscv.look_up(0x18, 1), riscv.look_up(0x40, NO_PASID)), (disallowed, disallowed));
+    assert_eq!(riscv.attach(0x40, NO_PASID, Some(domain)), Err(Errno::EINVAL));
+    let mut riscv = Machine::new(RISCV_PASIDS, &[0x18]);
+    let domain = riscv.domain();
+    assert_eq!(riscv.attach(0x18, 1 << 20, Some(domain)), Err(Errno::EINVAL));
+    assert_eq!(riscv.look_up(0x18, 1 << 20), disallowed);
     // The device table reaches the requesters that there are.
     assert_eq!(amd.attach(0x0318, NO_PASID, Some(domain)), Err(Errno::EINVAL));
     assert_eq!(amd.look_up(0x0318, NO_PASID), Err(Refusal { reason: FaultReason::BadTable, code: 0x1000 }));

@@ -13,11 +13,13 @@
 //! | Intel VT-d | [`vtd`] | second stage; nested below first-stage tables of a program |
 //! | AMD-Vi | [`amdvi`] | v1 |
 //! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2 |
+//! | RISC-V IOMMU | [`riscv`] | first stage, or second |
 //! | none | – | those of Linux's mock IOMMU, or somebody else's: no tables in RAM say who uses which |
 
 mod amdvi;
 mod context_cache;
 mod ring;
+mod riscv;
 mod smmuv3;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ use crate::nested::FirstStage;
 use crate::ram::Ram;
 use amdvi::AmdVi;
 use pgtable::{Kind, Pa, TableMemory};
+use riscv::RiscV;
 use smmuv3::Smmuv3;
 use uapi::{Errno, Result};
 use vtd::Vtd;
@@ -71,7 +74,7 @@ pub struct Context {
 pub struct Refusal {
     /// What it means.
     pub reason: FaultReason,
-    /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event; SMMUv3's event number, 0 for what aborts.
+    /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event; SMMUv3's event number, 0 for what aborts; RISC-V's cause.
     pub code: u16,
 }
 
@@ -169,6 +172,8 @@ pub(crate) enum Hardware {
     AmdVi(AmdVi),
     /// Arm SMMUv3.
     Smmuv3(Smmuv3),
+    /// RISC-V IOMMU.
+    RiscV(RiscV),
 }
 
 impl Hardware {
@@ -181,6 +186,7 @@ impl Hardware {
             Kind::VtdSs => Vtd::new(ram, config.scalable, config.levels).map(Hardware::Vtd),
             Kind::AmdV1 => AmdVi::new(ram).map(Hardware::AmdVi),
             kind if kind.is_arm() => Smmuv3::new(ram, config).map(Hardware::Smmuv3),
+            Kind::RiscV | Kind::RiscVx4 => RiscV::new(ram, config).map(Hardware::RiscV),
             // A mock IOMMU has none, and what else has these formats is not here yet.
             _ => Ok(Hardware::None),
         }
@@ -193,6 +199,7 @@ impl Hardware {
             Hardware::Vtd(unit) => Some(unit),
             Hardware::AmdVi(unit) => Some(unit),
             Hardware::Smmuv3(unit) => Some(unit),
+            Hardware::RiscV(unit) => Some(unit),
         }
     }
 
@@ -203,6 +210,7 @@ impl Hardware {
             Hardware::Vtd(unit) => Some(unit),
             Hardware::AmdVi(unit) => Some(unit),
             Hardware::Smmuv3(unit) => Some(unit),
+            Hardware::RiscV(unit) => Some(unit),
         }
     }
 }

@@ -1,14 +1,21 @@
 //! Queues: what no request leads to, since both halves of a kind are right.
 
 use super::ring::Ring;
-use super::{Fault, Forget, Hardware, Unit};
-use crate::iommu::IommuConfig;
+use super::riscv::RiscV;
+use super::{Context, Fault, Forget, Hardware, Refusal, Root, Unit, Who, alloc, entry, word};
+use crate::fault::FaultReason;
+use crate::iommu::{IommuConfig, NO_PASID};
 use crate::ram::Ram;
 use pgtable::Kind;
 
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) };
-const KINDS: [IommuConfig; 4] =
-    [IommuConfig::new(Kind::VtdSs, 4), SCALABLE, IommuConfig::new(Kind::AmdV1, 4), IommuConfig::new(Kind::ArmS1Granule4K, 4)];
+const KINDS: [IommuConfig; 5] = [
+    IommuConfig::new(Kind::VtdSs, 4),
+    SCALABLE,
+    IommuConfig::new(Kind::AmdV1, 4),
+    IommuConfig::new(Kind::ArmS1Granule4K, 4),
+    IommuConfig::new(Kind::RiscV, 4),
+];
 
 fn ram() -> Ram {
     Ram::with_bytes(1 << 20).expect("the test machine has memory")
@@ -56,6 +63,13 @@ fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
                 unit.post(&mut ram, [4, 31]);
                 (0xff, Forget::Contexts { requester: None, pasid: None, domain: None })
             }
+            Hardware::RiscV(unit) => {
+                unit.post(&mut ram, [0x7f, 0]);
+                // A fence that writes to no memory stops the queue too.
+                unit.post(&mut ram, [2 | 1 << 10, 0]);
+                unit.post(&mut ram, [3, 0]);
+                (0x7f, Forget::Contexts { requester: None, pasid: None, domain: None })
+            }
             Hardware::None => unreachable!("each of the kinds has hardware"),
         };
         let unit = hardware.unit_mut().expect("each of the kinds has hardware");
@@ -65,7 +79,7 @@ fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
 
 #[test]
 fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
-    for (config, room) in KINDS.into_iter().zip([1, 1, 255, 127]) {
+    for (config, room) in KINDS.into_iter().zip([1, 1, 255, 127, 127]) {
         let mut ram = ram();
         let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
         let unit: &mut dyn Unit = hardware.unit_mut().expect("each of the kinds has hardware");
@@ -80,4 +94,39 @@ fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
         unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: 0, write: false, code: 5 });
         assert!(unit.take_record(&mut ram).is_some(), "there is room again");
     }
+}
+
+#[test]
+fn a_fence_of_riscv_writes_its_word() {
+    let mut ram = ram();
+    let mut unit = RiscV::new(&mut ram, &IommuConfig::new(Kind::RiscV, 3)).expect("there is RAM");
+    let at = alloc(&mut ram, 12).expect("there is RAM");
+    unit.post(&mut ram, [0x1234_5678 << 32 | 2 | 1 << 10, (at + 4) >> 2]);
+    assert_eq!((unit.execute(&mut ram), word(&ram, at)), (None, Some(0x1234_5678 << 32)));
+}
+
+#[test]
+fn device_contexts_of_the_base_format_have_32_bytes() {
+    // Sv39 alone, without page tables for interrupts.
+    let mut ram = ram();
+    let mut unit = RiscV::with(&mut ram, 1 << 9).expect("there is RAM");
+    let to = Context { domain: 7, second: Root { table: 0x8123_4000, levels: 3 }, first: None, marks: false };
+    // Of one level for 7 bits of the requester, of two for all 16.
+    for (requester, mode) in [(0x7f, 2), (0xffff, 3)] {
+        let who = Who { requester, pasid: NO_PASID };
+        unit.reach(&mut ram, requester, 20).expect("there is RAM");
+        unit.attach(&mut ram, who, &to).expect("it has a place");
+        assert_eq!(unit.look_up(&ram, who), Ok(to));
+        let directory = unit.register(5).expect("the directory is told").value;
+        assert_eq!(directory & 0x3ff, mode);
+        let mut table = directory >> 10 << 12;
+        if mode == 3 {
+            table = word(&ram, table + 0x1ff * 8).expect("it is there") >> 10 << 12;
+        }
+        assert_eq!(entry(&ram, table + 0x7f * 32), Some([1, 0, 7 << 12, 8 << 60 | 0x8_1234]));
+    }
+    // What the capabilities lack is misconfigured: 4 levels here.
+    let who = Who { requester: 0, pasid: NO_PASID };
+    unit.attach(&mut ram, who, &Context { second: Root { levels: 4, ..to.second }, ..to }).expect("nobody asks the driver");
+    assert_eq!(unit.look_up(&ram, who), Err(Refusal { reason: FaultReason::BadTable, code: 259 }));
 }
