@@ -164,3 +164,23 @@ Deno.test("a device without substreams is refused each PASID it uses, and one wi
   using none = await ready();
   equal(none.read(0x1000n, 1), "blocked");
 });
+
+Deno.test("a page table may have a fault queue, which stays empty: nobody asks a device for what it lacks", async () => {
+  const puppet = new Puppet({ pageRequests: true });
+  using kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "smmuv3" } });
+  using iommu = IommuFd.open(kernel);
+  using fd = DeviceFd.open(kernel, ADDRESS);
+  const device = fd.bind(iommu);
+  device.config.write16(4, 6);
+  using ioas = iommu.createIoas();
+  using queue = iommu.createFaultQueue();
+  using hwpt = ioas.createHwpt(device, { faultQueue: queue });
+  device.attach(hwpt);
+  // IDR0, ATS: the device translates ahead.
+  equal(device.hwInfo().smmuv3!.idr[0]! >> 10 & 1, 1);
+  const outcomes: unknown[] = [];
+  puppet.bus.dma.onDemand("read", 0x1000n, new Uint8Array(4), (fault) => outcomes.push(fault));
+  for (let turn = 0; turn < 10; turn++) kernel.relax();
+  equal([outcomes, queue.take()], [["not-present"], undefined]);
+  device.detach();
+});
