@@ -151,6 +151,25 @@ fn tables_of_substreams_have_the_bytes_of_the_specification() {
 }
 
 #[test]
+fn tables_of_64_kib_are_read_as_others() {
+    // 5.2: S1Fmt 2; 1,024 context descriptors a table.
+    let mut machine = Machine::new(SUBSTREAMS, 20);
+    let domain = machine.domain();
+    let [_, at] = machine.stream();
+    let pasid = 5 << 10 | 70;
+    machine.attach(pasid, Some(domain)).expect("there is RAM");
+    let [stream] = machine.words(at);
+    let [leads] = machine.words((stream & POINTER) + u64::from(pasid >> 6) * 8);
+    let descriptor: [u64; 4] = machine.words((leads & POINTER) + 6 * 64);
+    let table = machine.ram.alloc_table(16).expect("there is RAM");
+    machine.ram.entries_mut(Pa(table.0 + 70 * 64), 4).copy_from_slice(&descriptor);
+    machine.ram.entries_mut(Pa((stream & POINTER) + 5 * 8), 1)[0] = table.0 | 1;
+    machine.ram.entries_mut(Pa(at), 1)[0] ^= 3 << 4;
+    assert_eq!(machine.look_up(pasid), machine.iommu.context_of(domain).map_err(|_| unreachable!()));
+    assert_eq!(machine.code(pasid + 1), 0xa);
+}
+
+#[test]
 fn as_many_substreams_as_the_device_has_fit_its_table() {
     // 7.3.9: none; in the one table; beyond its end; in tables that are not there.
     for (bits, pasid, code) in [(0, 1, 8), (1, 1, 0xa), (6, 63, 0xa), (6, 64, 8), (7, 64, 8), (7, 128, 8), (16, 0xffff, 8)] {
