@@ -224,10 +224,24 @@ fn word(ram: &Ram, pa: u64) -> Option<u64> {
 /// The words of an entry at `pa`, if they are in RAM.
 fn entry<const WORDS: usize>(ram: &Ram, pa: u64) -> Option<[u64; WORDS]> {
     let mut words = [0; WORDS];
-    for (at, place) in (pa..).step_by(8).zip(&mut words) {
+    read_words(ram, pa, &mut words)?;
+    Some(words)
+}
+
+#[inline(never)]
+fn read_words(ram: &Ram, pa: u64, words: &mut [u64]) -> Option<()> {
+    for (at, place) in (pa..).step_by(8).zip(words) {
         *place = word(ram, at)?;
     }
-    Some(words)
+    Some(())
+}
+
+/// Writes the words of an entry, as far as they are in RAM.
+#[inline(never)]
+fn set_words(ram: &mut Ram, pa: u64, words: &[u64]) {
+    for (at, &word) in (pa..).step_by(8).zip(words) {
+        set_word(ram, at, word);
+    }
 }
 
 /// Writes a word, if it is in RAM.

@@ -1,6 +1,6 @@
 //! A queue of entries in one frame of RAM: one side puts them in at the tail, the other takes them out at the head.
 
-use super::{alloc, entry, set_word};
+use super::{alloc, entry, set_words};
 use crate::ram::{FRAME, FRAME_LG2, Ram};
 use uapi::Result;
 
@@ -38,12 +38,13 @@ impl Ring {
     }
 
     /// Puts an entry in. False if it is full.
-    pub(super) fn push<const WORDS: usize>(&mut self, ram: &mut Ram, words: [u64; WORDS]) -> bool {
+    #[inline(never)]
+    pub(super) fn push(&mut self, ram: &mut Ram, words: &[u64]) -> bool {
         let next = (self.tail + self.size) % FRAME;
         if next == self.head {
             return false;
         }
-        self.write(ram, self.tail, words);
+        set_words(ram, self.base + self.tail, words);
         self.tail = next;
         self.turned ^= next == 0;
         true
@@ -51,13 +52,7 @@ impl Ring {
 
     /// Puts another entry in the place of the next.
     pub(super) fn replace(&self, ram: &mut Ram, words: [u64; 2]) {
-        self.write(ram, self.head, words);
-    }
-
-    fn write<const WORDS: usize>(&self, ram: &mut Ram, offset: u64, words: [u64; WORDS]) {
-        for (at, word) in (self.base + offset..).step_by(8).zip(words) {
-            set_word(ram, at, word);
-        }
+        set_words(ram, self.base + self.head, &words);
     }
 
     /// The first words of the next entry, which stays.

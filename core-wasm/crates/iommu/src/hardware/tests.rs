@@ -28,9 +28,9 @@ fn a_queue_takes_one_entry_less_than_fit_and_gives_them_back_in_order() {
     let mut next = 0;
     for round in 0..5 {
         for number in 0..255 {
-            assert!(ring.push(&mut ram, [round, number]));
+            assert!(ring.push(&mut ram, &[round, number]));
         }
-        assert!(!ring.push(&mut ram, [9, 9]), "it is full");
+        assert!(!ring.push(&mut ram, &[9, 9]), "it is full");
         for number in 0..255 {
             assert_eq!(ring.pop(&ram), Some([round, number]));
             next += 1;

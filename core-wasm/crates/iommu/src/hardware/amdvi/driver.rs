@@ -110,7 +110,7 @@ impl AmdVi {
 
     /// Posts a command. The buffer has room: whoever has posted has it executed.
     pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, words);
+        let fits = self.commands.push(ram, &words);
         debug_assert!(fits, "the command buffer has room");
     }
 }

@@ -77,7 +77,7 @@ impl AmdVi {
         let direction = if fault.write { FLAG_WRITE } else { 0 };
         let code = u64::from(fault.code | direction) << CODE_SHIFT;
         // A full log loses the event; whoever looks sees that by its status.
-        self.events.push(ram, [code | below << DOMAIN_SHIFT | high | u64::from(fault.requester), fault.iova]);
+        self.events.push(ram, &[code | below << DOMAIN_SHIFT | high | u64::from(fault.requester), fault.iova]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The driver half of the RISC-V IOMMU: directories and commands.
 
-use super::super::{Context, Root, Who, alloc, set_word, word};
+use super::super::{Context, Root, Who, alloc, set_word, set_words, word};
 use super::layout::{
     DEVICE_SHIFT, FENCE, FENCE_ORDERS, GSCID_SHIFT, INVALIDATE_DEVICE, INVALIDATE_FIRST, INVALIDATE_PROCESS, INVALIDATE_SECOND,
     MODE_OF_NO_LEVELS, NUMBER_SHIFT, OF_OWNER, OF_SPACE, POINTER_MODE_SHIFT, PROCESS_BITS, PROCESS_SHIFT, PSCID_SHIFT, TC_DEFAULT_PROCESS,
@@ -78,6 +78,7 @@ impl RiscV {
     }
 
     /// Gives back the tables on the way to `number` that lead to nothing, from the lowest on. Whether there were any.
+    #[inline(never)]
     fn prune(&mut self, ram: &mut Ram, directory: &Directory, number: u32) -> bool {
         let before = self.frames;
         for lowest in 1..directory.levels {
@@ -142,8 +143,7 @@ impl RiscV {
                 set_word(ram, at, VALID);
             }
             Place::Device(at) => {
-                set_word(ram, at + TA, domain << PSCID_SHIFT);
-                set_word(ram, at + FSC, pointer);
+                set_words(ram, at + TA, &[domain << PSCID_SHIFT, pointer]);
                 set_word(ram, at, VALID);
             }
             Place::Process(at) => {
@@ -163,12 +163,10 @@ impl RiscV {
         let Ok(place) = self.place(ram, who, false) else { return };
         let Some(before) = self.domain_at(ram, place) else { return };
         let (at, words) = match place {
-            Place::Device(at) => (at, 4),
-            Place::Process(at) => (at, 2),
+            Place::Device(at) => (at, &[0; 4][..]),
+            Place::Process(at) => (at, &[0; 2][..]),
         };
-        for at in (at..).step_by(8).take(words) {
-            set_word(ram, at, 0);
-        }
+        set_words(ram, at, words);
         let mut of_process = false;
         if let Place::Process(at) = place {
             count(ram, at & !(FRAME - 1), -1);
@@ -216,24 +214,28 @@ impl RiscV {
     }
 
     /// Posts a command. The queue has room: whoever has posted has it executed.
+    #[inline(never)]
     pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, words);
+        let fits = self.commands.push(ram, &words);
         debug_assert!(fits, "the command queue has room");
     }
 }
 
 /// Counts the entries that a table has.
+#[inline(never)]
 fn count(ram: &mut Ram, table: u64, change: i32) {
     let live = ram.live(Pa(table)).wrapping_add_signed(change);
     ram.set_live(Pa(table), live);
 }
 
 /// Where an entry that is valid leads.
+#[inline(never)]
 fn child(ram: &Ram, at: u64) -> Option<u64> {
     word(ram, at).filter(|word| word & VALID != 0).map(|word| word >> NUMBER_SHIFT << FRAME_LG2)
 }
 
 /// Where the context for `number` is in a directory, if its table is there.
+#[inline(never)]
 fn step(ram: &Ram, directory: &Directory, number: u32) -> Option<u64> {
     let mut tables = (1..directory.levels).rev();
     let lowest = tables.try_fold(directory.top, |table, level| child(ram, directory.place(table, level, number)));

@@ -39,6 +39,7 @@ impl Directory {
     }
 
     /// Where the entry for `number` is in a table of a level, of which the lowest is 0.
+    #[inline(never)]
     pub(super) const fn place(&self, table: u64, level: u32, number: u32) -> u64 {
         match level {
             0 => table + ((number as u64 & ((1 << self.index_lg2) - 1)) << self.context_lg2),
@@ -47,6 +48,7 @@ impl Directory {
     }
 
     /// Where the context for `number` is.
+    #[inline(never)]
     fn find(&self, ram: &Ram, number: u32) -> Found<u64> {
         if !self.reaches(number) {
             return Err(DISALLOWED_HERE);
@@ -61,6 +63,7 @@ impl Directory {
     }
 
     /// Refuses an entry that is not valid, or not right.
+    #[inline(never)]
     fn check(&self, valid: bool, right: bool) -> Found<()> {
         match (valid, right) {
             (true, true) => Ok(()),
@@ -80,6 +83,7 @@ const DISALLOWED_HERE: Refusal = Refusal { reason: FaultReason::Blocked, code: D
 
 impl RiscV {
     /// The device directory.
+    #[inline(never)]
     pub(super) const fn devices(&self) -> Directory {
         let context_lg2 = self.context_lg2();
         let (top, levels, index_lg2) = (self.directory, self.levels, FRAME_LG2 - context_lg2);
@@ -87,6 +91,7 @@ impl RiscV {
     }
 
     /// The process directory that `fsc` names, if its mode is one.
+    #[inline(never)]
     pub(super) fn processes(&self, fsc: u64) -> Option<Directory> {
         let levels = (fsc >> POINTER_MODE_SHIFT) as u32;
         let bits = PROCESS_BITS.get(levels.checked_sub(1)? as usize).copied()?;
@@ -136,6 +141,7 @@ impl RiscV {
     }
 
     /// The page table that the words of a context name, if the unit has such.
+    #[inline(never)]
     fn table_of(&self, iohgatp: u64, ta: u64, fsc: u64) -> Option<Context> {
         let is_second = self.is_second();
         let (used, modes) = if is_second { (iohgatp, CAP_SV39X4) } else { (fsc, CAP_SV39) };
@@ -188,6 +194,6 @@ impl RiscV {
         let header = u64::from(fault.requester) << DEVICE_SHIFT | kind | process | u64::from(fault.code);
         // A guest page fault says which address of the guest it was: with one stage alone the same.
         let guest = (GUEST_PAGE_FAULT..GUEST_PAGE_FAULT + 3).contains(&fault.code);
-        self.faults.push(ram, [header, 0, fault.iova, if guest { fault.iova & !3 } else { 0 }]);
+        self.faults.push(ram, &[header, 0, fault.iova, if guest { fault.iova & !3 } else { 0 }]);
     }
 }

@@ -207,7 +207,7 @@ impl Smmuv3 {
 
     /// Posts a command. The queue has room: whoever has posted has it executed.
     pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, words);
+        let fits = self.commands.push(ram, &words);
         debug_assert!(fits, "the command queue has room");
     }
 }

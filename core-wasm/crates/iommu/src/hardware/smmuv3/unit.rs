@@ -160,7 +160,7 @@ impl Smmuv3 {
             TRANSLATION.. => EVENT_OF_INPUT,
             // Of configuration: nothing but who it was.
             _ => {
-                self.events.push(ram, [low, 0, 0, 0]);
+                self.events.push(ram, &[low, 0, 0, 0]);
                 return;
             }
         };
@@ -168,7 +168,7 @@ impl Smmuv3 {
         let stage = if self.second { EVENT_STAGE_2 } else { 0 };
         // An address of a page in stage 2 is that of the transfer.
         let page = if self.second { fault.iova & !0xfff } else { 0 };
-        self.events.push(ram, [low, of | direction | stage, fault.iova, page]);
+        self.events.push(ram, &[low, of | direction | stage, fault.iova, page]);
     }
 }
 

@@ -169,7 +169,7 @@ impl Vtd {
 
     /// Posts a descriptor. The queue has room: whoever has posted has it executed, which a bad descriptor alone stops.
     pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.queue.push(ram, words);
+        let fits = self.queue.push(ram, &words);
         debug_assert!(fits, "the queue has room");
     }
 
