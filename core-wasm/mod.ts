@@ -8,13 +8,15 @@ import { type Core, createGlue } from "./dist/core.js";
 /** What the machine is, for the core. */
 export interface BootConfig {
   /** The kind of IOMMU; `"remote"`: that of a kernel below, so that the core decides but pins and maps nothing; `"mock"`: the one of Linux's own tests. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "smmuv3-stage-2" | "remote" | "mock";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "smmuv3-stage-2" | "riscv" | "remote" | "mock";
   /** Levels of its page tables. */
   readonly levels: number;
   /** Whether devices may use PASIDs and nested page tables. Default: false. */
   readonly scalable?: boolean;
   /** Whether the IOMMU marks pages that devices write to. Default: false. */
   readonly dirtyTracking?: boolean;
+  /** Whether a RISC-V IOMMU has pages of 64 KiB. Default: true. */
+  readonly napot?: boolean;
   /** Whether an open device refuses to be opened again. */
   readonly singleOpen: boolean;
   /** Which devices of a group must share a page table. */
@@ -51,11 +53,11 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-function bootFlags({ iommu, scalable, dirtyTracking, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
+function bootFlags({ iommu, scalable, dirtyTracking, napot = true, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
-  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32, smmuv3: 512, "smmuv3-stage-2": 1536 }[iommu];
+  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32, smmuv3: 512, "smmuv3-stage-2": 1536, riscv: 2048 }[iommu];
   return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0) |
-    (dirtyTracking ? 128 : 0) | (rawIo ? 256 : 0);
+    (dirtyTracking ? 128 : 0) | (rawIo ? 256 : 0) | (napot ? 0 : 4096);
 }
 
 /**

@@ -90,7 +90,7 @@ function isSecret(buffers: readonly DmaBuffer[]): void {
   }
 }
 
-for (const iommuKind of ["vtd", "amdvi", "smmuv3"] as const) {
+for (const iommuKind of ["vtd", "amdvi", "smmuv3", "riscv"] as const) {
   Deno.test(`none of a million tries of a device to reach memory that is not its own succeeds (${iommuKind})`, async () => {
     const [lone, sibling] = [new Adversary(), new Adversary()];
     using kernel = await simulated({

@@ -110,6 +110,7 @@ export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfi
     levels: iommu.levels,
     scalable: iommu.scalable,
     dirtyTracking: iommu.dirtyTracking,
+    napot: iommu.kind !== "riscv" || iommu.svnapot,
     singleOpen: rules.singleOpen,
     groupIoas: rules.groupIoas,
     memlock: limits.memlock,
@@ -236,8 +237,8 @@ function addDevice(
   const { pci, requester } = member;
   const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
   // What keeps a group from programs are drivers, which come and go.
-  const flags = DEVICE_VIABLE | asks | DEVICE_RESET | DEVICE_COHERENT | pasidFlags(pci) | loggingFlag(pci) |
-    (pci.noIommu ? DEVICE_NO_IOMMU : 0);
+  const flags = DEVICE_VIABLE | asks | DEVICE_RESET | (plan.settings.iommu.coherent ? DEVICE_COHERENT : 0) | pasidFlags(pci) |
+    loggingFlag(pci) | (pci.noIommu ? DEVICE_NO_IOMMU : 0);
   const index = told(core.add_device(group, requester, flags));
   // A stream of random numbers for each address: a device more does not change what the others draw.
   const random = new Random(plan.settings.seed, pci.bus << 8 | pci.devfn);

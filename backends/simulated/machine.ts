@@ -92,6 +92,30 @@ export type IommuDescription =
   }
   | {
     /**
+     * The RISC-V IOMMU with first-stage tables, of which the lower half of addresses is mapped: pages of 4 and 64 KiB, 2 MiB, 1 GiB, and what each further
+     * level has. As Linux 7.3's driver has it, without nesting, dirty tracking, page requests and a description; what differs is said below.
+     */
+    readonly kind: "riscv";
+    /** Table levels: 3 (Sv39) for 38 bits of IOVA, 4 (Sv48) for 47, 5 (Sv57) for 56. Default: 4. */
+    readonly levels?: 3 | 4 | 5;
+    /** PASIDs, for devices that have them, by a process directory each. Linux 7.3's driver has none. Default: false. */
+    readonly pasids?: boolean;
+    /** Pages of 64 KiB (Svnapot), which Linux always uses. Default: true. */
+    readonly svnapot?: boolean;
+    /**
+     * Whether the driver says that DMA is coherent with caches. Linux 7.3's does not, so that it refuses to bind any device (EINVAL), which is what `false` does.
+     * Default: true.
+     */
+    readonly coherent?: boolean;
+    /** Its translation caches. */
+    readonly iotlb?: IotlbOptions;
+    /** When they are told of what was unmapped. Default: `"strict"`. */
+    readonly invalidation?: Invalidation;
+    /** What they cost. */
+    readonly costs?: TranslationCosts;
+  }
+  | {
+    /**
      * The IOMMU that Linux's own tests of iommufd use (CONFIG_IOMMUFD_TEST). No PCI device is behind it, so {@linkcode Machine.pci} must be empty:
      * the request TEST_CMD makes devices that exist inside an iommufd alone. Pages of 2 KiB and every power of two above, IOVAs from 2^24 to
      * 2^31 − 1.
@@ -300,12 +324,15 @@ export interface SanitizerSettings extends Required<SanitizerOptions> {
 export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
   readonly iommu: {
-    readonly kind: "vtd" | "amdvi" | "smmuv3" | "mock" | "none";
+    readonly kind: "vtd" | "amdvi" | "smmuv3" | "riscv" | "mock" | "none";
     /** Of an SMMUv3. */
     readonly stage: 1 | 2;
     readonly levels: number;
+    /** VT-d's scalable mode, RISC-V's process directories. */
     readonly scalable: boolean;
     readonly dirtyTracking: boolean;
+    readonly svnapot: boolean;
+    readonly coherent: boolean;
     readonly iotlb: Required<IotlbOptions>;
     /** Ranges that wait for an invalidation; 0: none, it is strict. */
     readonly batch: number;
@@ -376,11 +403,12 @@ const KEYS = {
   vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
   amdvi: ["kind", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
   smmuv3: ["kind", "stage", "pasids", "dirtyTracking", "iotlb", "invalidation", "costs"],
+  riscv: ["kind", "levels", "pasids", "svnapot", "coherent", "iotlb", "invalidation", "costs"],
   mock: ["kind"],
   none: ["kind"],
 } as const;
-const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], smmuv3: [4], mock: [3], none: [6] } as const;
-const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, smmuv3: 4, mock: 3, none: 6 } as const;
+const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], smmuv3: [4], riscv: [3, 4, 5], mock: [3], none: [6] } as const;
+const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, smmuv3: 4, riscv: 4, mock: 3, none: 6 } as const;
 
 /**
  * Check everything about a machine but its PCI tree, and fill in the defaults.
@@ -394,10 +422,12 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("iommu", iommu, KEYS[iommu?.kind] ?? ["kind"]);
   checkKeys("rules", rules, ["singleOpen", "groupIoas"]);
   checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
-  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "smmuv3", "mock", "none"] as const);
+  const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "smmuv3", "riscv", "mock", "none"] as const);
   const levels = "levels" in iommu && iommu.levels !== undefined ? iommu.levels : DEFAULT_LEVELS[kind];
   const stage = iommu.kind === "smmuv3" ? checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const) : 1;
   const scalable = iommu.kind === "vtd" ? checkBoolean("iommu.scalable", iommu.scalable, false) : readPasids(iommu, stage);
+  const svnapot = iommu.kind === "riscv" && checkBoolean("iommu.svnapot", iommu.svnapot, true);
+  const coherent = iommu.kind !== "riscv" || checkBoolean("iommu.coherent", iommu.coherent, true);
   const dirtyTracking = "dirtyTracking" in iommu && checkBoolean("iommu.dirtyTracking", iommu.dirtyTracking, false);
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
@@ -406,7 +436,16 @@ export function readSettings(machine: Machine): MachineSettings {
   const { iotlb = {}, invalidation = "strict", costs = {} } = iommu.kind === "mock" || iommu.kind === "none" ? {} : iommu;
   const caches = { iotlb: readIotlb(iotlb), batch: readBatch(invalidation), costs: readCosts(costs) };
   return {
-    iommu: { kind, stage, levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]), scalable, dirtyTracking, ...caches },
+    iommu: {
+      kind,
+      stage,
+      levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]),
+      scalable,
+      dirtyTracking,
+      svnapot,
+      coherent,
+      ...caches,
+    },
     msi: checkOneOf("msi", machine.msi ?? (kind === "smmuv3" ? "translated" : "passed"), ["passed", "translated"] as const),
     memory: checkNumber("memory", machine.memory ?? 64 * MIB, MIB, 2048 * MIB - 4096, 4096),
     kernelMemory: checkNumber("kernelMemory", machine.kernelMemory ?? 8 * MIB, MIB, 512 * MIB, 65536),
@@ -425,7 +464,7 @@ export function readSettings(machine: Machine): MachineSettings {
 }
 
 function readPasids(iommu: IommuDescription, stage: 1 | 2): boolean {
-  const pasids = iommu.kind === "smmuv3" && checkBoolean("iommu.pasids", iommu.pasids, false);
+  const pasids = (iommu.kind === "smmuv3" || iommu.kind === "riscv") && checkBoolean("iommu.pasids", iommu.pasids, false);
   if (pasids && stage === 2) throw new MachineError("iommu.pasids", true, "false of stage 2, which has none");
   return pasids;
 }

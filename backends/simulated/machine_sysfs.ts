@@ -96,6 +96,8 @@ function describeIommu(settings: MachineSettings): { name: string; attributes: R
   // Where its registers are, as on QEMU's board; its driver shows none of them.
   if (kind === "smmuv3") return { name: "smmu3.0x0000000009050000", attributes: {} };
   if (kind === "mock") return { name: "iommufd_selftest_iommu.0", attributes: {} };
+  // A platform device, of which the driver shows nothing.
+  if (kind === "riscv") return { name: "riscv-iommu@3010000.iommu", attributes: {} };
   const width = levels === 5 ? 57n : 48n;
   const sagaw = levels === 5 ? 0xcn : 0x4n;
   const capability = 6n | sagaw << 8n | (width - 1n) << 16n | 3n << 34n;

@@ -21,7 +21,7 @@ export interface Settings {
   /** Look for completions instead of waiting for interrupts. */
   readonly poll: boolean;
   /** The IOMMU of the simulated machine. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
   /** One JSON object instead of tables. */
   readonly json: boolean;
   /** Print the help and do nothing. */
@@ -45,7 +45,7 @@ Usage: deno task demo [options] [path]
   --queues <n>     I/O queues of the driver, 1 to 16. Default: 4.
   --depth <n>      commands under way in each queue, 1 to 1023. Default: 32.
   --poll           look for completions instead of waiting for interrupts.
-  --iommu <kind>   IOMMU of the simulated machine: vtd, amdvi or smmuv3. Default: vtd.
+  --iommu <kind>   IOMMU of the simulated machine: vtd, amdvi, smmuv3 or riscv. Default: vtd.
   --json           print one JSON object.
   --help           print this.
 
@@ -98,7 +98,7 @@ function count(option: string, text: string, last: number): number {
   throw new UsageError(`Cannot use ${option} "${text}": a whole number from 1 to ${last} is needed`);
 }
 
-function iommuOf(text: string): "vtd" | "amdvi" | "smmuv3" {
-  if (text === "vtd" || text === "amdvi" || text === "smmuv3") return text;
-  throw new UsageError(`Cannot use --iommu "${text}": vtd, amdvi or smmuv3 is needed`);
+function iommuOf(text: string): "vtd" | "amdvi" | "smmuv3" | "riscv" {
+  if (text === "vtd" || text === "amdvi" || text === "smmuv3" || text === "riscv") return text;
+  throw new UsageError(`Cannot use --iommu "${text}": vtd, amdvi, smmuv3 or riscv is needed`);
 }

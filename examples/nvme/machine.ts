@@ -75,7 +75,7 @@ export class MachineUnavailable extends Error {
 /** What can be chosen about the simulated machine. */
 export interface MachineChoices {
   /** Its IOMMU. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
   /** Commands that the driver will have under way at once, over all queues. */
   readonly commands: number;
 }

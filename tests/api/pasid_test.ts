@@ -9,6 +9,7 @@ import { ADDRESSES, boot } from "./machine.ts";
 
 const SCALABLE: Partial<Machine> = { iommu: { kind: "vtd", scalable: true } };
 const SUBSTREAMS: Partial<Machine> = { iommu: { kind: "smmuv3", pasids: true } };
+const PROCESSES: Partial<Machine> = { iommu: { kind: "riscv", pasids: true } };
 
 /** A machine whose first device has PASIDs of 8 bits, and that device bound. */
 async function ready(options: Partial<Machine> = SCALABLE) {
@@ -41,7 +42,7 @@ function look({ puppet }: Ready, pasid?: number): number | string {
   return puppet.bus.dma.read(0x1000n, bytes, pasid) ?? bytes[0]!;
 }
 
-for (const options of [SCALABLE, SUBSTREAMS]) {
+for (const options of [SCALABLE, SUBSTREAMS, PROCESSES]) {
   Deno.test(`${options.iommu?.kind}: a device works in several address spaces at once`, async () => {
     const world = await ready(options);
     const { device, machine } = world;

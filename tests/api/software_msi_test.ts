@@ -10,7 +10,7 @@ const TRANSLATED = { msi: "translated" } as const;
 /** Where messages are written to: GITS_TRANSLATER in the first page of the range. */
 const MESSAGE = 0x800_0040n;
 
-for (const kind of ["vtd", "amdvi", "smmuv3"] as const) {
+for (const kind of ["vtd", "amdvi", "smmuv3", "riscv"] as const) {
   Deno.test(`${kind}: messages follow the device to every page table, and are lost where it has none`, async () => {
     using machine = await boot({ ...TRANSLATED, iommu: { kind } });
     const { kernel, puppets: [, puppet] } = machine;

@@ -87,6 +87,8 @@ const TABLES: Suite<Caller>["cases"] = [
       const { iommu, ioas } = iommuWithIoas(t);
       const { id } = openBound(t, iommu);
       const { queue, fd } = newFaultQueue(t, iommu);
+      const request = { flags: HWPT_FAULT_ID_VALID, dev_id: id, pt_id: ioas, fault_id: queue };
+      if (t.setup.features.has("plain-tables")) return t.refused("EOPNOTSUPP", iommu, "HWPT_ALLOC", request);
       const hwpt = newFaultingHwpt(t, iommu, id, ioas, queue);
       t.close(fd);
       t.refused("EBUSY", iommu, "DESTROY", { id: queue });
@@ -109,6 +111,7 @@ const TABLES: Suite<Caller>["cases"] = [
     run(t) {
       const { iommu, ioas } = iommuWithIoas(t);
       const { device, id } = openBound(t, iommu);
+      if (t.setup.features.has("plain-tables")) return;
       const { queue } = newFaultQueue(t, iommu);
       const hwpt = newFaultingHwpt(t, iommu, id, ioas, queue);
       const code = () => t.ask(device, "DEVICE_ATTACH_IOMMUFD_PT", { pt_id: hwpt }).code;

@@ -29,12 +29,13 @@ export const HW_INFO: Suite<Caller> = {
         const { iommu, id, data } = prepared(t, 64);
         const full = t.do(iommu, "GET_HW_INFO", { dev_id: id, data_len: dataLength, data_uptr: data.address });
         equal([full.number("data_type"), full.number("data_len")], [type, dataLength]);
-        const whole = data.bytes.slice(0, dataLength);
+        const start = new Uint8Array(5);
+        start.set(data.bytes.subarray(0, Math.min(5, dataLength)));
         equal(data.bytes.slice(dataLength), new Uint8Array(64 - dataLength).fill(0xee));
         data.bytes.fill(0xee);
         const short = t.do(iommu, "GET_HW_INFO", { dev_id: id, data_len: 5, data_uptr: data.address });
         equal(short.number("data_len"), dataLength);
-        equal(data.bytes.slice(0, 5), whole.slice(0, 5));
+        equal(data.bytes.slice(0, 5), start);
         equal(data.bytes.slice(5), new Uint8Array(59).fill(0xee));
       },
     },
@@ -46,7 +47,7 @@ export const HW_INFO: Suite<Caller> = {
         t.do(iommu, "GET_HW_INFO", { dev_id: id, data_len: 2000, data_uptr: data.address });
         equal(data.bytes.slice(dataLength, 2000), new Uint8Array(2000 - dataLength));
         equal(data.bytes.slice(2000), new Uint8Array(PAGE - 2000).fill(0xee));
-        check(data.bytes.slice(0, dataLength).some((byte) => byte !== 0), "the description is empty");
+        check(dataLength === 0 || data.bytes.slice(0, dataLength).some((byte) => byte !== 0), "the description is empty");
       },
     },
     {
@@ -57,7 +58,7 @@ export const HW_INFO: Suite<Caller> = {
       },
     },
     {
-      name: "the kernel's own type can be asked for, another is EOPNOTSUPP; without the flag nobody looks",
+      name: "the kernel's own type can be asked for, another is EOPNOTSUPP; without the flag, or with nothing to tell, nobody looks",
       run(t) {
         const { iommu, id } = prepared(t, 1);
         const { type } = t.setup.hardware;
@@ -65,7 +66,7 @@ export const HW_INFO: Suite<Caller> = {
         const request = { dev_id: id, flags: HW_INFO_FLAG_INPUT_TYPE };
         equal(t.do(iommu, "GET_HW_INFO", { ...request, data_type: type }).number("data_type"), type);
         equal(t.do(iommu, "GET_HW_INFO", { ...request, data_type: 0 }).number("data_type"), type);
-        t.refused("EOPNOTSUPP", iommu, "GET_HW_INFO", { ...request, data_type: other });
+        equal(t.ask(iommu, "GET_HW_INFO", { ...request, data_type: other }).code, type === 0 ? "OK" : "EOPNOTSUPP");
         equal(t.do(iommu, "GET_HW_INFO", { dev_id: id, data_type: other }).number("data_type"), type);
       },
     },

@@ -43,6 +43,8 @@ export type Feature =
   | "pasid-tables"
   /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's and Arm's through a virtual IOMMU only. */
   | "nested-tables"
+  /** The IOMMU's driver makes page tables without any option, such as one that reports faults: RISC-V's. */
+  | "plain-tables"
   /** Page tables can be nested, and tell which pages were written. */
   | "nesting"
   /** The kernel answers TEST_CMD, as one that was built to test iommufd. The suites `MOCK` need it. */
@@ -74,7 +76,7 @@ export interface Setup {
   readonly devices: TestDevices;
   /** What this kernel has. */
   readonly features: ReadonlySet<Feature>;
-  /** What GET_HW_INFO answers as its type: 1 Intel VT-d, 4 AMD. */
+  /** What GET_HW_INFO answers as its type: 1 Intel VT-d, 4 AMD; 0: the driver tells nothing. */
   readonly hardware: { readonly type: number; readonly dataLength: number };
   /** The last address that the IOMMU translates. */
   readonly apertureLast: bigint;

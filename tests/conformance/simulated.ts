@@ -12,7 +12,7 @@ export interface SimulatedOptions {
   /** Default: ours, one open of a device and IOASes by requester ID; `"linux"`: as Linux has them. */
   readonly rules?: "ours" | "linux";
   /** Default: VT-d. */
-  readonly iommu?: "vtd" | "amdvi" | "smmuv3";
+  readonly iommu?: "vtd" | "amdvi" | "smmuv3" | "riscv";
   /** VT-d's scalable mode, which can nest page tables and track writes. Default: false. */
   readonly scalable?: boolean;
   /** Bytes that may be pinned. Default: no limit. */
@@ -24,6 +24,7 @@ const HARDWARE = {
   vtd: { type: 1, dataLength: 24 },
   amdvi: { type: 4, dataLength: 16 },
   smmuv3: { type: 2, dataLength: 40 },
+  riscv: { type: 0, dataLength: 0 },
 } as const;
 
 const OPEN_FILES = 64;
@@ -118,14 +119,15 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
   const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
   if (scalable) features.push("nesting");
+  if (iommu === "riscv") features.push("plain-tables");
   if (iommu === "vtd") features.push("nested-tables", "page-request-check");
-  if (iommu !== "amdvi") features.push("pasid-tables");
+  if (iommu === "vtd" || iommu === "smmuv3") features.push("pasid-tables");
   return {
     kernel,
     devices: DEVICES,
     features: new Set(features),
     hardware: HARDWARE[iommu],
-    apertureLast: 2n ** 48n - 1n,
+    apertureLast: 2n ** (iommu === "riscv" ? 47n : 48n) - 1n,
     openFiles: OPEN_FILES,
     slots: { unplug: (address) => kernel.unplug(address), plug: (address) => Promise.resolve(kernel.plug(address)) },
     ...(memlock === undefined ? {} : { memlock }),

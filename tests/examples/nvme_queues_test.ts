@@ -32,6 +32,7 @@ const SHAPES: Readonly<Record<string, DiskOptions & { readonly expected: { queue
   "doorbells 1 KiB apart": { disk: disk({ doorbellStride: 8 }), expected: { queues: 4, depth: 32 } },
   "pages of 64 KiB": { disk: disk({ lg2PageMin: 16 }), expected: { queues: 4, depth: 32 } },
   "an AMD IOMMU": { disk: disk(), machine: { iommu: { kind: "amdvi" } }, expected: { queues: 4, depth: 32 } },
+  "a RISC-V IOMMU": { disk: disk(), machine: { iommu: { kind: "riscv" } }, expected: { queues: 4, depth: 32 } },
   "an Arm SMMU": { disk: disk(), machine: { iommu: { kind: "smmuv3" } }, expected: { queues: 4, depth: 32 } },
   "five levels of tables": { disk: disk(), machine: { iommu: { kind: "vtd", levels: 5 } }, expected: { queues: 4, depth: 32 } },
   "39 bits of IOVA": { disk: disk(), machine: { iommu: { kind: "amdvi", levels: 3 } }, expected: { queues: 4, depth: 32 } },

@@ -31,6 +31,8 @@ Deno.test("an empty machine has the documented defaults", () => {
       levels: 4,
       scalable: false,
       dirtyTracking: false,
+      svnapot: false,
+      coherent: true,
       iotlb: { entries: 1024, ways: 4, replacement: "lru", structures: 0 },
       batch: 0,
       costs: { hit: 2, walkRead: 50, invalidation: 1000 },
@@ -48,7 +50,7 @@ Deno.test("an empty machine has the documented defaults", () => {
 Deno.test("settings that cannot be are refused", () => {
   check(null, "machine is null, wanted an object");
   check({}, "pci is undefined, wanted a list of PCI nodes");
-  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "smmuv3", "mock", "none"`);
+  check({ pci: [], iommu: { kind: "smmu" } }, `iommu.kind is "smmu", wanted one of "vtd", "amdvi", "smmuv3", "riscv", "mock", "none"`);
   check({ pci: [], iommu: { kind: "vtd", levels: 3 } }, "iommu.levels is 3, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "amdvi", levels: 7 } }, "iommu.levels is 7, wanted one of 3, 4, 5, 6");
   check(
@@ -60,6 +62,12 @@ Deno.test("settings that cannot be are refused", () => {
   check(
     { pci: [], iommu: { kind: "smmuv3", stage: 2, dirtyTracking: true } },
     "iommu.dirtyTracking is true, wanted false of stage 2, which has none",
+  );
+  check({ pci: [], iommu: { kind: "riscv", levels: 2 } }, "iommu.levels is 2, wanted one of 3, 4, 5");
+  check({ pci: [], iommu: { kind: "riscv", svnapot: 1 } }, "iommu.svnapot is 1, wanted true or false");
+  check(
+    { pci: [], iommu: { kind: "riscv", dirtyTracking: true } },
+    "iommu.dirtyTracking is true, wanted no such key; known are kind, levels, pasids, svnapot, coherent, iotlb, invalidation, costs",
   );
   check({ pci: [], iommu: { kind: "mock", levels: 3 } }, "iommu.levels is 3, wanted no such key; known are kind");
   check(

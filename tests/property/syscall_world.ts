@@ -21,7 +21,7 @@ const NO_ROOM = "the kernel's memory has no room for checking the invariants";
 /** The choices that make one machine. */
 export interface Shape {
   /** Kind of IOMMU. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
   /** As {@linkcode Rules}. */
   readonly singleOpen: boolean;
   /** As {@linkcode Rules}. */

@@ -11,7 +11,7 @@ import { bootWorld, type Shape } from "./syscall_world.ts";
 const STEPS_PER_CHECK = 10;
 
 const shapes: fc.Arbitrary<Shape> = fc.record({
-  iommu: fc.constantFrom("vtd" as const, "amdvi" as const, "smmuv3" as const),
+  iommu: fc.constantFrom("vtd" as const, "amdvi" as const, "smmuv3" as const, "riscv" as const),
   singleOpen: fc.boolean(),
   groupIoas: fc.constantFrom("requester" as const, "linux" as const),
   pinnable: fc.constantFrom(0, 2, 24, 4096),

@@ -33,6 +33,12 @@ const SMMUV3_PAGES: u64 = 1 << 12 | 1 << 21 | 1 << 30;
 /// `boot`: the IOMMU marks pages that devices write to.
 const TRACKS_DIRTY: u32 = 128;
 
+/// `boot`: the IOMMU is RISC-V's.
+const RISCV: u32 = 2048;
+/// `boot`: no pages of 64 KiB, which RISC-V alone has as an extension.
+const NO_NAPOT: u32 = 4096;
+const NAPOT_PAGES: u64 = 1 << 16;
+
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
 const HANDLE_BYTES: usize = 64;
 
@@ -52,16 +58,18 @@ pub struct Core {
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
 /// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-/// CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024. `memlock` is in bytes; infinite: no limit. Returns
+/// CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024, RISC-V 2048, no pages
+/// of 64 KiB 4096. `memlock` is in bytes; infinite: no limit. Returns
 /// nothing if memory is short: then the instance is of no use.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
-    let kind = match flags & (AMD | MOCK | SMMUV3 | STAGE_2) {
+    let kind = match flags & (AMD | MOCK | SMMUV3 | STAGE_2 | RISCV) {
         0 => Kind::VtdSs,
         SMMUV3 => Kind::ArmS1Granule4K,
         stage if stage == SMMUV3 | STAGE_2 => Kind::ArmS2Granule4K,
         AMD => Kind::AmdV1,
+        RISCV => Kind::RiscV,
         _ => Kind::AmdMock,
     };
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
@@ -70,7 +78,11 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f6
             remote: flags & REMOTE != 0,
             scalable: flags & SCALABLE != 0,
             tracks_dirty: flags & TRACKS_DIRTY != 0,
-            page_sizes: if kind.is_arm() { SMMUV3_PAGES } else { u64::MAX },
+            page_sizes: match flags & NO_NAPOT {
+                0 if kind.is_arm() => SMMUV3_PAGES,
+                0 => u64::MAX,
+                _ => !NAPOT_PAGES,
+            },
             ..IommuConfig::new(kind, levels)
         },
         rules: Rules { single_open: flags & SINGLE_OPEN != 0, group_ioas },

@@ -31,7 +31,8 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let asked_for_pages = call.kernel.devices.iter().any(|device| device.config.page_requests);
     let (_, hardware) = call.parts()?;
     let (data_type, length) = describe(hardware.iommu.config(), asked_for_pages, &mut data);
-    if wanted != api::HW_INFO_TYPE_DEFAULT && wanted != data_type {
+    // Who tells nothing does not look at what is asked for.
+    if wanted != api::HW_INFO_TYPE_DEFAULT && wanted != data_type && data_type != api::HW_INFO_TYPE_NONE {
         return Err(Errno::EOPNOTSUPP);
     }
     let copied = length.min(request.data_len as usize);
@@ -55,7 +56,8 @@ fn capabilities(device: &Device, config: &IommuConfig, pasid_bits: u8) -> u64 {
     let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
     let dirty = if device.tracks_dirty(config) { api::HW_CAP_DIRTY_TRACKING } else { 0 };
     // A function asks for pages where its address translation services did not find them; no other has those.
-    let no_ats = if device.mock.is_none() && device.config.page_requests { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
+    let has_ats = device.mock.is_none() && device.config.page_requests && config.kind != Kind::RiscV;
+    let no_ats = if has_ats { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
     no_ats | execute | privileged | dirty
 }
 

@@ -107,11 +107,14 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) 
     let lacking = untracked || nest_parent && (faults || !nests);
     // AMD's first page table format and Arm's stage 2 have no PASIDs; the others take the flag whether or not a device has them.
     let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && (config.kind == Kind::AmdV1 || config.kind.is_arm_stage_2());
+    // RISC-V's driver makes page tables without any option, but for those with PASIDs that Linux's has not.
+    let riscv = if config.scalable { api::HWPT_ALLOC_PASID } else { 0 };
+    let no_riscv = config.kind == Kind::RiscV && request.flags & !riscv != 0;
     // The mock IOMMU alone takes data.
     let has_data = request.data_len != 0 && config.kind != Kind::AmdMock;
     // The interface to a remote IOMMU has page tables without any option.
     let no_option = request.flags != 0 && config.remote;
-    if unknown || lacking || no_pasid || no_option || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    if unknown || lacking || no_pasid || no_riscv || no_option || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
 impl Context {

@@ -56,13 +56,9 @@ impl Context {
     /// another length; EFAULT, ENOMEM.
     pub(crate) fn new_nested(&mut self, hardware: &mut Hardware, parent: u32, request: &api::HwptAlloc) -> Result<u32> {
         let config = *hardware.iommu.config();
-        // AMD's and Arm's drivers make them through a virtual IOMMU only.
-        if request.flags & !NESTED_FLAGS != 0
-            || request.data_len == 0
-            || config.kind == Kind::AmdV1
-            || config.kind.is_arm()
-            || config.remote
-        {
+        // AMD's and Arm's drivers make them through a virtual IOMMU only, RISC-V's makes none.
+        let nests = !matches!(config.kind, Kind::AmdV1 | Kind::RiscV) && !config.kind.is_arm() && !config.remote;
+        if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 || !nests {
             return Err(Errno::EOPNOTSUPP);
         }
         let below = self.hwpts.get(parent).ok_or(Errno::EIO)?;

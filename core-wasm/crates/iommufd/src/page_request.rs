@@ -192,10 +192,10 @@ impl Kernel {
         self.contexts.get(context).is_some_and(|context| context.objects.index(hwpt, ObjectKind::Nested).is_ok())
     }
 
-    /// Whether a device asks for pages. Linux switches that on in VT-d's scalable mode only, and behind no SMMUv3.
+    /// Whether a device asks for pages. Linux switches that on in VT-d's scalable mode only, and behind no SMMUv3 or RISC-V IOMMU.
     pub(crate) fn asks_for_pages(&self, device: u32) -> bool {
         let config = self.hardware.iommu.config();
-        let can = (config.kind != Kind::VtdSs || config.scalable) && !config.kind.is_arm();
+        let can = (config.kind != Kind::VtdSs || config.scalable) && !config.kind.is_arm() && config.kind != Kind::RiscV;
         can && self.device(device).is_ok_and(|device| device.config.page_requests)
     }
 
