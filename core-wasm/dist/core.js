@@ -732,7 +732,8 @@ let wasm_bindgen = (function(exports) {
      * Lays out the memory and starts the kernel: once in an instance.
      *
      * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-     * CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024. `memlock` is in bytes; infinite: no limit. Returns
+     * CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024, RISC-V 2048, no pages
+     * of 64 KiB 4096. `memlock` is in bytes; infinite: no limit. Returns
      * nothing if memory is short: then the instance is of no use.
      * @param {number} heap_bytes
      * @param {number} ram_bytes
