@@ -362,15 +362,15 @@ fn riscv_tables_have_the_bytes_of_the_specification() {
     let domain = machine.domain();
     machine.attach(0x0318, NO_PASID, Some(domain)).expect("the directory is there");
     let table = machine.iommu.context_of(domain).expect("it exists").second.table;
-    // 6.5: two levels. 3.1: entries for 64 devices, with the page number from bit 10 on.
+    // 5.5: two levels. 2.1: entries for 64 devices, with the page number from bit 10 on.
     let directory = machine.register(0x10);
     assert_eq!(directory & 0x3ff, 3);
     let [step] = machine.words(page_of(directory) + (0x0318 >> 6) * 8);
     assert_eq!(step & 0x3ff, 1);
-    // 3.1.3: valid; no guest; PSCID 2; Sv48.
+    // 2.1.3: valid; no guest; PSCID 2; Sv48.
     let context = page_of(step) + 0x18 * 64;
     assert_eq!(machine.words(context), [1, 0, 2 << 12, 9 << 60 | table >> 12, 0, 0, 0, 0]);
-    // 6.6: 256 commands; 6.9: 128 records; both on. 4.1: all, twice, as the directory has grown; nothing for what was not valid.
+    // 5.6: 256 commands; 5.9: 128 records; both on. 3.1: all, twice, as the directory has grown; nothing for what was not valid.
     let commands = machine.register(0x18);
     assert_eq!((commands & 0x3ff, machine.register(0x28) & 0x3ff), (7, 6));
     assert_eq!((machine.register(0x48), machine.register(0x4c), machine.register(0x30), machine.register(0x24)), (1, 1, 0, 6));
@@ -390,14 +390,14 @@ fn riscv_process_directories_have_the_bytes_of_the_specification() {
     for pasid in [0x2_2345, 0x2_2346] {
         machine.attach(0x18, pasid, Some(domain)).expect("there is RAM");
     }
-    // 3.1.3: valid, PDTV, DPE; PD20. 3.3: bits 19:17, 16:8 and 7:0 of the process id; PSCID 2, valid; Sv48.
+    // 2.1.3: valid, PDTV, DPE; PD20. 2.2: bits 19:17, 16:8 and 7:0 of the process id; PSCID 2, valid; Sv48.
     let [tc, iohgatp, ta, fsc] = machine.words(context);
     assert_eq!((tc, iohgatp, ta, fsc >> 44), (0x221, 0, 0, 3 << 16));
     let [high] = machine.words((fsc << 12) + 8);
     let [low] = machine.words(page_of(high) + 0x23 * 8);
     assert_eq!((high & 0x3ff, low & 0x3ff), (1, 1));
     assert_eq!(machine.words(page_of(low) + 0x45 * 16), [2 << 12 | 1, 9 << 60 | table >> 12, 2 << 12 | 1, 9 << 60 | table >> 12]);
-    // 4.1.3: of a process; of the device, when a table of the directory goes.
+    // 3.1.3: of a process; of the device, when a table of the directory goes.
     let (at, tail) = (page_of(machine.register(0x18)), machine.register(0x24));
     machine.attach(0x18, 0x2_2345, None).expect("never fails");
     machine.attach(0x18, 0x2_2346, None).expect("never fails");
@@ -413,10 +413,10 @@ fn riscv_contexts_of_the_second_stage_have_the_bytes_of_the_specification() {
     let domain = machine.domain();
     machine.attach(0x18, NO_PASID, Some(domain)).expect("the directory is there");
     let table = machine.iommu.context_of(domain).expect("it exists").second.table;
-    // 3.1.3: GSCID 2, Sv39x4, a top table of 16 KiB.
+    // 2.1.3: GSCID 2, Sv39x4, a top table of 16 KiB.
     let context = page_of(machine.register(0x10)) + 0x18 * 64;
     assert_eq!((machine.words(context), table & 0x3fff), ([1, 8 << 60 | 2 << 44 | table >> 12, 0, 0], 0));
-    // 4.1.1: of a guest.
+    // 3.1.1: of a guest.
     let (at, tail) = (page_of(machine.register(0x18)), machine.register(0x24));
     machine.attach(0x18, NO_PASID, None).expect("never fails");
     assert_eq!(machine.words(at + tail * 16), [3 | 1 << 33 | 0x18 << 40, 0, 0x81 | 1 << 33 | 2 << 44, 0]);
@@ -441,7 +441,7 @@ fn riscv_process_directories_have_as_many_levels_as_the_device_needs() {
 
 #[test]
 fn faults_are_recorded_in_the_bytes_of_the_kind() {
-    // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address. RISC-V, 4.2: cause, type (2:
+    // VT-d, 11.4.14: page; F, type (62: read), reason, requester. AMD-Vi, 2.5.3: code, flags, domain, requester; address. RISC-V, 3.2: cause, type (2:
     // read, 3: write), requester; address; of a guest page fault the guest's.
     let cases: [(IommuConfig, bool, u16, [u64; 4]); 7] = [
         (LEGACY, false, 0x6, [0x5000, 0xc000_0006_0000_0318, 0, 0]),

@@ -170,7 +170,7 @@ impl RiscV {
         let mut of_process = false;
         if let Place::Process(at) = place {
             count(ram, at & !(FRAME - 1), -1);
-            // A table that goes is remembered with the device (6.2).
+            // A table that goes is remembered with the device (6.3).
             of_process = !self.prune_processes(ram, who);
         }
         self.forget(ram, who, of_process, before);

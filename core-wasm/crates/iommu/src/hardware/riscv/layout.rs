@@ -1,27 +1,27 @@
 //! Bits of the RISC-V IOMMU's registers, tables, commands and records. Sections are those of the RISC-V IOMMU Architecture Specification, version 1.0.1.
 
-// Registers (6.1): offsets, and bits of those that are written.
+// Registers (5): offsets, and bits of those that are written.
 
-/// Device directory table pointer (6.5): the mode in the bits below a page number, see [`MODE_ONE_LEVEL`].
+/// Device directory table pointer (5.5): the mode in the bits below a page number, see [`MODE_ONE_LEVEL`].
 pub(super) const DDTP: u32 = 0x10;
-/// Command queue base (6.6): lg2 of its entries, less one, in the bits below a page number.
+/// Command queue base (5.6): lg2 of its entries, less one, in the bits below a page number.
 pub(super) const CQB: u32 = 0x18;
-/// Command queue tail (6.8).
+/// Command queue tail (5.8).
 pub(super) const CQT: u32 = 0x24;
-/// Fault queue base (6.9), as the other's.
+/// Fault queue base (5.9), as the other's.
 pub(super) const FQB: u32 = 0x28;
-/// Fault queue head (6.10).
+/// Fault queue head (5.10).
 pub(super) const FQH: u32 = 0x30;
-/// Command queue control and status (6.15).
+/// Command queue control and status (5.15).
 pub(super) const CQCSR: u32 = 0x48;
-/// Fault queue control and status (6.16).
+/// Fault queue control and status (5.16).
 pub(super) const FQCSR: u32 = 0x4c;
 /// Of these two: the queue is on.
 pub(super) const QUEUE_ON: u64 = 1 << 0;
 /// DDTP: a directory of one level; those of more follow.
 pub(super) const MODE_ONE_LEVEL: u64 = 2;
 
-// Capabilities (6.3).
+// Capabilities (5.3).
 
 /// First-stage tables of 3 levels; those of 4 and 5 have the next bits.
 pub(super) const CAP_SV39: u64 = 1 << 9;
@@ -51,7 +51,7 @@ pub(super) const POINTER_MODE_SHIFT: u32 = 60;
 /// The mode of page tables of no levels: 3 levels are 8.
 pub(super) const MODE_OF_NO_LEVELS: u64 = 5;
 
-// Device context (3.1.3): tc, iohgatp, ta, fsc; and in the extended format msiptp, msi_addr_mask, msi_addr_pattern, reserved.
+// Device context (2.1.3): tc, iohgatp, ta, fsc; and in the extended format msiptp, msi_addr_mask, msi_addr_pattern, reserved.
 
 /// Lg2 of the bytes of a context of the base format; one more in the extended one.
 pub(super) const CONTEXT_LG2: u32 = 5;
@@ -70,7 +70,7 @@ pub(super) const PSCID_SHIFT: u32 = 12;
 /// ta: all but that.
 pub(super) const TA_RESERVED: u64 = !(0xf_ffff << PSCID_SHIFT);
 
-// Process directory (3.3): entries that lead on, and contexts of two words: ta and fsc.
+// Process directory (2.2): entries that lead on, and contexts of two words: ta and fsc.
 
 /// Bits of a process id that index the lowest table.
 pub(super) const PROCESS_INDEX_LG2: u32 = 8;
@@ -81,17 +81,17 @@ pub(super) const PROCESS_BITS: [u32; 3] = [8, 17, 20];
 /// ta: supervisor requests are allowed, and may use pages of users; reserved bits are all others but the valid one.
 pub(super) const PROCESS_RESERVED: u64 = TA_RESERVED & !(3 << 1 | VALID);
 
-// Commands (4.1): opcode and function are in bits 9:0.
+// Commands (3.1): opcode and function are in bits 9:0.
 
-/// IOTINVAL.VMA (4.1.1).
+/// IOTINVAL.VMA (3.1.1).
 pub(super) const INVALIDATE_FIRST: u64 = 1;
-/// IOTINVAL.GVMA (4.1.1).
+/// IOTINVAL.GVMA (3.1.1).
 pub(super) const INVALIDATE_SECOND: u64 = 1 | 1 << FUNCTION_SHIFT;
-/// IOFENCE.C (4.1.2).
+/// IOFENCE.C (3.1.2).
 pub(super) const FENCE: u64 = 2;
-/// IODIR.INVAL_DDT (4.1.3).
+/// IODIR.INVAL_DDT (3.1.3).
 pub(super) const INVALIDATE_DEVICE: u64 = 3;
-/// IODIR.INVAL_PDT (4.1.3).
+/// IODIR.INVAL_PDT (3.1.3).
 pub(super) const INVALIDATE_PROCESS: u64 = 3 | 1 << FUNCTION_SHIFT;
 /// Where the function is.
 const FUNCTION_SHIFT: u32 = 7;
@@ -112,7 +112,7 @@ pub(super) const FENCE_ORDERS: u64 = 3 << 12;
 /// IOFENCE.C: where the word is.
 pub(super) const FENCE_DATA_SHIFT: u32 = 32;
 
-// Fault records (4.2): the cause, process id, whether there is one, type of transaction and device id; custom; iotval; iotval2.
+// Fault records (3.2): the cause, process id, whether there is one, type of transaction and device id; custom; iotval; iotval2.
 
 /// Bytes of a record.
 pub(super) const RECORD_BYTES: u64 = 32;

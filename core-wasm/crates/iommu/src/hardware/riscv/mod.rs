@@ -2,11 +2,11 @@
 //!
 //! | what | section | where |
 //! | --- | --- | --- |
-//! | registers | 6 | the driver's writes: queues, device directory |
-//! | device directory | 3.1 | 1 to 3 levels, as many as the highest requester needs; contexts of 32 or, with page tables for interrupts, 64 bytes |
-//! | process directory | 3.3 | for requesters with PASIDs: 1 to 3 levels; the context of process 0 is that of requests without a PASID |
-//! | command queue | 4.1 | one frame of 256 commands |
-//! | fault queue | 4.2 | one frame of 128 records |
+//! | registers | 5 | the driver's writes: queues, device directory |
+//! | device directory | 2.1 | 1 to 3 levels, as many as the highest requester needs; contexts of 32 or, with page tables for interrupts, 64 bytes |
+//! | process directory | 2.2 | for requesters with PASIDs: 1 to 3 levels; the context of process 0 is that of requests without a PASID |
+//! | command queue | 3.1 | one frame of 256 commands |
+//! | fault queue | 3.2 | one frame of 128 records |
 //!
 //! A unit has one of the two stages, the one that its page tables are of, and leaves no marks in these. Contexts of devices without PASIDs are not valid, and with that block, until
 //! something is attached; those with PASIDs name their process directory from the start, whose tables come with their first entry and go with the last.

@@ -1,4 +1,4 @@
-//! The hardware half of the RISC-V IOMMU: look-ups, the command queue, fault records. Causes are those of section 4.2.
+//! The hardware half of the RISC-V IOMMU: look-ups, the command queue, fault records. Causes are those of section 3.2.
 
 use super::super::{Context, Fault, Forget, Refusal, Root, Who, entry, word};
 use super::RiscV;
@@ -101,7 +101,7 @@ impl RiscV {
         is_there.then_some(Directory { top, levels, index_lg2, context_lg2, bits, unreachable })
     }
 
-    /// What the directories say of a requester with a PASID, by the steps of section 3.3.
+    /// What the directories say of a requester with a PASID, by the steps of section 2.3.
     pub(super) fn look_up_entry(&self, ram: &Ram, who: Who) -> Found<Context> {
         let devices = self.devices();
         let at = devices.find(ram, who.requester.into())?;
@@ -126,7 +126,7 @@ impl RiscV {
         table.ok_or(processes.unreachable())
     }
 
-    /// Whether a device context is none of those that section 3.1.4 calls misconfigured, but for its page table.
+    /// Whether a device context is none of those that section 2.1.4 calls misconfigured, but for its page table.
     fn is_right(&self, ram: &Ram, at: u64, [tc, iohgatp, ta, fsc]: [u64; 4]) -> bool {
         let has_processes = tc & TC_PROCESSES != 0;
         let default = if has_processes { TC_DEFAULT_PROCESS } else { 0 };
