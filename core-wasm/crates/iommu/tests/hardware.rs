@@ -419,7 +419,8 @@ fn riscv_contexts_of_the_second_stage_have_the_bytes_of_the_specification() {
     // 3.1.1: of a guest.
     let (at, tail) = (page_of(machine.register(0x18)), machine.register(0x24));
     machine.attach(0x18, NO_PASID, None).expect("never fails");
-    assert_eq!(machine.words(at + tail * 16), [3 | 1 << 33 | 0x18 << 40, 0, 0x81 | 1 << 33 | 2 << 44, 0]);
+    let guest = 1 << 33 | 2 << 44;
+    assert_eq!(machine.words(at + tail * 16), [3 | 1 << 33 | 0x18 << 40, 0, 1 | guest, 0, 0x81 | guest, 0]);
 }
 
 #[test]

@@ -188,11 +188,14 @@ impl RiscV {
         let process = if of_process { INVALIDATE_PROCESS | u64::from(who.pasid) << PROCESS_SHIFT } else { INVALIDATE_DEVICE };
         self.post(ram, [process | OF_OWNER | u64::from(who.requester) << DEVICE_SHIFT, 0]);
         let domain = u64::from(domain);
-        let translations = match self.is_second() {
-            true => INVALIDATE_SECOND | OF_OWNER | domain << GSCID_SHIFT,
-            false => INVALIDATE_FIRST | OF_SPACE | domain << PSCID_SHIFT,
-        };
-        self.post(ram, [translations, 0]);
+        if self.is_second() {
+            // What a guest's first stage, even none, has cached of it goes by a command of its own (6.3.1).
+            for operation in [INVALIDATE_FIRST, INVALIDATE_SECOND] {
+                self.post(ram, [operation | OF_OWNER | domain << GSCID_SHIFT, 0]);
+            }
+        } else {
+            self.post(ram, [INVALIDATE_FIRST | OF_SPACE | domain << PSCID_SHIFT, 0]);
+        }
         self.post(ram, DONE);
     }
 

@@ -159,8 +159,12 @@ impl RiscV {
             let requester = (low & OF_OWNER != 0).then_some((low >> DEVICE_SHIFT) as u16);
             let number = low >> PROCESS_SHIFT & 0xf_ffff;
             let forget = match low & OPERATION {
-                INVALIDATE_FIRST => Some(Forget::Translations { domain: (low & OF_SPACE != 0).then_some(number as u16) }),
-                INVALIDATE_SECOND => Some(Forget::Translations { domain: (low & OF_OWNER != 0).then_some((low >> GSCID_SHIFT) as u16) }),
+                INVALIDATE_FIRST if requester.is_none() => {
+                    Some(Forget::Translations { domain: (low & OF_SPACE != 0).then_some(number as u16) })
+                }
+                INVALIDATE_FIRST | INVALIDATE_SECOND => {
+                    Some(Forget::Translations { domain: requester.map(|_| (low >> GSCID_SHIFT) as u16) })
+                }
                 INVALIDATE_DEVICE => Some(Forget::Contexts { requester, pasid: None, domain: None }),
                 INVALIDATE_PROCESS if requester.is_some() => Some(Forget::Contexts { requester, pasid: Some(number as u32), domain: None }),
                 FENCE if low & FENCE_WRITES == 0 => None,
