@@ -5,6 +5,8 @@ use iommu::{DomainId, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Run, So
 
 const DEVICE: Source = Source { device: 0, requester: 0x18, pasid: None };
 const RW: Prot = Prot::from_bits(3);
+/// A cache line of the processor.
+const LINE: u64 = 64;
 /// The longest transfer.
 const LENGTH: u64 = 1 << 20;
 
@@ -36,10 +38,13 @@ impl Transfers {
         Transfers { ram, iommu, domain, buffer }
     }
 
-    /// The device reads `length` bytes, at most 1 MiB, from the start of `page` on.
+    /// The device reads `length` bytes, at most 1 MiB, from the start of `page` on; of less than a cache line, from another line in each page, since lines
+    /// at the same place in all pages would drive each other out of the processor's own caches.
     #[inline]
     pub fn read(&mut self, page: u32, length: u32) {
-        self.iommu.dma_read(&mut self.ram, &DEVICE, u64::from(page) * PAGE, self.buffer, u64::from(length)).expect("mapped");
+        let (page, length) = (u64::from(page), u64::from(length));
+        let offset = if length <= LINE { page * LINE % PAGE } else { 0 };
+        self.iommu.dma_read(&mut self.ram, &DEVICE, page * PAGE + offset, self.buffer, length).expect("mapped");
     }
 
     /// A plain copy of as much as the device would read.

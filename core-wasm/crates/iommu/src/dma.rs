@@ -36,13 +36,14 @@ struct Refused {
 
 /// Which way the bytes go, from the device's point of view.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(crate) enum Direction {
     Read,
     Write,
 }
 
 impl Direction {
-    fn prot(self) -> Prot {
+    #[inline(always)]
+    pub(crate) fn prot(self) -> Prot {
         match self {
             Direction::Read => Prot::READ,
             Direction::Write => Prot::WRITE,
@@ -163,7 +164,23 @@ impl Iommu {
         }
     }
 
+    #[inline]
     fn transfer(
+        &mut self,
+        ram: &mut Ram,
+        source: &Source,
+        iova: u64,
+        buffer: Run,
+        direction: Direction,
+    ) -> Result<Option<Peer>, FaultReason> {
+        match self.transfer_in_page(ram, source, iova, buffer, direction) {
+            Some(()) => Ok(None),
+            None => self.transfer_any(ram, source, iova, buffer, direction),
+        }
+    }
+
+    #[inline(never)]
+    fn transfer_any(
         &mut self,
         ram: &mut Ram,
         source: &Source,

@@ -35,6 +35,7 @@ mod iotlb;
 mod mem_file;
 mod mmap;
 mod nested;
+mod one_page;
 mod ram;
 mod requesters;
 mod set_associative;

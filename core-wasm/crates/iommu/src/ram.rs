@@ -179,7 +179,16 @@ impl Ram {
     #[inline]
     pub fn copy(&mut self, from: Pa, to: Pa, length: usize) {
         let (from, to) = (Self::offset(from), Self::offset(to));
-        bytemuck::cast_slice_mut::<u64, u8>(self.words_mut()).copy_within(from..from + length, to);
+        let bytes = bytemuck::cast_slice_mut::<u64, u8>(self.words_mut());
+        // Registers and doorbells are so long, and a copy whose length is not known beforehand is a call.
+        if length == 8
+            && let Some(word) = bytes.get(from..).and_then(<[u8]>::first_chunk::<8>).copied()
+            && let Some(place) = bytes.get_mut(to..).and_then(<[u8]>::first_chunk_mut::<8>)
+        {
+            *place = word;
+            return;
+        }
+        bytes.copy_within(from..from + length, to);
     }
 
     /// How many of the `length` bytes from `pa` on, in a row from the first, are RAM that a device without an IOMMU can write without an end of the
@@ -327,7 +336,11 @@ impl TableMemory for Ram {
 
     #[inline(always)]
     fn entry(&self, table: Pa, index: usize) -> u64 {
-        self.words()[Self::offset(table) / 8 + index]
+        // Compared as it is, for an address beyond RAM must not be cut to 32 bits.
+        let word = (table.0.wrapping_sub(Self::BASE) >> 3) + index as u64;
+        let words = self.words();
+        assert!(word < words.len() as u64, "a table lies in RAM");
+        words[word as usize]
     }
 
     #[inline]

@@ -96,8 +96,8 @@ impl Cache {
     #[inline(always)]
     pub(crate) fn find(&mut self, owner: u32, key: u64) -> Option<u64> {
         let first = self.first(owner, key);
-        let entries = self.entries.get_mut(first..first + self.ways)?;
-        let (way, entry) = entries.iter_mut().enumerate().find(|(_, entry)| entry.is_of(owner, key))?;
+        let set = self.entries.get_mut(first..first + self.ways)?;
+        let (way, entry) = set.iter_mut().enumerate().find(|(_, entry)| entry.is_of(owner, key))?;
         let target = entry.target;
         if self.replacement == Replacement::Lru && self.clock < u32::MAX {
             self.clock += 1;
@@ -112,20 +112,23 @@ impl Cache {
     #[inline]
     pub(crate) fn fill(&mut self, owner: u32, key: u64, target: u64) -> Option<Filled> {
         let first = self.first(owner, key);
-        // Without a branch for each way: which one it is cannot be predicted.
-        let mut lowest = u64::MAX;
-        for (way, entry) in (0..).zip(self.entries.get(first..first + self.ways)?) {
-            let rank = (u64::from(entry.stamp) + 1) * u64::from(!entry.is_of(owner, key));
-            lowest = lowest.min(rank << WAY_BITS | way);
-        }
+        let set = self.entries.get(first..first + self.ways)?;
+        // Most caches have four ways, and a loop whose length is known is none.
+        let lowest = match <&[Entry; 4]>::try_from(set) {
+            Ok(set) => lowest_of(set, owner, key),
+            Err(_) => lowest_of(set, owner, key),
+        };
         let evicted = lowest >> WAY_BITS > 1;
         let mut way = (lowest & ((1 << WAY_BITS) - 1)) as usize;
         if evicted && self.replacement != Replacement::Lru {
             way = self.victim(first, way);
         }
         let index = first + way;
-        *self.entries.get_mut(index)? = Entry { key, target, owner, stamp: 1 };
-        self.touch(index);
+        let stamp = self.tick();
+        *self.entries.get_mut(index)? = Entry { key, target, owner, stamp };
+        if self.replacement == Replacement::TreePlru {
+            self.point_away(index);
+        }
         Some(Filled { index, evicted })
     }
 
@@ -181,25 +184,27 @@ impl Cache {
     /// Notes that an entry that was there already is in use now.
     #[inline(never)]
     fn touch_again(&mut self, index: usize) {
-        if matches!(self.replacement, Replacement::Lru | Replacement::TreePlru) {
-            self.touch(index);
+        match self.replacement {
+            Replacement::Lru => {
+                let stamp = self.tick();
+                if let Some(entry) = self.entries.get_mut(index) {
+                    entry.stamp = stamp;
+                }
+            }
+            Replacement::TreePlru => self.point_away(index),
+            Replacement::Fifo | Replacement::Random(_) => {}
         }
     }
 
-    /// Notes that an entry is in use now. Every 2^32 times it is forgotten in which order entries were used.
-    #[inline]
-    fn touch(&mut self, index: usize) {
-        if self.replacement == Replacement::TreePlru {
-            return self.point_away(index);
-        }
+    /// The next stamp. Every 2^32 times it is forgotten in which order entries were used.
+    #[inline(always)]
+    fn tick(&mut self) -> u32 {
         if self.clock == u32::MAX {
             self.clock = 1;
             self.entries.iter_mut().for_each(|entry| entry.stamp = entry.stamp.min(1));
         }
         self.clock += 1;
-        if let Some(entry) = self.entries.get_mut(index) {
-            entry.stamp = self.clock;
-        }
+        self.clock
     }
 
     /// Has the nodes above an entry point to the other half.
@@ -212,4 +217,12 @@ impl Cache {
             *tree = *tree & !(1 << node) | (1 - upper as u64) << node;
         }
     }
+}
+
+/// Of the entries of a set, the rank of the one to be written, with its way below [`WAY_BITS`]: 0 if it has the key already, 1 if it is empty, else more
+/// the later it was used. Without a branch for each way: which one it is cannot be predicted.
+#[inline(always)]
+fn lowest_of(set: &[Entry], owner: u32, key: u64) -> u64 {
+    let rank = |entry: &Entry| if entry.is_of(owner, key) { 0 } else { u64::from(entry.stamp) + 1 };
+    (0..).zip(set).map(|(way, entry)| rank(entry) << WAY_BITS | way).fold(u64::MAX, u64::min)
 }

@@ -220,7 +220,17 @@ impl Format {
     /// Where the table lies to which `entry` points: the address that is in it. Of a leaf, bits within its page may be anything.
     #[inline(always)]
     pub const fn table_pa(&self, entry: u64) -> Pa {
-        Pa((entry & self.address) >> self.up << self.down)
+        let address = entry & self.address;
+        // A branch, as shifts by what is not known beforehand are slower than one, and every step of a walk waits for them.
+        if self.up | self.down == 0 { Pa(address) } else { Pa(address >> self.up << self.down) }
+    }
+
+    /// What tells an entry that points to a table, as [`Self::encode_table`] writes it, from everything else at `level`. Unlike with [`Self::load`] an entry
+    /// that somebody else wrote may pass neither as a table nor as a leaf.
+    #[inline(always)]
+    pub(crate) const fn own_table(&self, level: u32) -> Test {
+        let step = level as u64 * self.table_step;
+        Test { mask: self.is_table.mask | self.table, value: self.table + step }
     }
 
     /// Where the page starts of which `entry` is the leaf, or one of its entries. Only for [`Entry::Leaf`].
@@ -232,9 +242,17 @@ impl Format {
     /// Size of that page, lg2. Only for [`Entry::Leaf`].
     #[inline(always)]
     pub const fn leaf_lg2(&self, entry: u64, level: u32) -> u32 {
+        match self.groups {
+            Groups::None => self.item_lg2(level),
+            _ => self.grouped_lg2(entry, level),
+        }
+    }
+
+    /// The same where leaves may have several entries.
+    #[inline(never)]
+    const fn grouped_lg2(&self, entry: u64, level: u32) -> u32 {
         let item_lg2 = self.item_lg2(level);
         match self.groups {
-            Groups::None => item_lg2,
             Groups::Hint { bit, lg2 } if entry & bit != 0 => item_lg2 + lg2[level as usize] as u32,
             Groups::Ones { bits } if entry & bits == bits => {
                 self.granule_lg2 + 1 + (self.table_pa(entry).0 >> self.granule_lg2).trailing_ones()
@@ -244,7 +262,7 @@ impl Format {
                 let within = self.table_pa(entry).0 >> self.granule_lg2 & ((1 << lg2) - 1);
                 item_lg2 + if within == 1 << (lg2 - 1) { lg2 as u32 } else { 0 }
             }
-            Groups::Hint { .. } | Groups::Ones { .. } | Groups::Half { .. } => item_lg2,
+            _ => item_lg2,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Walking: where an operation stands in the tree, and the look-up of one address as hardware does it.
 
-use crate::format::{Entry, MAX_LEVELS};
+use crate::format::MAX_LEVELS;
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::{Pa, Step, Translation};
@@ -71,7 +71,7 @@ impl PageTable {
         }
         let format = self.format;
         let Found { level, entry, .. } = self.walk(memory, iova, from, 0, &mut passed);
-        if format.load(entry, level) != Entry::Leaf {
+        if entry & format.present == 0 {
             return None;
         }
         let lg2 = format.leaf_lg2(entry, level);
@@ -89,18 +89,21 @@ impl PageTable {
         let index_lg2 = format.index_lg2();
         let index_mask = (1 << index_lg2) - 1;
         let mut shift = format.item_lg2(level);
-        let mut is_table = format.is_table.value + u64::from(level) * format.table_step;
-        let mut index = self.index(iova, level);
+        let mut is_table = format.own_table(level);
+        let mut index = (iova >> shift) as usize;
+        if level != self.top() {
+            index &= index_mask;
+        }
         loop {
             let entry = memory.entry(table, index);
-            if level == lowest || entry & format.is_table.mask != is_table || entry & format.present == 0 {
+            if level == lowest || !is_table.passes(entry) {
                 return Found { level, table, index, entry };
             }
             table = format.table_pa(entry);
             level -= 1;
             passed(Step { level, table });
             shift -= index_lg2;
-            is_table -= format.table_step;
+            is_table.value -= format.table_step;
             index = (iova >> shift) as usize & index_mask;
         }
     }
