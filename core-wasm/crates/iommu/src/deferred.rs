@@ -77,6 +77,11 @@ impl Iommu {
         self.deferred.ranges.retain(|(other, _)| *other != id);
     }
 
+    /// Nothing waits any more: all that is cached has gone.
+    pub(crate) fn end_all_waiting(&mut self) {
+        self.deferred.ranges.clear();
+    }
+
     /// The memory that a stale translation leads to, up to the end of its page. Of what is there now tables alone are out of reach of a write: this machine's
     /// kernel goes on where another one's would be lost.
     #[cold]

@@ -130,4 +130,8 @@ impl Domains {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Domain> {
         self.slots.iter().flatten()
     }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Domain> {
+        self.slots.iter_mut().flatten()
+    }
 }

@@ -223,6 +223,13 @@ impl Iommu {
         }
     }
 
+    /// Forgets all that is cached of all nested domains.
+    pub(crate) fn forget_all_nested(&mut self) {
+        for nested in self.nested.slots.iter_mut().flatten() {
+            nested.forget_all(&mut self.iotlb);
+        }
+    }
+
     /// Forgets all that is cached of what lies on a domain, since that has changed.
     #[cold]
     pub(crate) fn forget_children(&mut self, parent: DomainId) {

@@ -178,14 +178,28 @@ impl Iommu {
                         && pasid.is_none_or(|pasid| key as u32 == pasid)
                         && domain.is_none_or(|domain| id.to_hardware() == Some(domain))
                 }),
+                Forget::Translations { domain: None } => self.forget_all_translations(),
                 Forget::Translations { domain } => {
                     if let Some(id) = domain.and_then(DomainId::from_hardware) {
                         self.forget_translations(id);
                     }
                 }
-                Forget::Everything => self.contexts.forget(|_, _| true),
+                Forget::Everything => {
+                    self.contexts.forget(|_, _| true);
+                    self.forget_all_translations();
+                }
             }
         }
+    }
+
+    /// Forgets the translations of all domains, nested or not.
+    #[cold]
+    fn forget_all_translations(&mut self) {
+        for domain in self.domains.iter_mut() {
+            self.iotlb.forget_all(&mut domain.space);
+        }
+        self.end_all_waiting();
+        self.forget_all_nested();
     }
 
     /// Forgets the translations of a domain, nested or not, but nothing that lies on top of it.

@@ -247,6 +247,26 @@ fn whoever_is_detached_or_moved_is_not_served_from_a_cache() {
 }
 
 #[test]
+fn a_command_that_invalidates_all_makes_translations_be_walked_again() {
+    let mut machine = Machine::new(AMD, &[0x18]);
+    let domain = machine.domain();
+    let page = machine.ram.alloc(FRAME).expect("there is RAM");
+    machine.iommu.map(&mut machine.ram, domain, 0, [Run { pa: page, length: FRAME }].into_iter(), RW).expect("it is free");
+    machine.attach(0x18, NO_PASID, Some(domain)).expect("there is RAM");
+    let source = Source { device: 0, requester: 0x18, pasid: None };
+    let mut misses = [0; 3];
+    for (time, place) in misses.iter_mut().enumerate() {
+        if time == 2 {
+            // The device table of 128 entries becomes a larger one, and the driver posts INVALIDATE_IOMMU_ALL.
+            machine.iommu.add_device(&mut machine.ram, 1, 0x3f8, PASID_BITS).expect("there is RAM");
+        }
+        assert_eq!(machine.iommu.dma_read(&mut machine.ram, &source, 0, page, 1), Ok(None));
+        *place = machine.iommu.device_statistics(0).tlb_misses;
+    }
+    assert_eq!(misses, [1, 1, 2]);
+}
+
+#[test]
 fn an_attachment_without_memory_for_its_pasid_table_changes_nothing() {
     let mut machine = Machine::new(SCALABLE, &[0x18]);
     let domain = machine.domain();
