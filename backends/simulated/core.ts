@@ -162,9 +162,9 @@ export const AREA_FLAG = { read: 1n, write: 2n, added: 4n } as const;
 export const NO_SPACE: bigint = 2n ** 64n - 1n;
 
 /** The fields of a fault record, by the core's numbers. */
-export const FAULT = { sequence: 0, device: 1, flags: 2, label: 3, pasid: 4, iova: 5, length: 6, reason: 7 } as const;
+export const FAULT = { sequence: 0, device: 1, flags: 2, label: 3, pasid: 4, iova: 5, length: 6, reason: 7, code: 8, words: 9 } as const;
 /** Bits of {@linkcode FAULT}'s flags. */
-export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n } as const;
+export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n, record: 8n } as const;
 
 /** The core's codes of refused DMA, from −1 down. −7 is a mistake of the device's side. */
 const DMA_FAULTS: readonly (DmaFault | undefined)[] = [

@@ -10,6 +10,20 @@ import type { DmaFault } from "./device.ts";
 import { dmaFaultOf, FAULT, FAULT_FLAG } from "./core.ts";
 import { type GroupReason, short } from "./topology.ts";
 
+/** What the IOMMU itself says of a DMA that it refused, as its driver reads it. */
+export interface HardwareFault {
+  /**
+   * Its number for why: the fault reason of VT-d (specification 7.1); event code and flags of AMD-Vi, bits 63:48 of an event (2.5); the event
+   * number of an SMMUv3 (7.3); the cause of a RISC-V IOMMU (3.2).
+   */
+  readonly code: number;
+  /**
+   * The record, in words of 64 bits, lowest address first: two of VT-d (a fault recording register, 11.4.14) and of AMD-Vi (an event, 2.5),
+   * four of an SMMUv3 (7.3) and of a RISC-V IOMMU (3.2). The device in it is {@linkcode GroupEntry}'s `requester`, not a PCI address.
+   */
+  readonly record: readonly bigint[];
+}
+
 /** One DMA that the IOMMU refused. */
 export interface FaultRecord {
   /** Number of the fault since power-on, from 0. */
@@ -28,6 +42,8 @@ export interface FaultRecord {
   readonly access: "read" | "write";
   /** Why. */
   readonly reason: DmaFault;
+  /** The hardware's own record; undefined: it was not the IOMMU that refused, or it keeps no record of that. */
+  readonly hardware: HardwareFault | undefined;
 }
 
 /** What one device did through the IOMMU since power-on. */
@@ -254,6 +270,13 @@ export class Inspection {
       length: Number(field(FAULT.length)),
       access: has(FAULT_FLAG.write) ? "write" : "read",
       reason: dmaFaultOf(-Number(field(FAULT.reason))),
+      hardware: has(FAULT_FLAG.record) ? this.#hardwareFault(field) : undefined,
     };
+  }
+
+  #hardwareFault(field: (number: number) => bigint): HardwareFault {
+    const { kind } = this.#machine.settings.iommu;
+    const words = kind === "vtd" || kind === "amdvi" ? 2 : 4;
+    return { code: Number(field(FAULT.code)), record: Array.from({ length: words }, (_, word) => field(FAULT.words + word)) };
   }
 }

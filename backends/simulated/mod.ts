@@ -18,7 +18,7 @@ export { InertDevice } from "./devices/inert.ts";
 export { type FileContent, FileTree } from "./file_tree.ts";
 export type { UnplugOptions } from "./hotplug.ts";
 export { describeFault, Inspection } from "./inspect.ts";
-export type { DeviceStatistics, FaultRecord, GroupEntry, MachineStatistics, Usage } from "./inspect.ts";
+export type { DeviceStatistics, FaultRecord, GroupEntry, HardwareFault, MachineStatistics, Usage } from "./inspect.ts";
 export { SimulatedKernel } from "./kernel.ts";
 export {
   describeReport,

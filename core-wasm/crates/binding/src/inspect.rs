@@ -13,6 +13,8 @@ const FAULT_WRITE: u64 = 1;
 const FAULT_LABEL: u64 = 2;
 /// `fault`: the transfer carried a PASID.
 const FAULT_PASID: u64 = 4;
+/// `fault`: the IOMMU has written a record of its own.
+const FAULT_RECORD: u64 = 8;
 
 #[wasm_bindgen]
 impl Core {
@@ -27,8 +29,8 @@ impl Core {
     }
 
     /// A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
-    /// label 2, has a PASID 4), label, PASID, first byte that was refused, bytes from there to the end of the transfer, reason. 0 for what
-    /// is not there.
+    /// label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
+    /// transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
     pub fn fault(&self, index: u32, field: u32) -> u64 {
         let Some(record) = self.kernel.fault(index as usize) else { return 0 };
         match field {
@@ -38,14 +40,16 @@ impl Core {
                 let write = if record.write { FAULT_WRITE } else { 0 };
                 let label = if record.label.is_some() { FAULT_LABEL } else { 0 };
                 let pasid = if record.pasid.is_some() { FAULT_PASID } else { 0 };
-                write | label | pasid
+                let raw = if record.raw.is_some() { FAULT_RECORD } else { 0 };
+                write | label | pasid | raw
             }
             3 => record.label.unwrap_or(0),
             4 => u64::from(record.pasid.unwrap_or(0)),
             5 => record.iova,
             6 => record.length,
             7 => u64::from(record.reason.code()),
-            _ => 0,
+            8 => u64::from(record.code),
+            word => record.raw.iter().flatten().nth((word as usize).wrapping_sub(9)).copied().unwrap_or(0),
         }
     }
 

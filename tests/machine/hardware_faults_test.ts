@@ -1,0 +1,65 @@
+/**
+ * What the IOMMU itself writes of a refusal, as the fault log tells it: each kind's code and record, by the bytes of its specification.
+ *
+ * @module
+ */
+import type { Machine } from "../../backends/simulated/mod.ts";
+import { DeviceFd, IommuFd, simulated } from "../../mod.ts";
+import { equal } from "../check.ts";
+import { Puppet } from "../rules/puppet.ts";
+
+const PAGE = 0x5000n;
+
+/** What the log says of a write to {@linkcode PAGE}, where an attached device has nothing mapped, and the device's requester id. */
+async function refusedWrite(iommu: NonNullable<Machine["iommu"]>) {
+  const puppet = new Puppet();
+  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu });
+  const file = IommuFd.open(kernel);
+  const device = DeviceFd.open(kernel, "0000:00:03.0").bind(file);
+  device.config.write16(4, 6);
+  device.attach(file.createIoas());
+  puppet.bus.dma.write(PAGE + 8n, new Uint8Array(4));
+  const [fault] = kernel.inspect.faults;
+  const requester = BigInt(kernel.inspect.groups.find(({ address }) => address === "0000:00:03.0")!.requester);
+  device[Symbol.dispose]();
+  file[Symbol.dispose]();
+  kernel[Symbol.dispose]();
+  return { ...fault!, requester };
+}
+
+Deno.test("VT-d: the fault reason, and a fault recording register", async () => {
+  const { hardware, requester } = await refusedWrite({ kind: "vtd" });
+  // Reason 5: a write without permission. F is bit 127, the reason is in bits 103:96.
+  equal(hardware, { code: 5, record: [PAGE, 1n << 63n | 5n << 32n | requester] });
+});
+
+Deno.test("AMD-Vi: event code and flags, and an event", async () => {
+  const { hardware, requester } = await refusedWrite({ kind: "amdvi" });
+  // IO_PAGE_FAULT, of a write (RW, bit 53); bits 47:32 are the domain.
+  equal([hardware?.code, hardware?.record.length, hardware?.record[1]], [0x2020, 2, PAGE + 8n]);
+  equal(hardware!.record[0]! & ~(0xffffn << 32n), 0x2020n << 48n | requester);
+});
+
+Deno.test("SMMUv3: the event number, and an event of four words", async () => {
+  const { hardware, requester } = await refusedWrite({ kind: "smmuv3" });
+  // F_TRANSLATION; the StreamID is in bits 63:32.
+  equal([hardware?.code, hardware?.record.length, hardware?.record[2]], [0x10, 4, PAGE + 8n]);
+  equal(hardware!.record[0], requester << 32n | 0x10n);
+});
+
+Deno.test("RISC-V: the cause, and a record of four words", async () => {
+  const { hardware, requester } = await refusedWrite({ kind: "riscv" });
+  // A page fault of a write; TTYP 3: an untranslated write; the device is in bits 63:40.
+  equal(hardware, { code: 15, record: [requester << 40n | 3n << 34n | 15n, 0n, PAGE + 8n, 0n] });
+});
+
+Deno.test("what no IOMMU refused has no record of hardware", async () => {
+  const puppet = new Puppet();
+  using kernel = await simulated({ pci: [{ slot: "03.0", model: puppet, iommu: "none" }] });
+  using file = IommuFd.open(kernel);
+  using fd = DeviceFd.open(kernel, "0000:00:03.0", { unsafeNoIommu: true });
+  using device = fd.bind(file);
+  device.config.write16(4, 6);
+  const reason = puppet.bus.dma.write(1n << 50n, new Uint8Array(4));
+  equal(kernel.inspect.faults.map((fault) => [fault.reason, fault.hardware]), [[reason, undefined]]);
+});
