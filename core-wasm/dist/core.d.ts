@@ -104,8 +104,8 @@ declare namespace wasm_bindgen {
         eventfd(initial: number, flags: number): number;
         /**
          * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
-         * label 2, has a PASID 4), label, PASID, first byte that was refused, bytes from there to the end of the transfer, reason. 0 for what
-         * is not there.
+         * label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
+         * transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
          */
         fault(index: number, field: number): bigint;
         /**
