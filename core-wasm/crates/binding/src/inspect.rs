@@ -5,7 +5,11 @@
 use crate::core::Core;
 use crate::text::Text;
 use core::fmt::Write;
+use iommufd::{Kind, Leaf, Prot};
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// `page_table_row`: there is one; the entry leads to a page; which may be read; or written; was used; was written to.
+const ROW: [u64; 6] = [1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21];
 
 /// `fault`: the transfer was a write.
 const FAULT_WRITE: u64 = 1;
@@ -51,6 +55,31 @@ impl Core {
             8 => u64::from(record.code),
             word => record.raw.iter().flatten().nth((word as usize).wrapping_sub(9)).copied().unwrap_or(0),
         }
+    }
+
+    /// A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
+    /// address of the top table, last IOVA, number of the format.
+    pub fn page_table(&self, device: u32, pasid: i32, field: u32) -> u64 {
+        let Some(table) = self.kernel.page_table(device, u32::try_from(pasid).ok()) else { return 0 };
+        match field {
+            0 => u64::from(table.levels()),
+            1 => table.root().0,
+            2 => table.aperture_last(),
+            _ => Kind::ALL.iter().position(|kind| core::ptr::eq(kind.format(), table.format())).unwrap_or(0) as u64,
+        }
+    }
+
+    /// A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
+    /// that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
+    /// it leads, the entry.
+    pub fn page_table_row(&self, device: u32, pasid: i32, iova: u64, level: u32, field: u32) -> u64 {
+        let Some(row) = self.kernel.page_table_row(device, u32::try_from(pasid).ok(), (iova, level)) else { return 0 };
+        let leaf = row.leaf.map_or([false; 5], |Leaf { prot, accessed, dirty }| {
+            [true, prot.contains(Prot::READ), prot.contains(Prot::WRITE), accessed, dirty]
+        });
+        let [there, bits @ ..] = ROW;
+        let what = bits.iter().zip(leaf).fold(there, |all, (bit, is)| if is { all | bit } else { all });
+        [what | u64::from(row.level) << 8 | u64::from(row.lg2), row.iova, row.pa.0, row.entry].get(field as usize).copied().unwrap_or(0)
     }
 
     /// A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,

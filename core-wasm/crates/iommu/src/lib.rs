@@ -54,7 +54,7 @@ pub use mmap::{
     PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
 pub use nested::FirstStage;
-pub use pgtable::{DirtyLeaf, Kind, LeafOptions, Pa, Prot, Run, Translation};
+pub use pgtable::{DirtyLeaf, Kind, Leaf, LeafOptions, Pa, PageTable, Prot, Row, Run, Translation};
 pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
 pub use set_associative::Replacement;
 pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};

@@ -7,6 +7,7 @@ use crate::hardware::{Context, Fault, Forget, Hardware, Refusal, Register, Root,
 use crate::iommu::{Iommu, NO_PASID};
 use crate::ram::Ram;
 use alloc::vec::Vec;
+use pgtable::PageTable;
 use uapi::{Errno, Result};
 
 /// What [`Attachment`]s are sorted by, and the context cache knows a requester with a PASID by.
@@ -94,6 +95,13 @@ impl Iommu {
     /// The domain that transfers of a requester with a PASID, or with [`NO_PASID`], are to go through.
     pub fn attached(&self, requester: u32, pasid: u32) -> Option<DomainId> {
         self.requesters.get(key_of(requester, pasid))
+    }
+
+    /// The page table that transfers of a requester with a PASID, or with [`NO_PASID`], are to go through: below a program's own tables that of the kernel.
+    pub fn table_of(&self, requester: u32, pasid: u32) -> Option<&PageTable> {
+        let id = self.attached(requester, pasid)?;
+        let parent = self.nested.stages(id).map_or(id, |(parent, _)| parent);
+        self.domains.get(parent).map(|domain| &domain.table)
     }
 
     /// How many pairs of requester and PASID go through a domain.

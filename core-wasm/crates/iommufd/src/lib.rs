@@ -82,7 +82,9 @@ pub use emulated::Notice;
 pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 pub use hot_reset::ResetFunction;
 pub use invariants::Violation;
-pub use iommu::{DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, IotlbConfig, Kind, Pa, Peer, Ram, Replacement};
+pub use iommu::{
+    DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, IotlbConfig, Kind, Leaf, Pa, Peer, Prot, Ram, Replacement,
+};
 pub use kernel::{HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, HOST_UNMAP, Kernel};
 pub use machine::Moved;
 pub use page_request::{Answered, PageRequest, PageResponse};

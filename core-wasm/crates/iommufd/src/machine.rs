@@ -2,7 +2,9 @@
 
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
-use iommu::{DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, IotlbConfig, Pa, Peer, Ram, Run, Source};
+use iommu::{
+    DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, IotlbConfig, NO_PASID, Pa, PageTable, Peer, Ram, Row, Run, Source,
+};
 use uapi::{Errno, Result};
 
 /// How a transfer ended: all has moved, or it came to the memory of another device, or was refused.
@@ -129,6 +131,17 @@ impl Kernel {
     /// A fault record; 0 is the oldest that is kept.
     pub fn fault(&self, index: usize) -> Option<FaultRecord> {
         self.hardware.iommu.faults().get(index).copied()
+    }
+
+    /// The page table of a device's transfers with a PASID, or of those without; of the kernel's own, below which a program's may lie.
+    pub fn page_table(&self, device: u32, pasid: Option<u32>) -> Option<&PageTable> {
+        let requester = self.devices.get(device as usize)?.config.requester;
+        self.hardware.iommu.table_of(requester, pasid.unwrap_or(NO_PASID))
+    }
+
+    /// An entry of that page table, as [`PageTable::next_row`] finds it.
+    pub fn page_table_row(&self, device: u32, pasid: Option<u32>, from: (u64, u32)) -> Option<Row> {
+        self.page_table(device, pasid)?.next_row(&self.hardware.ram, from)
     }
 
     /// What a device did since boot.

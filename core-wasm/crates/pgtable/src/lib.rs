@@ -22,6 +22,7 @@
 extern crate alloc;
 
 mod dirty;
+mod dump;
 pub mod fmt;
 mod format;
 mod map;
@@ -32,6 +33,7 @@ mod unmap;
 mod walk;
 
 pub use dirty::DirtyLeaf;
+pub use dump::{Leaf, Row};
 pub use fmt::Kind;
 pub use format::{Dirty, Entry, Format, Groups, MAX_LEVELS, Test};
 pub use memory::{Snapshot, TableMemory, VecMemory};

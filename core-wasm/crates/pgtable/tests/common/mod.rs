@@ -3,7 +3,7 @@
 
 pub mod granule_16k;
 
-use pgtable::{Config, Entry, Format, LeafOptions, MapError, Pa, PageTable, Prot, Run, TableMemory, Translation, VecMemory};
+use pgtable::{Config, Entry, Format, LeafOptions, MapError, Pa, PageTable, Prot, Row, Run, TableMemory, Translation, VecMemory};
 use std::collections::BTreeMap;
 
 pub const BOTH: Prot = Prot::from_bits(3);
@@ -159,6 +159,38 @@ impl Subject {
             self.check_leaf(first, leaf);
         }
         assert_eq!(&by_size, self.table.leaves(), "leaves by size, of the model");
+        self.check_dump();
+    }
+
+    /// The rows of the dump are the leaves of the model in its order, each below the tables that lead to it, and every table once.
+    fn check_dump(&self) {
+        let rows =
+            std::iter::successors(self.table.next_row(&self.memory, (0, u32::MAX)), |row| self.table.next_row(&self.memory, row.next()?));
+        let mut leaves = self.model.iter();
+        let mut tables: Vec<Row> = Vec::new();
+        let mut count = 1;
+        for row in rows {
+            while tables.last().is_some_and(|table| table.last() < row.iova) {
+                tables.pop();
+            }
+            let (level, pa) = tables.last().map_or((u32::from(self.table.levels()), self.table.root()), |table| (table.level, table.pa));
+            assert_eq!(row.level, level - 1, "{row:?} is in the table above it");
+            let index = (row.iova >> self.table.format().item_lg2(row.level)) as usize;
+            let entries = self.memory.entries(pa, 1 << (self.table.table_lg2(row.level) - self.table.format().item_lg2(row.level)));
+            assert_eq!(entries[index & (entries.len() - 1)], row.entry, "the entry of {row:?}");
+            match row.leaf {
+                None => {
+                    count += 1;
+                    tables.push(row);
+                }
+                Some(dumped) => {
+                    let leaf = Leaf { lg2: row.lg2, pa: row.pa.0, prot: dumped.prot };
+                    assert_eq!(leaves.next(), Some((&row.iova, &leaf)), "the leaves of the dump are those of the model");
+                }
+            }
+        }
+        assert_eq!(leaves.next(), None, "no leaf is left out");
+        assert_eq!(count, self.table.tables(), "no table is left out, none is twice there");
     }
 
     fn check_leaf(&self, first: u64, leaf: &Leaf) {
