@@ -141,6 +141,10 @@ export interface Core {
   fault(index: number, field: number): bigint;
   /** reads, writes, bytes, tlb hits, tlb misses, walk reads, faults, structure hits, evictions, dropped, stale hits. */
   device_statistic(device: number, count: number): number;
+  /** A fact about the page table of a device's transfers; a negative PASID is none. */
+  page_table(device: number, pasid: number, field: number): bigint;
+  /** A field of the first entry there from an IOVA on, at most of that level if it begins there. */
+  page_table_row(device: number, pasid: number, iova: bigint, level: number, field: number): bigint;
   /** maps, unmaps, invalidations, tables, ranges that wait. */
   global_statistic(count: number): number;
   /** Leaves of 2^`lg2` bytes. */

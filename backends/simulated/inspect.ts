@@ -8,6 +8,7 @@
 import type { MachineParts } from "./assembly.ts";
 import type { DmaFault } from "./device.ts";
 import { dmaFaultOf, FAULT, FAULT_FLAG } from "./core.ts";
+import { PageTable } from "./page_table.ts";
 import { type GroupReason, short } from "./topology.ts";
 
 /** What the IOMMU itself says of a DMA that it refused, as its driver reads it. */
@@ -193,9 +194,8 @@ export class Inspection {
 
   /** What a device did. @throws {RangeError} if there is none at that address. */
   device(address: string): DeviceStatistics {
-    const device = this.#machine.devices.find(({ pci }) => pci.address === address);
-    if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
-    const count = (number: number) => this.#machine.core.device_statistic(device.index, number);
+    const index = this.#index(address);
+    const count = (number: number) => this.#machine.core.device_statistic(index, number);
     const { costs } = this.#machine.settings.iommu;
     return {
       reads: count(0),
@@ -210,8 +210,19 @@ export class Inspection {
       invalidated: count(9),
       staleHits: count(10),
       translationTime: (count(3) + count(7)) * costs.hit + count(5) * costs.walkRead,
-      heldBack: device.bus.refusedByMaster,
+      heldBack: this.#machine.devices[index]!.bus.refusedByMaster,
     };
+  }
+
+  /**
+   * The page table of a device's transfers as it is now: every entry, to be read, for `JSON.stringify`, or as text. Where a program's own tables lie on
+   * top of it (nesting) it is the kernel's, below them.
+   *
+   * @param address PCI address. @param pasid the PASID of the transfers; undefined: those without. @returns undefined where they are attached to nothing.
+   * @throws {RangeError} if there is no device at that address.
+   */
+  pageTable(address: string, pasid?: number): PageTable | undefined {
+    return PageTable.of(this.#machine.core, this.#index(address), pasid);
   }
 
   /** What the machine did. */
@@ -255,6 +266,12 @@ export class Inspection {
     const text = this.#machine.core.check();
     if (text === undefined) return ["the kernel's memory has no room for checking the invariants"];
     return text === "" ? [] : text.split("\n");
+  }
+
+  #index(address: string): number {
+    const device = this.#machine.devices.find(({ pci }) => pci.address === address);
+    if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
+    return device.index;
   }
 
   #fault(index: number): FaultRecord {

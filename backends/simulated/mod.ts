@@ -19,6 +19,8 @@ export { type FileContent, FileTree } from "./file_tree.ts";
 export type { UnplugOptions } from "./hotplug.ts";
 export { describeFault, Inspection } from "./inspect.ts";
 export type { DeviceStatistics, FaultRecord, GroupEntry, HardwareFault, MachineStatistics, Usage } from "./inspect.ts";
+export { PageTable } from "./page_table.ts";
+export type { PageTableEntry, PageTableEntryJson, PageTableFormat, PageTableJson } from "./page_table.ts";
 export { SimulatedKernel } from "./kernel.ts";
 export {
   describeReport,

@@ -307,6 +307,12 @@ export class FakeCore implements Core {
   fault(index: number, field: number): bigint {
     return this.faults[index]![field]!;
   }
+  page_table(): bigint {
+    return 0n;
+  }
+  page_table_row(): bigint {
+    return 0n;
+  }
   device_statistic(): number {
     return 0;
   }
