@@ -5,8 +5,24 @@
  */
 import type { Core } from "./core.ts";
 
-/** The formats, in the order of the core's numbers. */
-const FORMATS = [
+/** The name of a page-table format: VT-d second and first stage, AMD v1 and v2, the mock IOMMU's, Arm's stages by granule, RISC-V's stages. */
+export type PageTableFormat =
+  | "vtd_ss"
+  | "vtd_fs"
+  | "amd_v1"
+  | "amd_v2"
+  | "amd_mock"
+  | "arm_s1_4k"
+  | "arm_s1_16k"
+  | "arm_s1_64k"
+  | "arm_s2_4k"
+  | "arm_s2_16k"
+  | "arm_s2_64k"
+  | "riscv"
+  | "riscv_x4";
+
+/** In the order of the core's numbers. */
+const FORMATS: readonly PageTableFormat[] = [
   "vtd_ss",
   "vtd_fs",
   "amd_v1",
@@ -20,10 +36,7 @@ const FORMATS = [
   "arm_s2_64k",
   "riscv",
   "riscv_x4",
-] as const;
-
-/** The name of a page-table format: VT-d second and first stage, AMD v1 and v2, the mock IOMMU's, Arm's stages by granule, RISC-V's stages. */
-export type PageTableFormat = typeof FORMATS[number];
+];
 
 /** Fields of `Core.page_table` and of `Core.page_table_row`. */
 const TABLE = { levels: 0, root: 1, lastIova: 2, format: 3 } as const;

@@ -190,6 +190,17 @@ declare namespace wasm_bindgen {
          */
         page_request(device: number, pasid: number, group: number, permissions: number, address: bigint, last: boolean): number;
         /**
+         * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
+         * address of the top table, last IOVA, number of the format.
+         */
+        page_table(device: number, pasid: number, field: number): bigint;
+        /**
+         * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
+         * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
+         * it leads, the entry.
+         */
+        page_table_row(device: number, pasid: number, iova: bigint, level: number, field: number): bigint;
+        /**
          * Pages of 2^`lg2` bytes that are mapped now.
          */
         pages_of_size(lg2: number): number;
@@ -359,6 +370,8 @@ declare interface InitOutput {
     readonly core_open_device: (a: number, b: number) => number;
     readonly core_open_iommufd: (a: number) => number;
     readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
+    readonly core_page_table: (a: number, b: number, c: number, d: number) => bigint;
+    readonly core_page_table_row: (a: number, b: number, c: number, d: bigint, e: number, f: number) => bigint;
     readonly core_pages_of_size: (a: number, b: number) => number;
     readonly core_peer_address: (a: number) => bigint;
     readonly core_peer_done: (a: number) => number;

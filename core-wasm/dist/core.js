@@ -470,6 +470,33 @@ let wasm_bindgen = (function(exports) {
             return ret;
         }
         /**
+         * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
+         * address of the top table, last IOVA, number of the format.
+         * @param {number} device
+         * @param {number} pasid
+         * @param {number} field
+         * @returns {bigint}
+         */
+        page_table(device, pasid, field) {
+            const ret = wasm.core_page_table(this.__wbg_ptr, device, pasid, field);
+            return BigInt.asUintN(64, ret);
+        }
+        /**
+         * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
+         * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
+         * it leads, the entry.
+         * @param {number} device
+         * @param {number} pasid
+         * @param {bigint} iova
+         * @param {number} level
+         * @param {number} field
+         * @returns {bigint}
+         */
+        page_table_row(device, pasid, iova, level, field) {
+            const ret = wasm.core_page_table_row(this.__wbg_ptr, device, pasid, iova, level, field);
+            return BigInt.asUintN(64, ret);
+        }
+        /**
          * Pages of 2^`lg2` bytes that are mapped now.
          * @param {number} lg2
          * @returns {number}
