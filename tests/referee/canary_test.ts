@@ -10,7 +10,7 @@ import { CASES as VTD } from "./vtd.ts";
 /** A shape in which `change` has altered the accesses that it knows; those only, in their order. */
 async function altered(subject: Case, levels: number, change: (access: Access) => Access | undefined): Promise<Shape> {
   const { format, pageSizes = 0xffff_ffff_ffff_ffffn } = subject;
-  for (const shape of await makeShapes({ format, levels, iovaLg2: subject.levels.get(levels) ?? 0, pageSizes, seed: 1, count: 20 })) {
+  for (const shape of await makeShapes({ format, levels, iovaLg2: subject.levels.get(levels) ?? 0, pageSizes, seed: 1, count: 200 })) {
     const accesses = shape.accesses.flatMap((access) => change(access) ?? []);
     if (accesses.length !== 0) return { ...shape, accesses };
   }

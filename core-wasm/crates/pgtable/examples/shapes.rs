@@ -15,7 +15,7 @@ const DATA_FIRST: u64 = 8 << 30;
 const DATA_LAST: u64 = (64 << 30) - 1;
 const WINDOW_PA: u64 = 6 << 30;
 const GIB: u64 = 1 << 30;
-const ACCESSES: usize = 12;
+const ACCESSES: usize = 2;
 const BOTH: Prot = Prot::from_bits(3);
 
 /// SplitMix64.
