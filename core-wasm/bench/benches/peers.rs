@@ -1,11 +1,13 @@
 //! Crates that do the same work as the core, each under the name of the line of `core.rs` that it is a peer of.
 //!
 //! Mapping: `x86_64` keeps no counters and gives no table back; `aarch64-paging` maps ranges and unmaps by mapping nothing. Addresses:
-//! `vm-allocator` gives the first place, as the core does, `range-alloc` the best; a `BTreeMap` is told the address.
+//! `vm-allocator` gives the first place, as the core does, `range-alloc` the best; a `BTreeMap` is told the address. A scan of all areas is how
+//! Linux finds an automatic IOVA.
 // x86_64's mapper is unsafe to make and to use, since its tables may be those that the processor uses.
 #![allow(unsafe_code)]
 
 mod common;
+mod scan;
 
 use aarch64_paging::descriptor::Stage2Attributes;
 use aarch64_paging::linearmap::LinearMap;
@@ -14,7 +16,9 @@ use bench::{GIB, LARGE, PAGE, Random};
 use common::{MANY, halves, settings, small_pages};
 use criterion::{Criterion, criterion_group, criterion_main};
 use range_alloc::RangeAllocator;
+use scan::Scan;
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use vm_allocator::{AddressAllocator, AllocPolicy};
 use x86_64::structures::paging::mapper::{MappedPageTable, PageTableFrameMapping, Translate};
 use x86_64::structures::paging::{FrameAllocator, Mapper, Page, PageTable, PageTableFlags, PhysFrame, Size4KiB};
@@ -167,9 +171,19 @@ fn addresses(c: &mut Criterion) {
     });
 }
 
+/// Areas of a page in every other place, as the line's own; two pages fit behind them all.
+fn automatic_iova(c: &mut Criterion) {
+    scan::check();
+    let mut scan = Scan::new();
+    (0..MANY).for_each(|index| scan.insert(u64::from(1 + 2 * index) * PAGE, PAGE));
+    c.bench_function("IOAS map, automatic IOVA, 100,000 areas / a scan as Linux's, the search alone", |b| {
+        b.iter(|| scan.place(black_box(PAGE), 2 * PAGE).expect("room"));
+    });
+}
+
 criterion_group! {
     name = benches;
     config = settings();
-    targets = mapping, addresses
+    targets = mapping, addresses, automatic_iova
 }
 criterion_main!(benches);
