@@ -74,6 +74,18 @@ impl<V: Copy> RangeMap<V> {
         (leaf.range(rank).start == start).then(|| self.tree.remove_at(&path, rank))
     }
 
+    /// Gives the entry that starts at `start` another value.
+    pub(crate) fn set(&mut self, start: u64, value: V) {
+        if self.is_empty() {
+            return;
+        }
+        let leaf = self.tree.path(start).leaf;
+        let leaf = &mut self.tree.leaves[leaf];
+        if let Some(rank) = leaf.rank(start).checked_sub(1) {
+            leaf.values[rank] = value;
+        }
+    }
+
     /// The entry that contains `address`.
     #[inline]
     pub fn get(&self, address: u64) -> Option<(Range, V)> {

@@ -23,56 +23,107 @@ pub struct IovaSpace<V: Copy> {
     gaps: Gaps,
     /// Whether `gaps` is built; before the first range is in use it takes no memory.
     has_gaps: bool,
+    /// The area that came last, until something else changes.
+    recent: Option<Recent<V>>,
+    /// What was placed last and where, until something changes.
+    placed: Option<(Request, u64)>,
+}
+
+/// An area that was added, and maybe removed again, with no other change since: what maps and unmaps the same place again and again, as drivers do with
+/// every transfer, changes nothing but this.
+#[derive(Clone, Copy)]
+struct Recent<V> {
+    range: Range,
+    value: V,
+    /// Whether it is an area now. If not, `areas` and `gaps` do not know yet.
+    is_area: bool,
+    /// Whether `areas` has another value.
+    is_newer: bool,
+    /// What is known to be placed here, while it is removed.
+    placed: Option<Request>,
 }
 
 impl<V: Copy> IovaSpace<V> {
     /// An empty space, which owns no memory.
     pub const fn new() -> Self {
-        IovaSpace { areas: RangeMap::new(), reserved: Reserved::new(), allowed: Vec::new(), gaps: Gaps::new(), has_gaps: false }
+        IovaSpace {
+            areas: RangeMap::new(),
+            reserved: Reserved::new(),
+            allowed: Vec::new(),
+            gaps: Gaps::new(),
+            has_gaps: false,
+            recent: None,
+            placed: None,
+        }
     }
 
     /// Number of areas.
     #[inline]
     pub fn len(&self) -> usize {
-        self.areas.len()
+        self.areas.len() - usize::from(self.recent.is_some_and(|recent| !recent.is_area))
     }
 
     /// Whether there is no area.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.areas.is_empty()
+        self.len() == 0
     }
 
     /// The area that contains `address`.
     #[inline]
     pub fn get(&self, address: u64) -> Option<(Range, V)> {
-        self.areas.get(address)
+        match self.recent {
+            Some(recent) if recent.range.contains(address) => recent.area(),
+            _ => self.areas.get(address),
+        }
     }
 
     /// The first area whose last address is not below `address`.
     #[inline]
     pub fn first_from(&self, address: u64) -> Option<(Range, V)> {
-        self.areas.first_from(address)
+        let Some(recent) = &self.recent else { return self.areas.first_from(address) };
+        if recent.is_area && recent.range.contains(address) {
+            return recent.area();
+        }
+        let found = self.areas.first_from(address)?;
+        if found.0.start == recent.range.start { self.iter_from(address).next() } else { Some(found) }
     }
 
     /// Areas in ascending order, from the first whose last address is not below `address`.
     pub fn iter_from(&self, address: u64) -> impl Iterator<Item = (Range, V)> + '_ {
-        self.areas.iter_from(address)
+        let recent = self.recent;
+        self.areas.iter_from(address).filter_map(move |(range, value)| match recent {
+            Some(recent) if recent.range.start == range.start => recent.area(),
+            _ => Some((range, value)),
+        })
     }
 
     /// Adds an area. On error nothing has changed.
     pub fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
+        let placed = self.placed.take().filter(|(_, start)| *start == range.start).map(|(request, _)| request);
+        if let Some(recent) = self.recent.as_mut().filter(|recent| !recent.is_area && recent.range == range) {
+            *recent = Recent { value, is_area: true, is_newer: true, placed: placed.or(recent.placed), ..*recent };
+            return Ok(());
+        }
+        self.settle();
         if range.start <= range.last && self.reserved.overlaps(range) {
             return Err(InsertError::Overlap);
         }
         self.prepare_gaps(self.areas.len() + 1)?;
         self.areas.insert(range, value)?;
         self.gaps.take(range);
+        self.recent = Some(Recent { range, value, is_area: true, is_newer: false, placed });
         Ok(())
     }
 
     /// Removes the area that starts at `start`. Never allocates.
     pub fn remove(&mut self, start: u64) -> Option<(Range, V)> {
+        if let Some(recent) = self.recent.as_mut().filter(|recent| recent.range.start == start) {
+            let area = recent.area();
+            recent.is_area = false;
+            return area;
+        }
+        self.settle();
         let removed = self.areas.remove(start)?;
         self.gaps.give(removed.0);
         Some(removed)
@@ -87,6 +138,7 @@ impl<V: Copy> IovaSpace<V> {
     /// Cuts the area that starts at `start` in two behind `last`, which is one of its addresses but the last one; the second part gets `value`.
     /// Nothing changes for others. On error nothing has changed.
     pub fn split(&mut self, start: u64, last: u64, value: V) -> Result<(), OutOfMemory> {
+        self.settle();
         self.reserve_splits(1)?;
         let Some((range, first)) = self.areas.remove(start) else { return Ok(()) };
         // There is room, and the parts lie where the whole was.
@@ -105,24 +157,42 @@ impl<V: Copy> IovaSpace<V> {
         if self.reserved.overlaps(range) {
             return Err(FixedError::Reserved);
         }
-        if self.areas.overlaps(range) {
+        let exists = match &self.recent {
+            // What is there beside it.
+            Some(recent) if !recent.is_area => self.first_from(iova).is_some_and(|(area, _)| area.start <= last),
+            _ => self.areas.overlaps(range),
+        };
+        if exists {
             return Err(FixedError::Exists);
         }
         Ok(range)
     }
 
     /// The IOVA that Linux chooses (`iopt_alloc_iova`) for `length` bytes of memory at `address`, in a space with this alignment.
-    pub fn place(&self, address: u64, length: u64, alignment: u64) -> Result<u64, PlaceError> {
+    pub fn place(&mut self, address: u64, length: u64, alignment: u64) -> Result<u64, PlaceError> {
         self.place_counting(address, length, alignment).0
     }
 
     /// As [`place`](Self::place), with the number of tree nodes that were looked at: for tests, which must not depend on time.
     #[doc(hidden)]
-    pub fn place_counting(&self, address: u64, length: u64, alignment: u64) -> (Result<u64, PlaceError>, usize) {
+    pub fn place_counting(&mut self, address: u64, length: u64, alignment: u64) -> (Result<u64, PlaceError>, usize) {
         let request = match Request::new(address, length, alignment) {
             Ok(request) => request,
             Err(error) => return (Err(error), 0),
         };
+        if let Some(recent) = self.recent.filter(|recent| !recent.is_area) {
+            if recent.placed == Some(request) {
+                return (Ok(recent.range.start), 0);
+            }
+            self.settle();
+        }
+        let (found, visited) = self.search(&request);
+        self.placed = found.ok().map(|start| (request, start));
+        (found, visited)
+    }
+
+    /// Where there is room, by areas and gaps as they stand, and the number of nodes that were looked at.
+    fn search(&self, request: &Request) -> (Result<u64, PlaceError>, usize) {
         let mut visited = 0;
         let everything = [ANYWHERE];
         let allowed = if self.allowed.is_empty() { &everything[..] } else { &self.allowed };
@@ -133,7 +203,7 @@ impl<V: Copy> IovaSpace<V> {
             if !self.has_gaps {
                 return (Ok(start), visited);
             }
-            let (found, nodes) = self.gaps.first_fit(&request, Range { start, last: within.last });
+            let (found, nodes) = self.gaps.first_fit(request, Range { start, last: within.last });
             visited += nodes;
             if let Some(address) = found {
                 return (Ok(address), visited);
@@ -144,6 +214,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Reserves a range for `owner`. Reserved ranges may overlap each other.
     pub fn reserve(&mut self, range: Range, owner: u64) -> Result<(), ReserveError> {
+        self.settle();
         if self.areas.overlaps(range) {
             return Err(ReserveError::AreaOverlap);
         }
@@ -159,6 +230,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Gives back all that `owner` reserved. Never allocates.
     pub fn release(&mut self, owner: u64) {
+        self.settle();
         if self.reserved.remove(owner) {
             self.build_gaps();
         }
@@ -197,6 +269,7 @@ impl<V: Copy> IovaSpace<V> {
             }
             touches
         });
+        self.settle();
         self.allowed = sorted;
         Ok(())
     }
@@ -209,7 +282,20 @@ impl<V: Copy> IovaSpace<V> {
     /// Restricts automatic placement to ranges that [`allowed_apart`](Self::allowed_apart) gave, for a while: `ranges` becomes what it was
     /// restricted to, to be given back by another call.
     pub fn swap_allowed(&mut self, ranges: &mut Vec<Range>) {
+        self.settle();
         core::mem::swap(&mut self.allowed, ranges);
+    }
+
+    /// Has `areas` and `gaps` know what became of the area that came last. Never allocates.
+    fn settle(&mut self) {
+        self.placed = None;
+        let Some(Recent { range, value, is_area, is_newer, .. }) = self.recent.take() else { return };
+        if !is_area {
+            self.areas.remove(range.start);
+            self.gaps.give(range);
+        } else if is_newer {
+            self.areas.set(range.start, value);
+        }
     }
 
     /// Makes sure that the gaps are known and that there is room for those between `areas` areas.
@@ -270,6 +356,13 @@ impl<V: Copy> IovaSpace<V> {
         }
         assert_eq!(gaps.next(), from.map(|start| Range { start, last: u64::MAX }));
         assert_eq!(gaps.next(), None);
+    }
+}
+
+impl<V: Copy> Recent<V> {
+    #[inline]
+    fn area(&self) -> Option<(Range, V)> {
+        self.is_area.then_some((self.range, self.value))
     }
 }
 

@@ -33,7 +33,7 @@ fn walls() -> IovaSpace<u64> {
 fn fill_and_free(fill: impl Iterator<Item = u64>, free: impl Iterator<Item = u64>) {
     let mut space = walls();
     let mut left: Vec<bool> = vec![true; GAPS as usize];
-    let check = |space: &IovaSpace<u64>, left: &[bool]| {
+    let check = |space: &mut IovaSpace<u64>, left: &[bool]| {
         space.check_invariants();
         let gaps = || (0..GAPS).filter(|&index| left[index as usize] && index > 0).map(gap);
         let length = gaps().map(|gap| gap.last - gap.start + 1).max();
@@ -45,13 +45,13 @@ fn fill_and_free(fill: impl Iterator<Item = u64>, free: impl Iterator<Item = u64
     for index in fill {
         space.insert(gap(index), index).unwrap();
         left[index as usize] = false;
-        check(&space, &left);
+        check(&mut space, &left);
     }
     assert!(space.place(0, PAGE, PAGE).is_err());
     for index in free {
         space.remove(gap(index).start).unwrap();
         left[index as usize] = true;
-        check(&space, &left);
+        check(&mut space, &left);
     }
 }
 

@@ -20,6 +20,8 @@ enum Operation {
         alignment: u64,
     },
     Place(Request),
+    /// As drivers do: each is placed and removed again, but the last.
+    PlaceAndRemove(Vec<Request>),
     /// Areas side by side, with gaps of lengths that come round and round.
     Fill {
         start: u64,
@@ -112,11 +114,18 @@ fn allowed() -> impl Strategy<Value = Vec<Range>> {
     prop_oneof![4 => valid, 1 => any]
 }
 
+/// The same request again and again, and another one in between.
+fn again(request: impl Fn() -> BoxedStrategy<Request>) -> impl Strategy<Value = Operation> {
+    (request(), request(), prop::collection::vec(prop::bool::weighted(0.7), 1..6))
+        .prop_map(|(one, other, which)| Operation::PlaceAndRemove(which.iter().map(|&first| if first { one } else { other }).collect()))
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let few = || prop::collection::vec(step(), 1..4);
     prop_oneof![
         4 => (address(), length(), alignment()).prop_map(|(iova, length, alignment)| Operation::Fixed { iova, length, alignment }),
         6 => request().prop_map(Operation::Place),
+        3 => again(|| request().boxed()),
         2 => (address(), prop_oneof![9 => 1_usize..120, 1 => 1_usize..1200], few(), few())
             .prop_map(|(start, count, lengths, gaps)| Operation::Fill { start, count, lengths, gaps }),
         3 => (any::<usize>(), step(), step()).prop_map(|(hole, before, after)| Operation::Cover { hole, before, after }),
@@ -201,6 +210,15 @@ impl Subject {
         match *operation {
             Operation::Fixed { iova, length, alignment } => self.fixed(iova, length.max(1), alignment)?,
             Operation::Place(request) => self.place(request)?,
+            Operation::PlaceAndRemove(ref requests) => {
+                for (index, &(user, length, alignment)) in requests.iter().enumerate() {
+                    let chosen = self.model.place(user, length, alignment);
+                    self.place((user, length, alignment))?;
+                    if let Some(start) = chosen.ok().filter(|_| index + 1 < requests.len()) {
+                        self.remove(start)?;
+                    }
+                }
+            }
             Operation::Fill { start, count, ref lengths, ref gaps } => {
                 let mut iova = start;
                 for index in 0..count {
@@ -281,6 +299,7 @@ fn in_bytes() -> impl Strategy<Value = (Operation, Vec<Request>)> {
     let operation = prop_oneof![
         4 => (address(), 1_u64..9).prop_map(|(iova, length)| Operation::Fixed { iova, length, alignment: 1 }),
         4 => request().prop_map(Operation::Place),
+        3 => again(request),
         2 => (any::<usize>(), 0_u64..9, 0_u64..9).prop_map(|(hole, before, after)| Operation::Cover { hole, before, after }),
         3 => any::<usize>().prop_map(Operation::Remove),
         1 => (address(), 0_u64..9, 0_u64..3).prop_map(|(start, length, owner)| Operation::Reserve { start, length, owner }),

@@ -50,7 +50,7 @@ fn place_all(space: &mut IovaSpace<u32>, range: Range, gap: u64) {
 
 /// The index knows alignments from a page on. For less it knows only how long gaps are, so here it may look at all that are long enough,
 /// at each of its nodes once. Only an IOAS without a domain takes such requests.
-fn parts_of_pages(space: &IovaSpace<u32>) {
+fn parts_of_pages(space: &mut IovaSpace<u32>) {
     let (place, visited) = space.place_counting(512, PAGE, 1);
     assert_eq!(place, Ok(2 * PAGE * AREAS + 512));
     assert!(visited as u64 <= AREAS / 8, "{visited} nodes");
@@ -62,7 +62,7 @@ fn parts_of_pages(space: &IovaSpace<u32>) {
 #[test]
 fn gaps_of_a_page() {
     let mut space = comb(AREAS, PAGE, 2 * PAGE);
-    parts_of_pages(&space);
+    parts_of_pages(&mut space);
     place_all(&mut space, Range { start: PAGE, last: 2 * PAGE * AREAS }, PAGE);
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Leaf<V> {
     pub(super) next: u32,
     pub(super) starts: [u64; LEAF],
     pub(super) lasts: [u64; LEAF],
-    pub(super) values: [V; LEAF],
+    pub(crate) values: [V; LEAF],
 }
 
 /// Children, ascending.
