@@ -91,11 +91,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Areas in ascending order, from the first whose last address is not below `address`.
     pub fn iter_from(&self, address: u64) -> impl Iterator<Item = (Range, V)> + '_ {
-        let recent = self.recent;
-        self.areas.iter_from(address).filter_map(move |(range, value)| match recent {
-            Some(recent) if recent.range.start == range.start => recent.area(),
-            _ => Some((range, value)),
-        })
+        self.areas.iter_from(address).filter_map(|area| self.as_it_is(area))
     }
 
     /// Adds an area. On error nothing has changed.
@@ -286,7 +282,17 @@ impl<V: Copy> IovaSpace<V> {
         core::mem::swap(&mut self.allowed, ranges);
     }
 
+    /// An area that `areas` has, as it is now.
+    #[inline(never)]
+    fn as_it_is(&self, area: (Range, V)) -> Option<(Range, V)> {
+        match &self.recent {
+            Some(recent) if recent.range.start == area.0.start => recent.area(),
+            _ => Some(area),
+        }
+    }
+
     /// Has `areas` and `gaps` know what became of the area that came last. Never allocates.
+    #[inline(never)]
     fn settle(&mut self) {
         self.placed = None;
         let Some(Recent { range, value, is_area, is_newer, .. }) = self.recent.take() else { return };
