@@ -21,8 +21,8 @@ impl Iommu {
         let domain = self.domains.get_mut(self.contexts.get(key_of(source.requester, source.pasid.unwrap_or(NO_PASID)))?)?;
         let may =
             |hit: &Hit| hit.prot.contains(direction.prot()) && hit.rest_of_page(iova).length >= length && ram.contains(hit.pa, length);
-        let (at, statistics) = (iova, &mut device.statistics);
-        let target = match self.iotlb.get(&domain.space, at) {
+        let statistics = &mut device.statistics;
+        let target = match self.iotlb.get(&domain.space, iova) {
             Some(hit) => {
                 if !may(&hit) {
                     return None;
@@ -32,13 +32,13 @@ impl Iommu {
             }
             None if domain.marks || self.iotlb.has_structures() => return None,
             None => {
-                let found = domain.table.translate(ram, at)?;
+                let found = domain.table.translate(ram, iova)?;
                 if !may(&Hit::from(found)) {
                     return None;
                 }
                 statistics.tlb_misses += 1;
                 statistics.walk_reads += u64::from(found.reads);
-                statistics.evictions += u64::from(self.iotlb.fill(&mut domain.space, source.device, at, &found));
+                statistics.evictions += u64::from(self.iotlb.fill(&mut domain.space, source.device, iova, &found));
                 found.pa
             }
         };
