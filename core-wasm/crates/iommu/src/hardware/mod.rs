@@ -78,6 +78,24 @@ pub struct Refusal {
     pub code: u16,
 }
 
+/// What a look-up finds.
+type Found<T> = core::result::Result<T, Refusal>;
+
+/// Nothing is there.
+const fn absent(code: u16) -> Refusal {
+    Refusal { reason: FaultReason::Blocked, code }
+}
+
+/// What is there cannot be.
+const fn bad(code: u16) -> Refusal {
+    Refusal { reason: FaultReason::BadTable, code }
+}
+
+/// What leads on leads out of memory.
+const fn unreachable(code: u16) -> Refusal {
+    Refusal { reason: FaultReason::TableUnreachable, code }
+}
+
 /// A transfer that the hardware refuses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
@@ -144,7 +162,7 @@ pub(crate) trait Unit {
     }
 
     /// Hardware half: what a requester uses with a PASID, by the tables in RAM.
-    fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal>;
+    fn look_up(&self, ram: &Ram, who: Who) -> Found<Context>;
 
     /// Hardware half: the kind's number for what a walk of page tables refuses, as [`Refusal::code`].
     fn code(&self, context: &Context, reason: FaultReason, write: bool) -> u16;

@@ -15,7 +15,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Refusal, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::ram::{FRAME_LG2, Ram};
 use layout::{
@@ -77,7 +77,7 @@ impl Unit for AmdVi {
         self.replace_bad(ram)
     }
 
-    fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal> {
+    fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {
         self.look_up_entry(ram, who)
     }
 

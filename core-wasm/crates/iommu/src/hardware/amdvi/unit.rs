@@ -1,6 +1,6 @@
 //! The hardware half of AMD-Vi: look-ups, the command buffer, events.
 
-use super::super::{Context, Fault, Forget, Refusal, Root, Who, entry};
+use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
 use super::AmdVi;
 use super::layout::{
     ADDRESS, CODE_SHIFT, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_UNREACHABLE, FLAG_DENIED, FLAG_PRESENT, FLAG_RESERVED, FLAG_WRITE,
@@ -17,20 +17,20 @@ const MODE_MAX: u64 = 6;
 
 impl AmdVi {
     /// What the entry of a requester says. An entry that lets everything pass, which this driver never writes, is taken for an illegal one.
-    pub(super) fn look_up_entry(&self, ram: &Ram, who: Who) -> Result<Context, Refusal> {
-        let illegal = Refusal { reason: FaultReason::BadTable, code: ILLEGAL_ENTRY };
+    pub(super) fn look_up_entry(&self, ram: &Ram, who: Who) -> Found<Context> {
+        let illegal = bad(ILLEGAL_ENTRY);
         let at = self.place(who.requester).ok_or(illegal)?;
-        let [low, high] = entry(ram, at).ok_or(Refusal { reason: FaultReason::TableUnreachable, code: ENTRY_UNREACHABLE })?;
+        let [low, high] = entry(ram, at).ok_or(unreachable(ENTRY_UNREACHABLE))?;
         let mode = low >> MODE_SHIFT & 7;
         if low & (VALID | TRANSLATES) != VALID | TRANSLATES || low & RESERVED != 0 || mode > MODE_MAX {
             return Err(illegal);
         }
         if who.pasid != NO_PASID {
-            return Err(Refusal { reason: FaultReason::Blocked, code: INVALID_REQUEST });
+            return Err(absent(INVALID_REQUEST));
         }
         // Without a page table, or with one that this driver has not made so, the two permissions decide alone.
         if mode == 0 || low & (READS | WRITES) != READS | WRITES {
-            return Err(Refusal { reason: FaultReason::Blocked, code: PAGE_FAULT | FLAG_DENIED });
+            return Err(absent(PAGE_FAULT | FLAG_DENIED));
         }
         let second = Root { table: low & ADDRESS, levels: mode as u8 };
         Ok(Context { domain: high as u16, second, first: None, marks: low & MARKS == MARKS })

@@ -1,6 +1,6 @@
 //! The hardware half of the RISC-V IOMMU: look-ups, the command queue, fault records. Causes are those of section 3.2.
 
-use super::super::{Context, Fault, Forget, Refusal, Root, Who, entry, word};
+use super::super::{Context, Fault, Forget, Found, Refusal, Root, Who, absent, bad, entry, unreachable, word};
 use super::RiscV;
 use super::layout::{
     CAP_PD8, CAP_SV39, CAP_SV39X4, CONTEXT_WORDS, DEVICE_SHIFT, DEVICE_UNREACHABLE, DISALLOWED, FENCE, FENCE_DATA_SHIFT, FENCE_WRITES,
@@ -9,12 +9,9 @@ use super::layout::{
     PROCESS_BITS, PROCESS_INDEX_LG2, PROCESS_LG2, PROCESS_RESERVED, PROCESS_SHIFT, PROCESS_UNREACHABLE, PSCID_SHIFT, READ_UNTRANSLATED,
     RECORD_HAS_PROCESS, RECORD_TYPE_SHIFT, TA_RESERVED, TABLE_RESERVED, TC_DEFAULT_PROCESS, TC_NO_FAULTS, TC_PROCESSES, VALID,
 };
-use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
 use crate::ram::{FRAME_LG2, Ram};
 use pgtable::{Pa, TableMemory};
-
-type Found<T> = core::result::Result<T, Refusal>;
 
 /// A directory, of devices or of processes: contexts in its lowest tables, entries that lead on in those above.
 pub(super) struct Directory {
@@ -67,19 +64,19 @@ impl Directory {
     fn check(&self, valid: bool, right: bool) -> Found<()> {
         match (valid, right) {
             (true, true) => Ok(()),
-            (true, false) => Err(Refusal { reason: FaultReason::BadTable, code: self.unreachable + MISCONFIGURED }),
-            _ => Err(Refusal { reason: FaultReason::Blocked, code: self.unreachable + NOT_VALID }),
+            (true, false) => Err(bad(self.unreachable + MISCONFIGURED)),
+            _ => Err(absent(self.unreachable + NOT_VALID)),
         }
     }
 
     /// What leads on leads out of memory.
     const fn unreachable(&self) -> Refusal {
-        Refusal { reason: FaultReason::TableUnreachable, code: self.unreachable }
+        unreachable(self.unreachable)
     }
 }
 
 /// The requester has no such transactions.
-const DISALLOWED_HERE: Refusal = Refusal { reason: FaultReason::Blocked, code: DISALLOWED };
+const DISALLOWED_HERE: Refusal = absent(DISALLOWED);
 
 impl RiscV {
     /// The device directory.

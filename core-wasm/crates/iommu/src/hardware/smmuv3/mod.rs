@@ -17,7 +17,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Refusal, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -109,7 +109,7 @@ impl Unit for Smmuv3 {
         self.replace_bad(ram)
     }
 
-    fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal> {
+    fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {
         self.look_up_stream(ram, who)
     }
 

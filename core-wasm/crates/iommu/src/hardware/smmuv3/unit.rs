@@ -1,6 +1,6 @@
 //! The hardware half of the SMMUv3: look-ups, the command queue, events.
 
-use super::super::{Context, Fault, Forget, Refusal, Root, Who, entry, word};
+use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable, word};
 use super::Smmuv3;
 use super::layout::{
     ASID_SHIFT, BAD_CD, BAD_STE, BAD_STREAM, BAD_SUBSTREAM, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT, CD_BIG_ENDIAN, CD_FETCH,
@@ -14,23 +14,6 @@ use super::layout::{
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
 use crate::ram::Ram;
-
-type Found<T> = core::result::Result<T, Refusal>;
-
-/// Nothing is there.
-const fn absent(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::Blocked, code }
-}
-
-/// What is there cannot be.
-const fn bad(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::BadTable, code }
-}
-
-/// What leads on leads out of memory.
-const fn unreachable(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::TableUnreachable, code }
-}
 
 impl Smmuv3 {
     /// What the STE of a requester says. One that lets everything pass, which this driver never writes, is taken for a bad one.

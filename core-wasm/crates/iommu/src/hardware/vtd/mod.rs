@@ -16,7 +16,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Refusal, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::ram::{FRAME_LG2, Ram};
 use layout::{GCMD, GCMD_QIE, GCMD_SRTP, GCMD_TE, IQA, IQA_WIDE, IQT, RTADDR, RTADDR_SCALABLE};
@@ -74,7 +74,7 @@ impl Unit for Vtd {
         self.replace_bad(ram)
     }
 
-    fn look_up(&self, ram: &Ram, who: Who) -> core::result::Result<Context, Refusal> {
+    fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {
         if self.scalable { self.look_up_scalable(ram, who) } else { self.look_up_legacy(ram, who) }
     }
 

@@ -1,7 +1,7 @@
 //! The hardware half of VT-d: look-ups, the invalidation queue, fault records. Numbers of faults are those of section 7.1.3 and its tables for scalable
 //! mode.
 
-use super::super::{Context, Fault, Forget, Refusal, Root, Who, entry};
+use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
 use super::Vtd;
 use super::layout::{
     ADDRESS, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_RESERVED, CONTEXT_RESERVED_HIGH, CONTEXT_SIZE_SHIFT, CONTEXT_TYPE,
@@ -15,23 +15,6 @@ use crate::iommu::NO_PASID;
 use crate::nested::FirstStage;
 use crate::ram::{FRAME, Ram};
 use pgtable::{Pa, TableMemory};
-
-type Found<T> = core::result::Result<T, Refusal>;
-
-/// Nothing is there.
-const fn absent(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::Blocked, code }
-}
-
-/// What is there cannot be.
-const fn bad(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::BadTable, code }
-}
-
-/// What leads on leads out of memory.
-const fn unreachable(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::TableUnreachable, code }
-}
 
 impl Vtd {
     pub(super) fn look_up_legacy(&self, ram: &Ram, who: Who) -> Found<Context> {
