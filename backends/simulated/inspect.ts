@@ -194,7 +194,7 @@ export class Inspection {
 
   /** What a device did. @throws {RangeError} if there is none at that address. */
   device(address: string): DeviceStatistics {
-    const index = this.#index(address);
+    const { index, bus } = this.#device(address);
     const count = (number: number) => this.#machine.core.device_statistic(index, number);
     const { costs } = this.#machine.settings.iommu;
     return {
@@ -210,7 +210,7 @@ export class Inspection {
       invalidated: count(9),
       staleHits: count(10),
       translationTime: (count(3) + count(7)) * costs.hit + count(5) * costs.walkRead,
-      heldBack: this.#machine.devices[index]!.bus.refusedByMaster,
+      heldBack: bus.refusedByMaster,
     };
   }
 
@@ -222,7 +222,7 @@ export class Inspection {
    * @throws {RangeError} if there is no device at that address.
    */
   pageTable(address: string, pasid?: number): PageTable | undefined {
-    return PageTable.of(this.#machine.core, this.#index(address), pasid);
+    return PageTable.of(this.#machine.core, this.#device(address).index, pasid);
   }
 
   /** What the machine did. */
@@ -268,10 +268,10 @@ export class Inspection {
     return text === "" ? [] : text.split("\n");
   }
 
-  #index(address: string): number {
+  #device(address: string): MachineParts["devices"][number] {
     const device = this.#machine.devices.find(({ pci }) => pci.address === address);
     if (device === undefined) throw new RangeError(`Cannot find device "${address}" in the machine`);
-    return device.index;
+    return device;
   }
 
   #fault(index: number): FaultRecord {

@@ -134,6 +134,7 @@ export class PageTable {
     const fact = (field: number) => core.page_table(device, pasid ?? -1, field);
     const levels = Number(fact(TABLE.levels));
     if (levels === 0) return undefined;
+    const lastIova = fact(TABLE.lastIova);
     const entries: PageTableEntry[] = [];
     for (let at = { iova: 0n, level: ANY_LEVEL };;) {
       const entry = entryAt((field) => core.page_table_row(device, pasid ?? -1, at.iova, at.level, field));
@@ -141,10 +142,10 @@ export class PageTable {
       entries.push(entry);
       // Into the table, or behind the page.
       at = entry.kind === "table" ? { iova: entry.iova, level: entry.level - 1 } : { iova: entry.iova + entry.size, level: ANY_LEVEL };
-      if (at.iova > fact(TABLE.lastIova)) break;
+      if (at.iova > lastIova) break;
     }
     const format = FORMATS[Number(fact(TABLE.format))]!;
-    return new PageTable({ format, levels }, fact(TABLE.root), fact(TABLE.lastIova), entries);
+    return new PageTable({ format, levels }, fact(TABLE.root), lastIova, entries);
   }
 
   /** What `JSON.stringify` writes. */
