@@ -3,24 +3,28 @@
  *
  * @module
  */
-import { type BoundDevice, DeviceFd, IommuFd, simulated } from "../../mod.ts";
-import { COMMAND, COMPLETION, LoadDisk, REGISTER } from "./disk.ts";
+import { DeviceFd, type DmaBuffer, type Ioas, IommuFd, NvmeController, simulated, type SimulatedKernel } from "../../mod.ts";
+import { openRings, type Rings } from "../nvme/rings.ts";
+import { statusName } from "../nvme/status.ts";
 
 const ADDRESS = "0000:00:04.0";
-const PAGE = 4096;
 const MIB = 2 ** 20;
+/** Opcode of the NVM command set. */
+const READ = 0x02;
+/** A controller of transfers of up to 1 MiB, and of queues of up to 2,048 commands. */
+const LIMITS = { mdts: 8, queueEntries: 2048 } as const;
 /** Where mappings of single transfers go round. */
 const RING = 0x1_0000_0000n;
 /** Where all of the memory is mapped: at a multiple of 2 MiB, as memory of that length is. */
 const POOL = 0x8000_0000n;
 
-/** What the disk has to do. */
+/** What an NVMe disk has to do: reads. */
 export interface Load {
-  /** Transfers. */
+  /** Read commands. */
   readonly transfers: number;
   /** Bytes of each, a multiple of 4,096. */
   readonly block: number;
-  /** Transfers under way at once. */
+  /** Commands under way at once. */
   readonly depth: number;
   /** Bytes of memory that the data is in. */
   readonly memory: number;
@@ -52,7 +56,7 @@ export const STRATEGIES: readonly Strategy[] = [
 /** What the machine is like. */
 export interface Hardware {
   /** Its IOMMU. */
-  readonly iommu: "vtd" | "amdvi";
+  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
   /** Entries of the IOTLB, a power of two. */
   readonly entries: number;
   /** Cached tables of each level. */
@@ -89,77 +93,173 @@ function* numbers(): Generator<number, never> {
 
 /** Run a load. `step` is told after each 1,000 transfers. */
 export async function run(load: Load, strategy: Strategy, hardware: Hardware, step: () => void): Promise<Outcome> {
-  const { iommu: kind, entries, structures } = hardware;
-  using kernel = await simulated({
-    memory: load.memory + 32 * MIB,
-    iommu: {
-      kind,
-      iotlb: { entries, structures },
-      invalidation: strategy.batch === 0 ? "strict" : { kind: "lazy", batch: strategy.batch },
-    },
-    pci: [{ slot: "04.0", model: new LoadDisk(load.block) }],
-  });
-  using iommu = IommuFd.open(kernel);
-  using ioas = iommu.createIoas();
-  using file = DeviceFd.open(kernel, ADDRESS);
-  using device = file.bind(iommu);
-  device.config.write16(4, 6);
-  device.attach(ioas);
+  using kernel = await machineOf(load, strategy, hardware);
+  using stack = new DisposableStack();
+  const iommu = stack.use(IommuFd.open(kernel));
+  const ioas = stack.use(iommu.createIoas());
+  const device = stack.use(stack.use(DeviceFd.open(kernel, ADDRESS)).bind(iommu));
   ioas.hugePages = strategy.hugePages;
-  using queue = ioas.createDmaBuffer(2 * PAGE);
-  using data = ioas.createDmaBuffer(load.memory, { iova: POOL });
-  const places = placesOf(load);
-  const disk = driverOf(device, queue);
-  // Room for all that waits, so that no address is used again before it was invalidated.
-  const slots = BigInt(2 * (strategy.batch + load.depth));
-  const live: bigint[] = [];
-  const release = () => ioas.unmap(live.shift()!, load.block);
-  let exposed = 0;
-  for (let index = 0; index < load.transfers; index++) {
-    const offset = places.next().value;
-    if (strategy.mapping === "pool") {
-      disk(index, data.iova + BigInt(offset), load.block);
-    } else {
-      if (live.length === load.depth) release();
-      const iova = RING + BigInt(index) % slots * BigInt(load.block);
-      live.push(ioas.map({ address: data.address + BigInt(offset), length: load.block }, { iova }));
-      disk(index, iova, load.block);
-      exposed = Math.max(exposed, kernel.inspect.statistics.waiting);
-    }
-    if (index % 1000 === 999) step();
+  device.attach(ioas);
+  const data = stack.use(ioas.createDmaBuffer(load.memory, { iova: POOL }));
+  const rings = await openRings(kernel, device, ioas, { depth: load.depth, transferMax: load.block }, stack);
+  try {
+    const memory = strategy.mapping === "pool" ? new Pool(data) : new Each(kernel, ioas, data, load, strategy);
+    const before = countsOf(kernel);
+    new Reads(rings, load, memory, step).run(() => kernel.relax());
+    return outcomeOf(load, strategy, before, countsOf(kernel), memory.exposed);
+  } finally {
+    await rings.stop();
   }
-  const counts = kernel.inspect.device(ADDRESS);
-  if (counts.faults > 0) throw new Error(`Cannot measure: ${counts.faults} transfers were refused`);
-  const { invalidations, invalidationTime } = kernel.inspect.statistics;
-  while (live.length > 0) release();
-  return {
-    strategy: strategy.name,
-    hitRate: counts.tlbHits / (counts.tlbHits + counts.tlbMisses),
-    walkReads: counts.walkReads / load.transfers,
-    invalidations: invalidations / load.transfers,
-    translation: counts.translationTime / load.transfers,
-    invalidation: invalidationTime / load.transfers,
-    exposed,
+}
+
+function machineOf(load: Load, { batch }: Strategy, { iommu: kind, entries, structures }: Hardware): Promise<SimulatedKernel> {
+  // What is read does not matter here, so nothing is; nor does how long it takes, so that commands complete in their order.
+  const media = { length: load.memory, read() {} };
+  const disk = new NvmeController({ namespaces: [{ media }], latency: { jitter: 0 }, ...LIMITS });
+  return simulated({
+    memory: load.memory + 32 * MIB,
+    iommu: { kind, iotlb: { entries, structures }, invalidation: batch === 0 ? "strict" : { kind: "lazy", batch } },
+    pci: [{ slot: "04.0", model: disk }],
+  });
+}
+
+/** Where the data of transfers is for the disk. */
+interface Memory {
+  /** Most unmapped ranges that the disk could reach at once. */
+  readonly exposed: number;
+  /** A transfer begins, of the data at an offset. Returns its I/O address. */
+  take(offset: number): bigint;
+  /** It has ended. */
+  give(iova: bigint): void;
+}
+
+/** All of it is mapped all the time. */
+class Pool implements Memory {
+  readonly exposed = 0;
+
+  constructor(readonly data: DmaBuffer) {}
+
+  take(offset: number): bigint {
+    return this.data.iova + BigInt(offset);
+  }
+
+  give(): void {}
+}
+
+/** Each transfer's data is mapped for it. */
+class Each implements Memory {
+  exposed = 0;
+  #kernel: SimulatedKernel;
+  #ioas: Ioas;
+  #data: DmaBuffer;
+  #block: number;
+  #slots: number;
+  #next = 0;
+
+  constructor(kernel: SimulatedKernel, ioas: Ioas, data: DmaBuffer, { block, depth }: Load, { batch }: Strategy) {
+    this.#kernel = kernel;
+    this.#ioas = ioas;
+    this.#data = data;
+    this.#block = block;
+    // Room for all that waits, so that no address is used again before it was invalidated.
+    this.#slots = 2 * (batch + depth);
+  }
+
+  take(offset: number): bigint {
+    const iova = RING + BigInt(this.#next * this.#block);
+    this.#next = (this.#next + 1) % this.#slots;
+    return this.#ioas.map({ address: this.#data.address + BigInt(offset), length: this.#block }, { iova });
+  }
+
+  give(iova: bigint): void {
+    this.#ioas.unmap(iova, this.#block);
+    this.exposed = Math.max(this.exposed, this.#kernel.inspect.statistics.waiting);
+  }
+}
+
+/** Keeps the queue full until all has been read. */
+class Reads {
+  #rings: Rings;
+  #load: Load;
+  #memory: Memory;
+  #step: () => void;
+  #places: Generator<number, never>;
+  /** I/O addresses by the identifiers of commands. */
+  #iovas: bigint[] = [];
+  #begun = 0;
+  #ended = 0;
+
+  constructor(rings: Rings, load: Load, memory: Memory, step: () => void) {
+    this.#rings = rings;
+    this.#load = load;
+    this.#memory = memory;
+    this.#step = step;
+    this.#places = placesOf(load);
+  }
+
+  /** @param relax lets time pass while nothing has completed. */
+  run(relax: () => void): void {
+    const { queue } = this.#rings;
+    const { transfers } = this.#load;
+    while (this.#ended < transfers) {
+      while (queue.hasRoom && this.#begun < transfers) this.#put();
+      queue.ring();
+      if (queue.reap() === 0) relax();
+    }
+  }
+
+  #put(): void {
+    const { queue, namespace } = this.#rings;
+    const { block } = this.#load;
+    const offset = this.#places.next().value;
+    const iova = this.#memory.take(offset);
+    const [low, high] = [Number(iova & 0xffff_ffffn), Number(iova >> 32n)];
+    const [lba, blocks] = [offset / namespace.blockLength, block / namespace.blockLength];
+    this.#iovas[queue.putBlocks(READ, namespace.id, lba, blocks, low, high, block, this.#done)] = iova;
+    this.#begun++;
+  }
+
+  #done = (id: number, status: number): void => {
+    if (status !== 0) throw new Error(`Cannot measure: a read ended with ${statusName(status)}`);
+    this.#memory.give(this.#iovas[id]!);
+    if (++this.#ended % 1000 === 0) this.#step();
   };
 }
 
-/** Where the data of each transfer is. */
+/** Where the data of each transfer is, on the disk as in memory. */
 function* placesOf({ block, memory, order }: Load): Generator<number, never> {
   const blocks = memory / block;
   const random = numbers();
   for (let index = 0;; index++) yield (order === "sequential" ? index % blocks : random.next().value % blocks) * block;
 }
 
-/** Writes commands into their queue and starts them. */
-function driverOf(device: BoundDevice, queue: { readonly iova: bigint; readonly bytes: Uint8Array }) {
-  const registers = device.bar(0);
-  const view = new DataView(queue.bytes.buffer, queue.bytes.byteOffset, queue.bytes.length);
-  return (index: number, iova: bigint, length: number) => {
-    const at = index % (PAGE / COMMAND) * COMMAND;
-    view.setBigUint64(at, iova, true);
-    view.setUint32(at + 8, length, true);
-    registers.write64(REGISTER.command, queue.iova + BigInt(at));
-    registers.write64(REGISTER.completion, queue.iova + BigInt(PAGE + index % (PAGE / COMPLETION) * COMPLETION));
-    registers.write32(REGISTER.start, 1);
+interface Counts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly walkReads: number;
+  readonly invalidations: number;
+  readonly translation: number;
+  readonly invalidation: number;
+}
+
+/** What the machine has counted until now, all that waited invalidated. */
+function countsOf(kernel: SimulatedKernel): Counts {
+  kernel.flushIotlb();
+  const { tlbHits: hits, tlbMisses: misses, walkReads, translationTime: translation } = kernel.inspect.device(ADDRESS);
+  const { invalidations, invalidationTime: invalidation } = kernel.inspect.statistics;
+  return { hits, misses, walkReads, invalidations, translation, invalidation };
+}
+
+function outcomeOf({ transfers }: Load, { name: strategy }: Strategy, before: Counts, after: Counts, exposed: number): Outcome {
+  const of = (count: keyof Counts) => after[count] - before[count];
+  const each = (count: keyof Counts) => of(count) / transfers;
+  return {
+    strategy,
+    hitRate: of("hits") / (of("hits") + of("misses")),
+    walkReads: each("walkReads"),
+    invalidations: each("invalidations"),
+    translation: each("translation"),
+    invalidation: each("invalidation"),
+    exposed,
   };
 }

@@ -1,9 +1,10 @@
 /**
- * Which page size, pool and invalidation policy serves a disk's load best: what translation costs each of them, as a table and a plot.
+ * Which page size, pool and invalidation policy serves an NVMe load best: what translation costs each of them, as a table and a plot.
  *
  *     deno run examples/tlb/main.ts [--block BYTES] [--depth N] [--order random] [--json] [--svg FILE]
  *
- * It runs on a simulated machine, whose IOMMU counts what it does and says what that would cost.
+ * The driver of examples/nvme reads the NVMe disk of a simulated machine, whose IOMMU counts what it does for the queues, the PRP lists and the
+ * data, and says what that would cost.
  *
  * @module
  */
@@ -11,18 +12,19 @@ import process from "node:process";
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
+import Table from "cli-table3";
 import { type Hardware, type Load, type Outcome, run, STRATEGIES } from "./load.ts";
 
-const HELP = `Which page size, pool and invalidation policy serves a disk's load best.
+const HELP = `Which page size, pool and invalidation policy serves an NVMe load best.
 
 Usage: deno run examples/tlb/main.ts [options]
 
-  --transfers <n>   transfers of each run, 100 to 10000000. Default: 20000.
-  --block <bytes>   bytes of a transfer: a power of two, 4096 to 1048576. Default: 16384.
-  --depth <n>       transfers under way at once, 1 to 1024. Default: 32.
+  --transfers <n>   reads of each run, 100 to 10000000. Default: 20000.
+  --block <bytes>   bytes of a read: a power of two, 4096 to 1048576. Default: 16384.
+  --depth <n>       reads under way at once, 1 to 1024. Default: 32.
   --memory <MiB>    memory that the data is in, an even number, 2 to 512. Default: 64.
   --order <order>   random or sequential. Default: random.
-  --iommu <kind>    vtd or amdvi. Default: vtd.
+  --iommu <kind>    vtd, amdvi, smmuv3 or riscv. Default: vtd.
   --entries <n>     entries of the IOTLB, a power of two, 4 to 65536. Default: 256.
   --structures <n>  tables of each level that are cached, 0 or a power of two, to 65536. Default: 16.
   --svg <file>      also draw it, which needs --allow-write.
@@ -83,7 +85,7 @@ function readArguments(words: string[]): Settings {
       order: oneOf("--order", values.order, ["random", "sequential"]),
     },
     hardware: {
-      iommu: oneOf("--iommu", values.iommu, ["vtd", "amdvi"]),
+      iommu: oneOf("--iommu", values.iommu, ["vtd", "amdvi", "smmuv3", "riscv"]),
       entries: number("entries", 4, 65_536, true),
       structures: number("structures", 0, 65_536, true),
     },
@@ -121,19 +123,22 @@ function costOf({ translation, invalidation }: Outcome): number {
 
 /** The outcomes as a table. */
 export function tableOf(outcomes: readonly Outcome[]): string {
-  const header = ["", "IOTLB hits", "reads of walks", "invalidations", "exposed", "ns a transfer"];
-  const rows = outcomes.map((outcome) => [
-    outcome.strategy,
-    `${(100 * outcome.hitRate).toFixed(1)} %`,
-    outcome.walkReads.toFixed(2),
-    outcome.invalidations.toFixed(3),
-    String(outcome.exposed),
-    costOf(outcome).toFixed(0),
-  ]);
-  const widths = header.map((word, column) => Math.max(word.length, ...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]) =>
-    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join("  ");
-  return [header, ...rows].map(line).join("\n");
+  const table = new Table({
+    head: ["", "IOTLB hits", "reads of walks", "invalidations", "exposed", "ns a read"],
+    colAligns: ["left", "right", "right", "right", "right", "right"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const outcome of outcomes) {
+    table.push([
+      outcome.strategy,
+      `${(100 * outcome.hitRate).toFixed(1)} %`,
+      outcome.walkReads.toFixed(2),
+      outcome.invalidations.toFixed(3),
+      outcome.exposed,
+      costOf(outcome).toFixed(0),
+    ]);
+  }
+  return table.toString();
 }
 
 function showProgress(total: number): { step(): void } & Disposable {

@@ -14,13 +14,13 @@ function specification(load: Load, { iommu, entries }: Hardware, outcomes: reado
   ]);
   const { block, order, depth, memory } = load;
   return {
-    title: `${order} transfers of ${block / 1024} KiB in ${memory / 2 ** 20} MiB, depth ${depth}, ${iommu}, IOTLB of ${entries}`,
+    title: `${order} reads of ${block / 1024} KiB in ${memory / 2 ** 20} MiB, depth ${depth}, ${iommu}, IOTLB of ${entries}`,
     width: 480,
     data: { values },
     mark: "bar",
     encoding: {
       y: { field: "strategy", type: "nominal", sort: null, title: null, axis: { labelLimit: 300 } },
-      x: { field: "time", type: "quantitative", title: "ns a transfer" },
+      x: { field: "time", type: "quantitative", title: "ns a read" },
       color: {
         field: "part",
         type: "nominal",
