@@ -41,6 +41,8 @@ export class DeviceBus implements Bus {
   /** DMA that the bus master bit held back. */
   refusedByMaster = 0;
   #host: BusHost;
+  /** The machine's memory, which asking the `WebAssembly.Memory` for costs as much as a small transfer. */
+  #memory: ArrayBufferLike;
   #device: number;
   #description: DeviceDescription;
   #config: () => ConfigSpace;
@@ -72,6 +74,7 @@ export class DeviceBus implements Bus {
     emulated = false,
   ) {
     this.#host = host;
+    this.#memory = host.memory.buffer;
     this.#device = device;
     this.#description = description;
     this.#addressEasy = 2n ** BigInt(description.addressBits ?? 64) - 2n ** 32n;
@@ -124,7 +127,7 @@ export class DeviceBus implements Bus {
     }
     const offset = length <= LENGTH_MAX ? this.#host.core.staging_alloc(length) : -1;
     if (offset < 0) throw new RangeError(`Cannot allocate ${length} bytes for a device: the machine's memory is used up`);
-    return new Uint8Array(this.#host.memory.buffer, offset, length);
+    return new Uint8Array(this.#memory, offset, length);
   }
 
   /** @inheritdoc */
@@ -244,7 +247,6 @@ export class DeviceBus implements Bus {
   }
 
   #transfer(iova: bigint, bytes: Uint8Array, pasid: number | undefined, write: boolean): DmaFault | undefined {
-    const { memory } = this.#host;
     if (this.#isCut) return "unplugged";
     // The driver of an emulated device is software, which no bit of a register stops.
     if (this.#pins === undefined && !this.#config().busMaster) {
@@ -254,7 +256,7 @@ export class DeviceBus implements Bus {
     this.#checkAddress(iova, bytes.length);
     if (pasid !== undefined) checkPasid(pasid);
     const tag = pasid ?? NO_PASID;
-    if (bytes.buffer !== memory.buffer) return this.#bounce(iova, bytes, tag, write);
+    if (bytes.buffer !== this.#memory) return this.#bounce(iova, bytes, tag, write);
     const code = this.#move(iova, bytes.byteOffset, bytes.length, tag, write);
     return code === 0 ? undefined : dmaFaultOf(code);
   }
@@ -299,11 +301,11 @@ export class DeviceBus implements Bus {
 
   /** The core has come to memory of another device. Returns the bytes that are done then. */
   #movePeer(offset: number, write: boolean, staged: Uint8Array | undefined): number {
-    const { core, memory } = this.#host;
+    const { core } = this.#host;
     // Registers may start other transfers, which tell the core where they are and use the same staging area.
     const [done, address, length] = [core.peer_done(), core.peer_address(), core.peer_length()];
     if (staged === undefined) {
-      this.#host.peer(address, new Uint8Array(memory.buffer, offset + done, length), write);
+      this.#host.peer(address, new Uint8Array(this.#memory, offset + done, length), write);
     } else {
       const kept = staged.slice();
       const at = offset + done - staged.byteOffset;
@@ -315,10 +317,10 @@ export class DeviceBus implements Bus {
 
   /** DMA of an array outside the machine's memory, through the staging area piece by piece. */
   #bounce(iova: bigint, bytes: Uint8Array, pasid: number, write: boolean): DmaFault | undefined {
-    const { memory, bounce } = this.#host;
+    const { bounce } = this.#host;
     for (let done = 0; done < bytes.length; done += bounce.length) {
       const piece = bytes.subarray(done, done + bounce.length);
-      const staged = new Uint8Array(memory.buffer, bounce.offset, piece.length);
+      const staged = new Uint8Array(this.#memory, bounce.offset, piece.length);
       // A read is staged too: what a refused transfer does not reach must come back as it was.
       staged.set(piece);
       const at = iova + BigInt(done);

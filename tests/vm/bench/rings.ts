@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { Area } from "../../../examples/nvme/prp.ts";
 import { openRings, type Rings } from "../../../examples/nvme/rings.ts";
-import { DeviceFd, type DmaBuffer, IommuFd } from "../../../mod.ts";
+import { DeviceFd, IommuFd } from "../../../mod.ts";
 import { type Bench, WARM_UPS } from "./typed.ts";
 import { type ReadWork, type Round, sequenceOf, type Side } from "./workload.ts";
 
@@ -15,14 +16,14 @@ class Batch {
   #rings: Rings;
   #work: ReadWork;
   #next: () => number;
-  #buffers: readonly DmaBuffer[];
+  #buffers: readonly Area[];
   /** By the identifier of the command that reads into it. */
-  #byId: DmaBuffer[] = [];
+  #byId: Area[] = [];
   #left = 0;
   #open = 0;
   check = 0;
 
-  constructor(rings: Rings, work: ReadWork, next: () => number, buffers: readonly DmaBuffer[]) {
+  constructor(rings: Rings, work: ReadWork, next: () => number, buffers: readonly Area[]) {
     [this.#rings, this.#work, this.#next, this.#buffers] = [rings, work, next, buffers];
   }
 
@@ -37,13 +38,13 @@ class Batch {
     }
   }
 
-  #put(buffer: DmaBuffer): void {
+  #put(buffer: Area): void {
     if (this.#left-- <= 0) return;
     const { queue, namespace } = this.#rings;
     const { length } = this.#work;
     const blocks = length / namespace.blockLength;
-    const low = Number(buffer.iova & 0xffff_ffffn);
-    const id = queue.putBlocks(READ, namespace.id, this.#next() * blocks, blocks, low, Number(buffer.iova >> 32n), length, this.#done);
+    const { low, high } = buffer;
+    const id = queue.putBlocks(READ, namespace.id, this.#next() * blocks, blocks, low, high, length, this.#done);
     this.#byId[id] = buffer;
     this.#open++;
   }
@@ -65,7 +66,10 @@ async function readRound({ kernel, nvme }: Bench, work: ReadWork, seed: number):
   device.attach(ioas);
   const rings = await openRings(kernel, device, ioas, { depth: work.depth, transferMax: work.length }, stack);
   try {
-    const buffers = Array.from({ length: work.depth }, () => stack.use(ioas.createDmaBuffer(work.length)));
+    const buffers = Array.from({ length: work.depth }, () => {
+      const { iova, bytes } = stack.use(ioas.createDmaBuffer(work.length));
+      return new Area(iova, bytes);
+    });
     const places = Math.floor(rings.namespace.length / work.length);
     const batch = new Batch(rings, work, sequenceOf(work.order, seed, places), buffers);
     const relax = () => kernel.relax();

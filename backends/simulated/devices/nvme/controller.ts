@@ -61,8 +61,8 @@ export class NvmeController implements DeviceModel {
     padded(this.#settings.model, 40);
     padded(this.#settings.firmware, 8);
     const { vectors, doorbellsEnd, transferMax } = this.#settings;
-    for (const { id, lg2Block } of this.#namespaces) {
-      if (2 ** lg2Block > transferMax) {
+    for (const { id, blockLength } of this.#namespaces) {
+      if (blockLength > transferMax) {
         throw new RangeError(`Cannot make namespace ${id}: a block is longer than the largest transfer, ${transferMax}`);
       }
     }
@@ -276,7 +276,7 @@ export class NvmeController implements DeviceModel {
     const opcode = words[at]! & 0xff;
     if (opcode === IO.flush) return this.#jitter(latency.flush);
     const blocks = (words[at + 12]! & 0xffff) + 1;
-    const data = opcode === IO.read || opcode === IO.write ? blocks * 2 ** (this.#namespaces[words[at + 1]! - 1]?.lg2Block ?? 0) : 0;
+    const data = opcode === IO.read || opcode === IO.write ? blocks * (this.#namespaces[words[at + 1]! - 1]?.blockLength ?? 1) : 0;
     return this.#jitter((opcode === IO.read ? latency.read : latency.write) + data / 1024 * latency.kibibyte);
   }
 

@@ -77,7 +77,7 @@ export function identifyNamespace(namespace: Namespace, serial: string): Uint8Ar
   bytes[99] = namespace.readOnly ? 1 : 0;
   bytes.set(identifier(serial, namespace.id), 104);
   bytes.set(identifier(serial, namespace.id).subarray(0, 8), 120);
-  bytes[130] = namespace.lg2Block;
+  bytes[130] = Math.log2(namespace.blockLength);
   return bytes;
 }
 

@@ -18,6 +18,7 @@ export const IO_OPCODES: readonly number[] = Object.values(IO);
 /** Opcodes that change data. */
 export const IO_CHANGING: readonly number[] = [IO.write, IO.writeZeroes, IO.datasetManagement];
 
+const TWO32 = 2 ** 32;
 const BROADCAST = 0xffff_ffff;
 const RANGE_LENGTH = 16;
 const DEALLOCATE = 4;
@@ -83,13 +84,13 @@ export class IoCommands {
   }
 
   /** Bytes that a command of blocks moves. */
-  #length(slot: number, { lg2Block }: Namespace): number {
-    return ((this.#words[WORDS * slot + 12]! & 0xffff) + 1) * 2 ** lg2Block;
+  #length(slot: number, { blockLength }: Namespace): number {
+    return ((this.#words[WORDS * slot + 12]! & 0xffff) + 1) * blockLength;
   }
 
   /** Where on the media a command of blocks begins, bytes; 2^53 or more only where it is out of range. */
-  #position(slot: number, { lg2Block }: Namespace): number {
-    return (this.#words[WORDS * slot + 10]! + this.#words[WORDS * slot + 11]! * 2 ** 32) * 2 ** lg2Block;
+  #position(slot: number, { blockLength }: Namespace): number {
+    return (this.#words[WORDS * slot + 10]! + this.#words[WORDS * slot + 11]! * TWO32) * blockLength;
   }
 
   /** Check a command that transfers blocks. */
@@ -266,11 +267,11 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Ranges of a Dataset Management command: attributes, blocks, first block. */
-function readRanges(bytes: Uint8Array, count: number, { lg2Block }: Namespace): { position: number; length: number }[] {
+function readRanges(bytes: Uint8Array, count: number, { blockLength }: Namespace): { position: number; length: number }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   return Array.from({ length: count }, (_, index) => ({
-    position: Number(view.getBigUint64(RANGE_LENGTH * index + 8, true)) * 2 ** lg2Block,
-    length: view.getUint32(RANGE_LENGTH * index + 4, true) * 2 ** lg2Block,
+    position: Number(view.getBigUint64(RANGE_LENGTH * index + 8, true)) * blockLength,
+    length: view.getUint32(RANGE_LENGTH * index + 4, true) * blockLength,
   }));
 }
 

@@ -19,8 +19,8 @@ export interface NamespaceOptions {
 export class Namespace {
   /** Where the data is. */
   readonly media: BlockSource;
-  /** log2 of the bytes of a block. */
-  readonly lg2Block: number;
+  /** Bytes of a block. */
+  readonly blockLength: number;
   /** Blocks. */
   readonly blocks: number;
   /** Writes are refused. */
@@ -40,7 +40,7 @@ export class Namespace {
       throw new RangeError(`Cannot make namespace ${id}: its media have ${media.length} bytes, wanted a multiple of ${blockLength}`);
     }
     this.media = media;
-    this.lg2Block = lg2Block;
+    this.blockLength = blockLength;
     this.blocks = media.length / blockLength;
     this.readOnly = readOnly || media.write === undefined;
   }

@@ -13,7 +13,7 @@ export class PrpWalker {
   #memory: HostMemory;
   #list: Uint8Array;
   #entries: DataView;
-  #lg2Page = 12;
+  #page = 4096;
   #count = 0;
   #low: Float64Array;
   #high: Float64Array;
@@ -39,7 +39,7 @@ export class PrpWalker {
 
   /** log2 of the memory page size, from CC.MPS. */
   setPageSize(lg2Page: number): void {
-    this.#lg2Page = lg2Page;
+    this.#page = 2 ** lg2Page;
   }
 
   /** Runs of the last command: pages with adjacent addresses are one. */
@@ -58,7 +58,7 @@ export class PrpWalker {
    * @returns a status; success leaves the runs.
    */
   map(words: Uint32Array, at: number, length: number): number {
-    const page = 2 ** this.#lg2Page;
+    const page = this.#page;
     const low = words[at]!;
     this.#count = 0;
     if ((low & 3) !== 0) return STATUS.prpOffsetInvalid;
@@ -92,7 +92,7 @@ export class PrpWalker {
 
   /** PRP2 points to a list, which may begin anywhere in its page; further lists begin with their page. */
   #mapList(low: number, high: number, left: number): number {
-    const page = 2 ** this.#lg2Page;
+    const page = this.#page;
     if ((low & 7) !== 0) return STATUS.prpOffsetInvalid;
     for (;;) {
       const needed = Math.ceil(left / page);
@@ -111,7 +111,7 @@ export class PrpWalker {
   }
 
   #addEntries(count: number, left: number): number {
-    const page = 2 ** this.#lg2Page;
+    const page = this.#page;
     for (let index = 0; index < count; index++, left -= page) {
       const low = this.#entries.getUint32(8 * index, true);
       const status = this.#addPage(low, this.#entries.getUint32(8 * index + 4, true), Math.min(left, page));
@@ -121,7 +121,7 @@ export class PrpWalker {
   }
 
   #addPage(low: number, high: number, length: number): number {
-    if ((low & (2 ** this.#lg2Page - 1)) !== 0) return STATUS.prpOffsetInvalid;
+    if ((low & (this.#page - 1)) !== 0) return STATUS.prpOffsetInvalid;
     this.#add(low, high, length);
     return STATUS.success;
   }
