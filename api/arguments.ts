@@ -19,7 +19,7 @@ function show(value: unknown): string {
 
 /** An address, a length or a label: a bigint of 64 bits. `what` names it in the error. @throws {TypeError} @throws {RangeError} */
 export function checkU64(value: bigint, what: string): bigint {
-  if (typeof value === "bigint" && 0n <= value && value <= U64_LAST) return value;
+  if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return value;
   if (typeof value !== "bigint") throw new TypeError(`Cannot use ${show(value)} as ${what}: a bigint is needed`);
   throw new RangeError(`Cannot use ${show(value)} as ${what}: it must be from 0 to 2^64 − 1`);
 }
