@@ -93,7 +93,8 @@ fn requests(c: &mut Criterion) {
     });
     for (length, name) in [(1, "4 KiB"), (LARGE, "2 MiB"), (128 * LARGE, "256 MiB")] {
         let mut program = Program::new(length, true);
-        program.map(GIB - 1, 1);
+        // It keeps the tables on the way; what is below is in other tables.
+        program.map(GIB + length, 1);
         c.bench_function(&format!("IOAS map + unmap {name}, VT-d domain"), |b| {
             b.iter(|| {
                 program.map(GIB, length);

@@ -87,8 +87,8 @@ async function typed(size: keyof typeof PAGES_OF): Promise<Figure> {
   const setup = await setUp({ memory: 640, kernelMemory: 16 });
   const { kernel, ioas } = setup;
   const length = PAGES_OF[size] * 4096;
-  // A neighbour that stays, so that the tables on the way are not made and freed each time.
-  ioas.map(memoryOf(kernel, 4096), { iova: IOVA - PAGE });
+  // A neighbour that stays, so that the tables on the way are not made and freed each time: behind it, since other tables lead to what is below.
+  ioas.map(memoryOf(kernel, 4096), { iova: IOVA + BigInt(length) });
   const memory = memoryOf(kernel, length);
   const [options, bytes] = [{ iova: IOVA }, BigInt(length)];
   const raw = requests(setup, memory, true);
