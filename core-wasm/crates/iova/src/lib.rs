@@ -1,8 +1,8 @@
 //! Ranges of 64-bit addresses: a map keyed by them, and the address space of an IOAS.
 //!
 //! * [`RangeMap`]: disjoint ranges with a value each, in a B+ tree. Every operation is O(log n).
-//! * [`IovaSpace`]: what `io_pagetable` of Linux knows of addresses: mapped areas, allowed and reserved ranges, and an index of the
-//!   free gaps that answers automatic placement with the very address Linux 7.3 would choose, without walking the gaps.
+//! * [`IovaSpace`]: what `io_pagetable` of Linux knows of addresses: mapped areas, allowed and reserved ranges. Its tree knows what there is
+//!   room for between the areas, which answers automatic placement with the very address Linux 7.3 would choose, without walking the gaps.
 //!
 //! Three rules hold everywhere. Ranges are inclusive (`start..=last`), as the last address of the space is `u64::MAX` and an exclusive
 //! end would overflow. Growth can fail and says so ([`OutOfMemory`]), leaving everything as it was. Removing never allocates and never
@@ -10,7 +10,7 @@
 
 mod apart;
 mod error;
-mod gaps;
+mod fit;
 mod range;
 mod range_map;
 mod request;

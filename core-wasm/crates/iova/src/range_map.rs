@@ -41,56 +41,18 @@ impl<V: Copy> RangeMap<V> {
 
     /// Inserts an entry. On error nothing has changed.
     pub fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
-        if range.start > range.last {
-            return Err(InsertError::Overlap);
-        }
-        let total = self.len() + 1;
-        if total == 1 {
-            self.tree.ensure(total)?;
-            self.tree.insert_first(range, value);
-            return Ok(());
-        }
-        let path = self.tree.path(range.start);
-        let leaf = &self.tree.leaves[path.leaf];
-        let rank = leaf.rank(range.start);
-        let above_previous = rank == 0 || leaf.range(rank - 1).last < range.start;
-        let below_next = self.tree.range_at(path.leaf, rank).is_none_or(|next| range.last < next.start);
-        if !(above_previous && below_next) {
-            return Err(InsertError::Overlap);
-        }
-        self.tree.ensure(total)?;
-        self.tree.insert_at(&path, rank, range, value);
-        Ok(())
+        self.tree.insert(range, value)
     }
 
     /// Removes the entry that starts at `start`. Never allocates.
     pub fn remove(&mut self, start: u64) -> Option<(Range, V)> {
-        if self.is_empty() {
-            return None;
-        }
-        let path = self.tree.path(start);
-        let leaf = &self.tree.leaves[path.leaf];
-        let rank = leaf.rank(start).checked_sub(1)?;
-        (leaf.range(rank).start == start).then(|| self.tree.remove_at(&path, rank))
-    }
-
-    /// Gives the entry that starts at `start` another value.
-    pub(crate) fn set(&mut self, start: u64, value: V) {
-        if self.is_empty() {
-            return;
-        }
-        let leaf = self.tree.path(start).leaf;
-        let leaf = &mut self.tree.leaves[leaf];
-        if let Some(rank) = leaf.rank(start).checked_sub(1) {
-            leaf.values[rank] = value;
-        }
+        self.tree.remove(start)
     }
 
     /// The entry that contains `address`.
     #[inline]
     pub fn get(&self, address: u64) -> Option<(Range, V)> {
-        let (range, value) = self.tree.before(address)?;
-        (address <= range.last).then_some((range, *value))
+        self.tree.get(address)
     }
 
     /// The first entry whose last address is not below `address`.
@@ -102,8 +64,7 @@ impl<V: Copy> RangeMap<V> {
     /// Whether an entry shares an address with `range`.
     #[inline]
     pub fn overlaps(&self, range: Range) -> bool {
-        // The entry that starts last at or below the range's last address is the only one to look at: those before end before it.
-        self.tree.before(range.last).is_some_and(|(before, _)| range.start <= before.last)
+        self.tree.overlaps(range)
     }
 
     /// Entries in ascending order, from the first whose last address is not below `address`.

@@ -16,16 +16,11 @@ impl Reserved {
         Reserved { entries: Vec::new(), union: RangeMap::new() }
     }
 
-    /// Ranges of the union at most, after one entry more.
-    pub(crate) fn most(&self) -> usize {
-        self.entries.len() + 1
-    }
-
     /// Makes room for one entry more.
     pub(crate) fn ensure(&mut self) -> Result<(), OutOfMemory> {
         let total = self.entries.len() + 1;
         grow(&mut self.entries, total)?;
-        self.union.reserve(self.most() - self.union.len())
+        self.union.reserve(total - self.union.len())
     }
 
     /// Adds an entry. There is room.
@@ -35,19 +30,18 @@ impl Reserved {
         debug_assert!(united.is_ok(), "there is room");
     }
 
-    /// Removes all entries of an owner. Whether there were any.
-    pub(crate) fn remove(&mut self, owner: u64) -> bool {
+    /// Removes all entries of an owner.
+    pub(crate) fn remove(&mut self, owner: u64) {
         let before = self.entries.len();
         self.entries.retain(|(_, other)| *other != owner);
         if self.entries.len() == before {
-            return false;
+            return;
         }
         self.union.clear();
         for &(range, _) in &self.entries {
             let united = self.union.unite(range);
             debug_assert!(united.is_ok(), "there is room");
         }
-        true
     }
 
     /// The ranges of an owner.
@@ -59,13 +53,8 @@ impl Reserved {
         self.union.overlaps(range)
     }
 
-    /// The joined ranges in ascending order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> + '_ {
-        self.union.iter().map(|(range, ())| range)
-    }
-
-    /// What is not reserved, in ascending order.
-    pub(crate) fn holes(&self) -> impl Iterator<Item = Range> + '_ {
-        self.union.holes(Range::ALL)
+    /// What is not reserved of `within`, in ascending order.
+    pub(crate) fn holes(&self, within: Range) -> impl Iterator<Item = Range> + '_ {
+        self.union.holes(within)
     }
 }

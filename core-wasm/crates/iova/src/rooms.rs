@@ -9,7 +9,7 @@ const SMALLEST_LG2: u32 = 12;
 /// Class 0 and one for each alignment up to the largest; then so many that the processor takes them four at a time.
 const CLASSES: usize = ((LARGE_LG2 - SMALLEST_LG2 + 2) as usize).next_multiple_of(4);
 
-/// The most pages that can be told apart: what a gap loses until its first aligned address still fits above.
+/// The most pages that can be told apart, and no gap has more: what it loses until its first aligned address still fits above.
 const MOST: u64 = (i32::MAX - (1 << CLASSES)) as u64;
 
 /// The pages below the alignment of each class, as bits of a page number.
@@ -28,16 +28,15 @@ const MASKS: [i32; CLASSES] = {
 /// For whole pages that is exact up to 8 TiB: a request fits in a gap if and only if the room of its class is enough. Beyond, for parts of pages, and for
 /// alignments below a page, which share class 0, it is an upper bound.
 ///
-/// Signed numbers of 32 bits, which every processor can compare four at a time, worked on without branches: what removing an area costs is mostly the sum over its leaf.
+/// Signed numbers of 32 bits, which every processor can compare four at a time, worked on without branches: they are summed up over whole leaves.
 #[derive(Clone, Copy)]
 pub(crate) struct Rooms([i32; CLASSES]);
 
 impl Rooms {
-    /// Whether there is room for `bytes` at an alignment, lg2.
-    #[inline]
-    pub(crate) fn has(&self, alignment_lg2: u32, bytes: u64) -> bool {
-        let class = alignment_lg2.min(LARGE_LG2).saturating_sub(SMALLEST_LG2 - 1);
-        self.0[class as usize] as u64 >= bytes.div_ceil(1 << SMALLEST_LG2).min(MOST)
+    /// Whether there is room.
+    #[inline(always)]
+    pub(crate) fn has(&self, need: Need) -> bool {
+        self.0[need.class as usize] >= need.pages
     }
 
     /// What both have, class by class.
@@ -68,18 +67,9 @@ impl Summary for Rooms {
     const NOTHING: Rooms = Rooms([0; CLASSES]);
 
     #[inline(always)]
-    fn of(range: Range) -> Rooms {
-        let end = (range.last >> SMALLEST_LG2) + 1;
-        let begun = range.start >> SMALLEST_LG2;
-        let first = begun + u64::from(range.start & ((1 << SMALLEST_LG2) - 1) != 0);
-        let pages = |count: u64| count.min(i32::MAX as u64) as i32;
-        let whole = pages(end - first);
-        let mut rooms = Rooms([0; CLASSES]);
-        for (room, mask) in rooms.0.iter_mut().zip(MASKS) {
-            *room = (whole - ((first as i32).wrapping_neg() & mask)).max(0);
-        }
-        rooms.0[0] = pages(end - begun);
-        rooms
+    fn of(gaps: impl Iterator<Item = Range>) -> Rooms {
+        let rooms = gaps.fold(Self::NOTHING, |rooms, gap| rooms.join(rooms_of(gap)));
+        Rooms(rooms.0.map(|room| room.min(MOST as i32)))
     }
 
     #[inline(always)]
@@ -95,5 +85,36 @@ impl Summary for Rooms {
     #[inline(always)]
     fn rests_on(&self, part: &Rooms) -> bool {
         self.zip(*part, |room, one| if room == one { one } else { 0 }).is_something()
+    }
+}
+
+/// What a gap has room for: below 0 where it ends before its first aligned address, and perhaps more than [`MOST`].
+#[inline(always)]
+fn rooms_of(gap: Range) -> Rooms {
+    let end = (gap.last >> SMALLEST_LG2) + 1;
+    let begun = gap.start >> SMALLEST_LG2;
+    let first = begun + u64::from(gap.start & ((1 << SMALLEST_LG2) - 1) != 0);
+    let pages = |count: u64| count.min(i32::MAX as u64) as i32;
+    let whole = pages(end - first);
+    let mut rooms = Rooms([0; CLASSES]);
+    for (room, mask) in rooms.0.iter_mut().zip(MASKS) {
+        *room = whole - ((first as i32).wrapping_neg() & mask);
+    }
+    rooms.0[0] = pages(end - begun);
+    rooms
+}
+
+/// So many pages of one class of alignments.
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
+    class: u32,
+    pages: i32,
+}
+
+impl Need {
+    /// Of `bytes` at an alignment, lg2.
+    pub(crate) fn new(alignment_lg2: u32, bytes: u64) -> Need {
+        let class = alignment_lg2.min(LARGE_LG2).saturating_sub(SMALLEST_LG2 - 1);
+        Need { class, pages: bytes.div_ceil(1 << SMALLEST_LG2).min(MOST) as i32 }
     }
 }

@@ -1,28 +1,25 @@
 //! The address space of an IOAS.
 
 use crate::error::{AllowError, FixedError, InsertError, OutOfMemory, PlaceError, ReserveError};
-use crate::gaps::Gaps;
+use crate::fit::Fit;
 use crate::range::Range;
-use crate::range_map::RangeMap;
 use crate::request::{ANYWHERE, Request};
 use crate::reserved::Reserved;
+use crate::rooms::Rooms;
 use crate::slab::grow;
+use crate::tree::Tree;
 
 /// Mapped areas with a value each, reserved ranges, and ranges that automatic placement is restricted to: the `io_pagetable` of Linux.
 ///
-/// Areas are disjoint and touch no reserved range. Everything is O(log n) in the number of areas but [`reserve`](Self::reserve) and
-/// [`release`](Self::release), which belong to attaching and detaching, where all areas are looked at anyway. Placement also looks at
-/// each allowed range; and for memory that is aligned to less than a page, which only a space without a domain takes, perhaps at each gap
-/// that is long enough but has the offset in the page in the wrong place.
+/// Areas are disjoint and share nothing with a reserved range. Everything is O(log n) in the number of areas, placement together with the
+/// changes before it: the first search that comes upon what has changed corrects what the tree knows of it. Placement also looks at each
+/// allowed range, perhaps at each gap with a reserved range in it; and for memory that is aligned to less than a page, which only a space
+/// without a domain takes, perhaps at each gap that is long enough but has the offset in the page in the wrong place.
 pub struct IovaSpace<V: Copy> {
-    areas: RangeMap<V>,
+    areas: Tree<V, Rooms>,
     reserved: Reserved,
     /// Ascending, joined where they touch; none: everything is allowed.
     allowed: Vec<Range>,
-    /// What is neither an area nor reserved. Has room for one more than there are areas and reserved entries.
-    gaps: Gaps,
-    /// Whether `gaps` is built; before the first range is in use it takes no memory.
-    has_gaps: bool,
     /// The area that came last, until something else changes.
     recent: Option<Recent<V>>,
     /// What was placed last and where, until something changes.
@@ -35,7 +32,7 @@ pub struct IovaSpace<V: Copy> {
 struct Recent<V> {
     range: Range,
     value: V,
-    /// Whether it is an area now. If not, `areas` and `gaps` do not know yet.
+    /// Whether it is an area now. If not, `areas` does not know yet.
     is_area: bool,
     /// Whether `areas` has another value.
     is_newer: bool,
@@ -46,15 +43,7 @@ struct Recent<V> {
 impl<V: Copy> IovaSpace<V> {
     /// An empty space, which owns no memory.
     pub const fn new() -> Self {
-        IovaSpace {
-            areas: RangeMap::new(),
-            reserved: Reserved::new(),
-            allowed: Vec::new(),
-            gaps: Gaps::new(),
-            has_gaps: false,
-            recent: None,
-            placed: None,
-        }
+        IovaSpace { areas: Tree::new(), reserved: Reserved::new(), allowed: Vec::new(), recent: None, placed: None }
     }
 
     /// Number of areas.
@@ -81,11 +70,11 @@ impl<V: Copy> IovaSpace<V> {
     /// The first area whose last address is not below `address`.
     #[inline]
     pub fn first_from(&self, address: u64) -> Option<(Range, V)> {
-        let Some(recent) = &self.recent else { return self.areas.first_from(address) };
+        let Some(recent) = &self.recent else { return self.areas.iter_from(address).next() };
         if recent.is_area && recent.range.contains(address) {
             return recent.area();
         }
-        let found = self.areas.first_from(address)?;
+        let found = self.areas.iter_from(address).next()?;
         if found.0.start == recent.range.start { self.iter_from(address).next() } else { Some(found) }
     }
 
@@ -105,9 +94,7 @@ impl<V: Copy> IovaSpace<V> {
         if range.start <= range.last && self.reserved.overlaps(range) {
             return Err(InsertError::Overlap);
         }
-        self.prepare_gaps(self.areas.len() + 1)?;
         self.areas.insert(range, value)?;
-        self.gaps.take(range);
         self.recent = Some(Recent { range, value, is_area: true, is_newer: false, placed });
         Ok(())
     }
@@ -120,15 +107,12 @@ impl<V: Copy> IovaSpace<V> {
             return area;
         }
         self.settle();
-        let removed = self.areas.remove(start)?;
-        self.gaps.give(removed.0);
-        Some(removed)
+        self.areas.remove(start)
     }
 
     /// Makes sure that so many calls of [`Self::split`] succeed.
     pub fn reserve_splits(&mut self, count: usize) -> Result<(), OutOfMemory> {
-        self.areas.reserve(2 * count)?;
-        self.prepare_gaps(self.areas.len() + count)
+        self.areas.ensure(self.areas.len().checked_add(count).ok_or(OutOfMemory)?)
     }
 
     /// Cuts the area that starts at `start` in two behind `last`, which is one of its addresses but the last one; the second part gets `value`.
@@ -136,10 +120,7 @@ impl<V: Copy> IovaSpace<V> {
     pub fn split(&mut self, start: u64, last: u64, value: V) -> Result<(), OutOfMemory> {
         self.settle();
         self.reserve_splits(1)?;
-        let Some((range, first)) = self.areas.remove(start) else { return Ok(()) };
-        // There is room, and the parts lie where the whole was.
-        let _ = self.areas.insert(Range { start, last }, first);
-        let _ = self.areas.insert(Range { start: last + 1, last: range.last }, value);
+        self.areas.split(start, last, value);
         Ok(())
     }
 
@@ -188,7 +169,7 @@ impl<V: Copy> IovaSpace<V> {
     }
 
     /// Where there is room, by areas and gaps as they stand, and the number of nodes that were looked at.
-    fn search(&self, request: &Request) -> (Result<u64, PlaceError>, usize) {
+    fn search(&mut self, request: &Request) -> (Result<u64, PlaceError>, usize) {
         let mut visited = 0;
         let everything = [ANYWHERE];
         let allowed = if self.allowed.is_empty() { &everything[..] } else { &self.allowed };
@@ -196,11 +177,8 @@ impl<V: Copy> IovaSpace<V> {
             // As in Linux a range must have room before what is used in it is looked at; and its beginning moves up to the first place.
             let Some(within) = range.intersection(ANYWHERE) else { continue };
             let Some(start) = request.place_in(within) else { continue };
-            if !self.has_gaps {
-                return (Ok(start), visited);
-            }
-            let (found, nodes) = self.gaps.first_fit(request, Range { start, last: within.last });
-            visited += nodes;
+            let fit = Fit::new(request, &self.reserved);
+            let found = self.areas.first_with(Range { start, last: within.last }, &fit, &mut visited);
             if let Some(address) = found {
                 return (Ok(address), visited);
             }
@@ -218,18 +196,14 @@ impl<V: Copy> IovaSpace<V> {
             return Err(ReserveError::AllowedOverlap);
         }
         self.reserved.ensure()?;
-        self.gaps.ensure(self.areas.len() + self.reserved.most() + 1)?;
         self.reserved.add(range, owner);
-        self.build_gaps();
         Ok(())
     }
 
     /// Gives back all that `owner` reserved. Never allocates.
     pub fn release(&mut self, owner: u64) {
         self.settle();
-        if self.reserved.remove(owner) {
-            self.build_gaps();
-        }
+        self.reserved.remove(owner);
     }
 
     /// What `owner` reserved, for inspection.
@@ -239,7 +213,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// The holes between reserved ranges, in ascending order (`iommufd_ioas_iova_ranges`).
     pub fn usable(&self) -> impl Iterator<Item = Range> + '_ {
-        self.reserved.holes()
+        self.reserved.holes(Range::ALL)
     }
 
     /// Restricts automatic placement to `ranges`; none allow everything. On error nothing has changed.
@@ -291,77 +265,25 @@ impl<V: Copy> IovaSpace<V> {
         }
     }
 
-    /// Has `areas` and `gaps` know what became of the area that came last. Never allocates.
+    /// Has `areas` know what became of the area that came last. Never allocates.
     #[inline(never)]
     fn settle(&mut self) {
         self.placed = None;
         let Some(Recent { range, value, is_area, is_newer, .. }) = self.recent.take() else { return };
         if !is_area {
             self.areas.remove(range.start);
-            self.gaps.give(range);
         } else if is_newer {
             self.areas.set(range.start, value);
         }
-    }
-
-    /// Makes sure that the gaps are known and that there is room for those between `areas` areas.
-    #[inline]
-    fn prepare_gaps(&mut self, areas: usize) -> Result<(), OutOfMemory> {
-        // One gap before each range in use and one behind them all.
-        self.gaps.ensure(areas + self.reserved.most())?;
-        if !self.has_gaps {
-            self.build_gaps();
-        }
-        Ok(())
-    }
-
-    /// Computes the gaps anew. There is room for them.
-    fn build_gaps(&mut self) {
-        self.gaps.clear();
-        let mut reserved = self.reserved.iter().peekable();
-        let mut areas = self.areas.iter().map(|(range, _)| range).peekable();
-        let mut from = Some(0);
-        while let Some(start) = from {
-            let area_first = match (areas.peek(), reserved.peek()) {
-                (Some(area), Some(range)) => area.start < range.start,
-                (area, _) => area.is_some(),
-            };
-            let next = if area_first { areas.next() } else { reserved.next() };
-            let Some(used) = next else {
-                self.gaps.insert(Range { start, last: u64::MAX });
-                break;
-            };
-            if start < used.start {
-                self.gaps.insert(Range { start, last: used.start - 1 });
-            }
-            from = used.last.checked_add(1);
-        }
-        self.has_gaps = true;
     }
 
     /// For tests: panics if the space is not what it must be.
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         self.areas.check_invariants();
-        self.gaps.check_invariants();
-        if !self.has_gaps {
-            assert!(self.areas.is_empty() && self.reserved.iter().next().is_none());
-            return;
+        for (range, _) in self.areas.iter_from(0) {
+            assert!(!self.reserved.overlaps(range), "areas and reserved ranges are disjoint");
         }
-        let mut used: Vec<Range> = self.areas.iter().map(|(range, _)| range).chain(self.reserved.iter()).collect();
-        used.sort_unstable();
-        let mut from = Some(0);
-        let mut gaps = self.gaps.iter();
-        for range in used {
-            let start = from.expect("nothing lies beyond the last address");
-            assert!(start <= range.start, "areas and reserved ranges are disjoint");
-            if start < range.start {
-                assert_eq!(gaps.next(), Some(Range { start, last: range.start - 1 }), "a gap is what lies between");
-            }
-            from = range.last.checked_add(1);
-        }
-        assert_eq!(gaps.next(), from.map(|start| Range { start, last: u64::MAX }));
-        assert_eq!(gaps.next(), None);
     }
 }
 

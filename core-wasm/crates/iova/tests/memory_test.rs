@@ -53,11 +53,11 @@ fn an_insert_fails_at_every_growth_without_a_trace() {
     let mut failures = 0;
     for index in 0..400 {
         let failed = sweep(&mut space, &FULL, |space| space.insert(page(index), index as u32));
-        assert!(index != 0 || failed == 4, "leaves of areas and of gaps, and a list of free ones for each");
+        assert!(index != 0 || failed == 2, "leaves, and a list of free ones");
         failures += failed;
         assert_eq!(space.len() as u64, index + 1);
     }
-    assert!((40..400).contains(&failures), "lists grow now and then, not each time: {failures}");
+    assert!((20..400).contains(&failures), "lists grow now and then, not each time: {failures}");
 }
 
 #[test]

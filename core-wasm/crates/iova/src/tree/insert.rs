@@ -2,25 +2,60 @@
 
 use super::node::{FAN, Inner, LEAF, Leaf, Node};
 use super::{NONE, Path, Summary, Tree};
+use crate::error::InsertError;
 use crate::range::Range;
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Inserts the first entry. `ensure` was called for it.
-    pub(crate) fn insert_first(&mut self, range: Range, value: V) {
-        debug_assert!(self.root == NONE);
+    /// Inserts an entry. On error nothing has changed.
+    pub(crate) fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
+        if range.start > range.last {
+            return Err(InsertError::Overlap);
+        }
+        if self.root == NONE {
+            self.ensure(1)?;
+            self.insert_first(range, value);
+            return Ok(());
+        }
+        let path = self.path(range.start);
+        let leaf = &self.leaves[path.leaf];
+        let rank = leaf.rank(range.start);
+        let above_previous = rank == 0 || leaf.lasts[rank - 1] < range.start;
+        let until = if rank < leaf.len() { leaf.starts[rank] - 1 } else { leaf.until };
+        if !(above_previous && range.last <= until) {
+            return Err(InsertError::Overlap);
+        }
+        self.ensure(self.len + 1)?;
+        let leaf = &self.leaves[path.leaf];
+        if rank > 0 {
+            self.lower(&path, leaf.gap_after(rank - 1));
+        } else {
+            // The gap before all entries is summed up nowhere; what is left of it behind the new one is.
+            self.raise(&path, (range.last < until).then(|| Range { start: range.last + 1, last: until }));
+            self.set_minimum(&path, range.start);
+        }
+        self.put_at(&path, rank, range, value);
+        Ok(())
+    }
+
+    /// Cuts the entry that starts at `start` in two behind `last`; the second part gets `value`. `ensure` was called for it.
+    pub(crate) fn split(&mut self, start: u64, last: u64, value: V) {
+        let Some((path, rank)) = self.find(start) else { return };
+        let leaf = &mut self.leaves[path.leaf];
+        let second = Range { start: last + 1, last: leaf.lasts[rank] };
+        leaf.lasts[rank] = last;
+        self.put_at(&path, rank + 1, second, value);
+    }
+
+    fn insert_first(&mut self, range: Range, value: V) {
         let mut leaf = Leaf::new(value);
         leaf.insert(0, range, value);
         self.root = self.leaves.take(leaf);
         self.len = 1;
     }
 
-    /// Inserts an entry at `rank` of the path's leaf. `ensure` was called for it; it overlaps nothing.
-    pub(crate) fn insert_at(&mut self, path: &Path, rank: usize, range: Range, value: V) {
+    /// Puts an entry at `rank` of the path's leaf. What is summed up is as it must be.
+    fn put_at(&mut self, path: &Path, rank: usize, range: Range, value: V) {
         self.len += 1;
-        self.raise(path, range);
-        if rank == 0 {
-            self.set_minimum(path, range.start);
-        }
         let leaf = &mut self.leaves[path.leaf];
         if leaf.len() < LEAF {
             leaf.insert(rank, range, value);
@@ -38,20 +73,23 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             right_leaf.insert(rank - middle, range, value);
         }
         let key = right_leaf.starts[0];
+        right_leaf.until = left_leaf.until;
+        left_leaf.until = key - 1;
         self.insert_child(path, key, right);
     }
 
     /// Puts the new right sibling of the path's leaf into the inner nodes above.
+    #[inline(never)]
     fn insert_child(&mut self, path: &Path, mut key: u64, mut child: u32) {
         for level in 0..self.height {
             let node = path.nodes[level];
             let slot = path.slots[level] as usize;
-            // What was below one child is now below two; for the nodes above nothing has changed.
-            let (left, right) = (self.summary(self.inners[node].children[slot], level), self.summary(child, level));
             let inner = &mut self.inners[node];
-            inner.below[slot] = left;
+            // What was below one child is now below two, either of which may have all of it; for the nodes above nothing has changed.
+            inner.stale[slot] = true;
+            let known = (inner.below[slot], true);
             if inner.len() < FAN {
-                inner.insert(slot + 1, key, child, right);
+                inner.insert(slot + 1, key, child, known);
                 return;
             }
             let sibling = self.inners.take(Inner::new());
@@ -59,9 +97,9 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             left_inner.give_right(right_inner, FAN / 2);
             let middle = left_inner.len();
             if slot < middle {
-                left_inner.insert(slot + 1, key, child, right);
+                left_inner.insert(slot + 1, key, child, known);
             } else {
-                right_inner.insert(slot + 1 - middle, key, child, right);
+                right_inner.insert(slot + 1 - middle, key, child, known);
             }
             key = right_inner.keys[0];
             child = sibling;
@@ -73,23 +111,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     #[cold]
     fn insert_root(&mut self, key: u64, child: u32) {
         let (left, level) = (self.root, self.height);
-        let lowest = if level == 0 { self.leaves[left].starts[0] } else { self.inners[left].keys[0] };
+        let lowest = self.lowest();
         let mut root = Inner::new();
-        root.insert(0, lowest, left, self.summary(left, level));
-        root.insert(1, key, child, self.summary(child, level));
+        root.insert(0, lowest, left, self.known_of(left, level));
+        root.insert(1, key, child, self.known_of(child, level));
         self.root = self.inners.take(root);
         self.height += 1;
-    }
-
-    /// Replaces the range at `rank` of the path's leaf by one that overlaps nothing else.
-    #[inline]
-    pub(crate) fn update_at(&mut self, path: &Path, rank: usize, range: Range) {
-        let before = self.leaves[path.leaf].range(rank);
-        self.raise(path, range);
-        self.leaves[path.leaf].set_range(rank, range);
-        if rank == 0 {
-            self.set_minimum(path, range.start);
-        }
-        self.lower(path, 0, before);
     }
 }

@@ -15,7 +15,7 @@ struct Walk {
 }
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Panics if the tree is not what it must be: order, filling, exact minima, exact summaries, chain, and node counts.
+    /// Panics if the tree is not what it must be: order, filling, exact minima, summaries, chain, and node counts.
     pub(crate) fn check_invariants(&self) {
         let mut walk = Walk::default();
         if self.root == NONE {
@@ -41,9 +41,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         assert!(inner.len() >= if root { 2 } else { FAN_MIN }, "an inner node is half full");
         let mut summary = S::NOTHING;
         for slot in 0..inner.len() {
-            let (minimum, below) = self.check_node(inner.children[slot], level - 1, false, walk);
+            let child = inner.children[slot];
+            let (minimum, below) = self.check_node(child, level - 1, false, walk);
             assert_eq!(inner.keys[slot], minimum, "the key is the lowest start");
-            assert!(inner.below[slot] == below, "the summary is that of what is below");
+            assert!(inner.below[slot].covers(&self.known_of(child, level - 1).0), "the summary covers what is known below");
+            assert!(inner.stale[slot] || inner.below[slot] == below, "the summary is that of what is below, or marked");
             summary = summary.join(below);
         }
         (inner.keys[0], summary)
@@ -61,6 +63,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             walk.last = Some(last);
             walk.entries += 1;
         }
-        (leaf.starts[0], self.summary(node, 0))
+        let next = (leaf.next != NONE).then(|| self.leaves[leaf.next].starts[0]);
+        assert_eq!(leaf.until, next.map_or(u64::MAX, |start| start - 1), "a leaf knows where the next one begins");
+        (leaf.starts[0], self.known_of(node, 0).0)
     }
 }

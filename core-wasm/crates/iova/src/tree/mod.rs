@@ -1,7 +1,8 @@
-//! A B+ tree of disjoint ranges, the base of [`RangeMap`](crate::RangeMap) and of the gap index.
+//! A B+ tree of disjoint ranges that knows the gaps between them, the base of [`RangeMap`](crate::RangeMap) and [`IovaSpace`](crate::IovaSpace).
 //!
-//! Leaves hold the entries in ascending order and are chained. Inner nodes hold, for each child, the *exact* lowest start below it (so
-//! that the entry before an address is found in one descent, without a step back) and a [`Summary`].
+//! Leaves hold the entries in ascending order and are chained. A gap belongs to the entry before it; the one before all entries is nobody's.
+//! Inner nodes hold, for each child, the *exact* lowest start below it (so that the entry before an address is found in one descent, without
+//! a step back) and a [`Summary`] of the gaps below, which is exact or marked as stale.
 //!
 //! Every node but the root is at least half full. Therefore the number of entries alone bounds the number of nodes, whatever happened
 //! before; `ensure` reserves that many, and after it neither insert nor remove can run out of memory.
@@ -31,12 +32,12 @@ const MAX_HEIGHT: usize = 8;
 /// No node.
 const NONE: u32 = u32::MAX;
 
-/// What an inner node knows of all entries below a child. It is exact: no search goes where nothing is to be found.
+/// What an inner node knows of all gaps below a child: at least what they have, and no more unless it is marked as stale.
 pub(crate) trait Summary: Copy + PartialEq {
-    /// Of no entry.
+    /// Of no gap.
     const NOTHING: Self;
-    /// Of one entry.
-    fn of(range: Range) -> Self;
+    /// Of gaps.
+    fn of(gaps: impl Iterator<Item = Range>) -> Self;
     /// Of both.
     fn join(self, other: Self) -> Self;
     /// Whether joining `other` would change nothing.
@@ -48,7 +49,7 @@ pub(crate) trait Summary: Copy + PartialEq {
 impl Summary for () {
     const NOTHING: () = ();
 
-    fn of(_: Range) {}
+    fn of(_: impl Iterator<Item = Range>) {}
 
     fn join(self, _: ()) {}
 
@@ -151,14 +152,37 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Some((leaf.range(rank), &leaf.values[rank]))
     }
 
-    /// The range at `rank` of a leaf, or the first of the next leaf if the leaf has no more.
+    /// The way to the entry that starts at `start`, and its rank.
     #[inline]
-    pub(crate) fn range_at(&self, leaf: u32, rank: usize) -> Option<Range> {
-        let node = &self.leaves[leaf];
-        if rank < node.len() {
-            return Some(node.range(rank));
+    fn find(&self, start: u64) -> Option<(Path, usize)> {
+        if self.root == NONE {
+            return None;
         }
-        (node.next != NONE).then(|| self.leaves[node.next].range(0))
+        let path = self.path(start);
+        let leaf = &self.leaves[path.leaf];
+        let rank = leaf.rank(start).checked_sub(1)?;
+        (leaf.starts[rank] == start).then_some((path, rank))
+    }
+
+    /// Gives the entry that starts at `start` another value.
+    pub(crate) fn set(&mut self, start: u64, value: V) {
+        if let Some((path, rank)) = self.find(start) {
+            self.leaves[path.leaf].values[rank] = value;
+        }
+    }
+
+    /// The entry that contains `address`.
+    #[inline]
+    pub(crate) fn get(&self, address: u64) -> Option<(Range, V)> {
+        let (range, value) = self.before(address)?;
+        (address <= range.last).then_some((range, *value))
+    }
+
+    /// Whether an entry shares an address with `range`.
+    #[inline]
+    pub(crate) fn overlaps(&self, range: Range) -> bool {
+        // The entry that starts last at or below the range's last address is the only one to look at: those before end before it.
+        self.before(range.last).is_some_and(|(before, _)| range.start <= before.last)
     }
 
     /// Entries in ascending order, from the first that contains `address` or lies above it.
@@ -182,17 +206,36 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Joins the summary of an entry to come, which is `range`, to all summaries on the path.
+    /// The way to the leaf before the path's.
+    fn path_before(&self, path: &Path) -> Option<Path> {
+        let mut before = *path;
+        let up = (0..self.height).find(|&level| path.slots[level] > 0)?;
+        before.slots[up] -= 1;
+        before.leaf = self.inners[path.nodes[up]].children[before.slots[up] as usize];
+        for level in (0..up).rev() {
+            let inner = &self.inners[before.leaf];
+            before.nodes[level] = before.leaf;
+            before.slots[level] = inner.len() as u32 - 1;
+            before.leaf = inner.children[inner.len() - 1];
+        }
+        Some(before)
+    }
+
+    /// The lowest start. The tree is not empty.
+    fn lowest(&self) -> u64 {
+        if self.height == 0 { self.leaves[self.root].starts[0] } else { self.inners[self.root].keys[0] }
+    }
+
+    /// Adds a gap that has come to all summaries on the path.
     #[inline]
-    fn raise(&mut self, path: &Path, range: Range) {
-        // A single leaf is summed up nowhere.
-        if self.height == 0 {
+    fn raise(&mut self, path: &Path, gap: Option<Range>) {
+        if gap.is_none() || self.height == 0 {
             return;
         }
-        let summary = S::of(range);
+        let summary = S::of(gap.into_iter());
         for level in 0..self.height {
             let below = &mut self.inners[path.nodes[level]].below[path.slots[level] as usize];
-            // A summary covers all below it, so what it covers its ancestors cover.
+            // What a summary covers those above it cover.
             if below.covers(&summary) {
                 return;
             }
@@ -200,37 +243,33 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Corrects the summaries on the path, from this level on, after the entry `range` has gone.
+    /// Marks the summaries on the path that may be too much, now that a gap has gone or become less.
     #[inline]
-    fn lower(&mut self, path: &Path, from_level: usize, range: Range) {
-        if self.height == 0 {
+    fn lower(&mut self, path: &Path, gap: Option<Range>) {
+        if gap.is_none() || self.height == 0 {
             return;
         }
-        let lost = S::of(range);
-        for level in from_level..self.height {
-            let (node, slot) = (path.nodes[level], path.slots[level] as usize);
-            let before = self.inners[node].below[slot];
+        let lost = S::of(gap.into_iter());
+        for level in 0..self.height {
+            let (inner, slot) = (&mut self.inners[path.nodes[level]], path.slots[level] as usize);
             // What more than makes up for the loss here does so above.
-            if !before.rests_on(&lost) {
+            if !inner.below[slot].rests_on(&lost) {
                 return;
             }
-            let now = self.summary(self.inners[node].children[slot], level);
-            if now == before {
-                return;
-            }
-            self.inners[node].below[slot] = now;
+            inner.stale[slot] = true;
         }
     }
 
-    /// What is known of all entries below a node: `level` 0 for a leaf, else one more than the node's.
-    fn summary(&self, node: u32, level: usize) -> S {
+    /// What is known of the gaps below a node, and whether that is stale. `level` is 0 for a leaf, else one more than the node's.
+    #[inline(never)]
+    fn known_of(&self, node: u32, level: usize) -> (S, bool) {
         if level == 0 {
             let leaf = &self.leaves[node];
-            (0..leaf.len()).fold(S::NOTHING, |sum, rank| sum.join(S::of(leaf.range(rank))))
-        } else {
-            let inner = &self.inners[node];
-            inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below))
+            return (S::of(leaf.gaps_from(0, 1)), false);
         }
+        let inner = &self.inners[node];
+        let sum = inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below));
+        (sum, inner.stale[..inner.len()].contains(&true))
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Leaf<V> {
     len: u32,
     /// The leaf with the next higher entries, or `NONE`.
     pub(super) next: u32,
+    /// The last address before the next leaf's first entry.
+    pub(super) until: u64,
     pub(super) starts: [u64; LEAF],
     pub(super) lasts: [u64; LEAF],
     pub(crate) values: [V; LEAF],
@@ -24,8 +26,10 @@ pub(crate) struct Inner<S> {
     pub(crate) children: [u32; FAN],
     /// The lowest start below each child.
     pub(super) keys: [u64; FAN],
-    /// The summary of what is below each child.
+    /// What is known of the gaps below each child.
     pub(super) below: [S; FAN],
+    /// Whether that may be more than there is.
+    pub(super) stale: [bool; FAN],
 }
 
 /// What leaves and inner nodes have in common when they split, join and share.
@@ -40,7 +44,7 @@ pub(super) trait Node {
 impl<V: Copy> Leaf<V> {
     /// Without entries. `value` fills the places, which need one before they have one.
     pub(super) fn new(value: V) -> Self {
-        Leaf { len: 0, next: NONE, starts: [0; LEAF], lasts: [0; LEAF], values: [value; LEAF] }
+        Leaf { len: 0, next: NONE, until: u64::MAX, starts: [0; LEAF], lasts: [0; LEAF], values: [value; LEAF] }
     }
 
     #[inline]
@@ -59,10 +63,20 @@ impl<V: Copy> Leaf<V> {
         Range { start: self.starts[rank], last: self.lasts[rank] }
     }
 
-    #[inline]
-    pub(super) fn set_range(&mut self, rank: usize, range: Range) {
-        self.starts[rank] = range.start;
-        self.lasts[rank] = range.last;
+    /// What is free between an entry and the next one, which may be another leaf's.
+    #[inline(always)]
+    pub(super) fn gap_after(&self, rank: usize) -> Option<Range> {
+        let last = if rank + 1 < self.len() { self.starts[rank + 1] - 1 } else { self.until };
+        (self.lasts[rank] < last).then(|| Range { start: self.lasts[rank] + 1, last })
+    }
+
+    /// What is free behind the entries from `rank` on, where it has at least `least` bytes, which is not 0.
+    #[inline(always)]
+    pub(super) fn gaps_from(&self, rank: usize, least: u64) -> impl Iterator<Item = Range> + '_ {
+        let lasts = &self.lasts[rank..self.len()];
+        let nexts = &self.starts[self.len().min(rank + 1)..self.len()];
+        let ends = nexts.iter().map(|next| next - 1).chain(core::iter::once(self.until));
+        lasts.iter().zip(ends).filter(move |&(last, end)| end - last >= least).map(|(last, end)| Range { start: last + 1, last: end })
     }
 
     pub(super) fn insert(&mut self, rank: usize, range: Range, value: V) {
@@ -70,7 +84,8 @@ impl<V: Copy> Leaf<V> {
         self.starts.copy_within(rank..len, rank + 1);
         self.lasts.copy_within(rank..len, rank + 1);
         self.values.copy_within(rank..len, rank + 1);
-        self.set_range(rank, range);
+        self.starts[rank] = range.start;
+        self.lasts[rank] = range.last;
         self.values[rank] = value;
         self.len += 1;
     }
@@ -111,7 +126,7 @@ impl<V: Copy> Node for Leaf<V> {
 
 impl<S: Summary> Inner<S> {
     pub(super) fn new() -> Self {
-        Inner { len: 0, children: [NONE; FAN], keys: [0; FAN], below: [S::NOTHING; FAN] }
+        Inner { len: 0, children: [NONE; FAN], keys: [0; FAN], below: [S::NOTHING; FAN], stale: [false; FAN] }
     }
 
     #[inline]
@@ -125,14 +140,16 @@ impl<S: Summary> Inner<S> {
         self.keys[1..self.len()].partition_point(|key| *key <= address)
     }
 
-    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, below: S) {
+    /// `known` is the summary, and whether it is stale.
+    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, known: (S, bool)) {
         let len = self.len();
         self.keys.copy_within(slot..len, slot + 1);
         self.children.copy_within(slot..len, slot + 1);
         self.below.copy_within(slot..len, slot + 1);
+        self.stale.copy_within(slot..len, slot + 1);
         self.keys[slot] = key;
         self.children[slot] = child;
-        self.below[slot] = below;
+        (self.below[slot], self.stale[slot]) = known;
         self.len += 1;
     }
 
@@ -141,6 +158,7 @@ impl<S: Summary> Inner<S> {
         self.keys.copy_within(slot + 1..len, slot);
         self.children.copy_within(slot + 1..len, slot);
         self.below.copy_within(slot + 1..len, slot);
+        self.stale.copy_within(slot + 1..len, slot);
         self.len -= 1;
     }
 }
@@ -155,6 +173,7 @@ impl<S: Summary> Node for Inner<S> {
         shift_right(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_right(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_right(&mut self.below, left_len, &mut right.below, right_len, count);
+        shift_right(&mut self.stale, left_len, &mut right.stale, right_len, count);
         self.len -= count as u32;
         right.len += count as u32;
     }
@@ -164,6 +183,7 @@ impl<S: Summary> Node for Inner<S> {
         shift_left(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_left(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_left(&mut self.below, left_len, &mut right.below, right_len, count);
+        shift_left(&mut self.stale, left_len, &mut right.stale, right_len, count);
         self.len += count as u32;
         right.len -= count as u32;
     }

@@ -6,30 +6,48 @@ use crate::range::Range;
 use crate::slab::Slab;
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Removes the entry at `rank` of the path's leaf.
-    pub(crate) fn remove_at(&mut self, path: &Path, rank: usize) -> (Range, V) {
+    /// Removes the entry that starts at `start`. Never allocates.
+    pub(crate) fn remove(&mut self, start: u64) -> Option<(Range, V)> {
+        let (path, rank) = self.find(start)?;
         self.len -= 1;
         let leaf = &mut self.leaves[path.leaf];
+        let gap = leaf.gap_after(rank);
         let removed = leaf.remove(rank);
         let left = leaf.len();
-        if rank == 0 && left > 0 {
+        if rank > 0 {
+            // It and the gaps on both sides are one now.
+            let gap = leaf.gap_after(rank - 1);
+            self.raise(&path, gap);
+        } else if left > 0 {
             let minimum = leaf.starts[0];
-            self.set_minimum(path, minimum);
+            self.set_minimum(&path, minimum);
+            self.lower(&path, gap);
+            self.lengthen_before(&path, minimum - 1);
         }
-        if self.height == 0 {
-            if left == 0 {
-                self.leaves.put(path.leaf);
-                self.root = NONE;
+        if self.height > 0 {
+            if left < LEAF_MIN {
+                self.refill(&path);
             }
-            return removed;
+        } else if left == 0 {
+            self.leaves.put(path.leaf);
+            self.root = NONE;
         }
-        let correct = if left < LEAF_MIN { self.refill(path) } else { 0 };
-        self.lower(path, correct, removed.0);
-        removed
+        Some(removed)
     }
 
-    /// Restores the least filling of the path's nodes. Returns the level below which all summaries on the path are right.
-    fn refill(&mut self, path: &Path) -> usize {
+    /// Has the last gap of the leaf before the path's reach to `until`.
+    #[inline(never)]
+    fn lengthen_before(&mut self, path: &Path, until: u64) {
+        let Some(before) = self.path_before(path) else { return };
+        let leaf = &mut self.leaves[before.leaf];
+        leaf.until = until;
+        let gap = leaf.gap_after(leaf.len() - 1);
+        self.raise(&before, gap);
+    }
+
+    /// Restores the least filling of the path's nodes.
+    #[inline(never)]
+    fn refill(&mut self, path: &Path) {
         for level in 0..self.height {
             let parent = path.nodes[level];
             // The siblings at `slot` and `slot + 1`, one of which is the path's; an inner node has at least two children.
@@ -39,7 +57,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 if level == 0 { even_out(&mut self.leaves, left, right, LEAF) } else { even_out(&mut self.inners, left, right, FAN) };
             let right_minimum = match (joined, level) {
                 (true, 0) => {
-                    self.leaves[left].next = self.leaves[right].next;
+                    let (left, right_leaf) = self.leaves.pair(left, right);
+                    (left.next, left.until) = (right_leaf.next, right_leaf.until);
                     self.leaves.put(right);
                     0
                 }
@@ -47,26 +66,29 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                     self.inners.put(right);
                     0
                 }
-                (false, 0) => self.leaves[right].starts[0],
+                (false, 0) => {
+                    let minimum = self.leaves[right].starts[0];
+                    self.leaves[left].until = minimum - 1;
+                    minimum
+                }
                 (false, _) => self.inners[right].keys[0],
             };
-            let below_left = self.summary(left, level);
-            self.inners[parent].below[slot] = below_left;
-            if !joined {
-                let below_right = self.summary(right, level);
-                let inner = &mut self.inners[parent];
-                inner.below[slot + 1] = below_right;
-                inner.keys[slot + 1] = right_minimum;
-                return level + 1;
-            }
             let inner = &mut self.inners[parent];
+            // Where they share, either may have all that both had.
+            let both = inner.below[slot].join(inner.below[slot + 1]);
+            let stale = !joined || inner.stale[slot] || inner.stale[slot + 1];
+            (inner.below[slot], inner.stale[slot]) = (both, stale);
+            if !joined {
+                (inner.below[slot + 1], inner.stale[slot + 1]) = (both, stale);
+                inner.keys[slot + 1] = right_minimum;
+                return;
+            }
             inner.remove(slot + 1);
             if inner.len() >= FAN_MIN {
-                return level + 1;
+                return;
             }
         }
         self.drop_root();
-        self.height
     }
 
     /// Makes a root with only one child give its place to that child.
