@@ -19,31 +19,37 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     ///
     /// A summary that led here in vain is corrected, if it needs it: so a change of the tree is paid for once, by the first search that comes upon it.
     pub(crate) fn first_with<W: Wanted<S>>(&mut self, within: Range, wanted: &W, visited: &mut usize) -> Option<W::Found> {
-        if self.root == NONE {
-            return wanted.find_in(within);
-        }
-        // The gap with the first address is cut there, so no summary knows what is left of it.
-        let leaf = &self.leaves[self.leaf_for(within.start)];
-        *visited += self.height + 1;
-        let first = match leaf.rank(within.start) {
-            0 => leaf.starts[0].checked_sub(1).map(|last| Range { start: 0, last }),
-            rank => leaf.gap_after(rank - 1),
-        };
-        if let Some(found) = first.and_then(|gap| gap.intersection(within)).and_then(|gap| wanted.find_in(gap)) {
+        // What is free before all entries is summed up nowhere.
+        let until = if self.root == NONE { Some(u64::MAX) } else { self.lowest().checked_sub(1) };
+        let before = until.and_then(|last| within.intersection(Range { start: 0, last }));
+        if let Some(found) = before.and_then(|gap| wanted.find_in(gap)) {
             return Some(found);
         }
-        self.search(self.root, self.height, within, wanted, visited)
+        if self.root == NONE {
+            return None;
+        }
+        self.search(self.root, self.height, within.start, within, wanted, visited)
     }
 
-    /// The first that is found below a node in gaps behind entries that start above the first address of `within`.
-    fn search<W: Wanted<S>>(&mut self, node: u32, level: usize, within: Range, wanted: &W, visited: &mut usize) -> Option<W::Found> {
+    /// The first that is found below a node. What is free behind entries that end before `from` is passed over: only where `within` begins is there need to.
+    fn search<W: Wanted<S>>(
+        &mut self,
+        node: u32,
+        level: usize,
+        from: u64,
+        within: Range,
+        wanted: &W,
+        visited: &mut usize,
+    ) -> Option<W::Found> {
         *visited += 1;
         if level == 0 {
             let leaf = &self.leaves[node];
-            let gaps = leaf.gaps_from(leaf.rank(within.start), wanted.least());
-            return gaps.map_while(|gap| gap.intersection(within)).find_map(|gap| wanted.find_in(gap));
+            let first = if from == 0 { 0 } else { leaf.rank(from).saturating_sub(1) };
+            let mut gaps = leaf.gaps_from(first, wanted.least()).take_while(|gap| gap.start <= within.last);
+            return gaps.find_map(|gap| gap.intersection(within).and_then(|gap| wanted.find_in(gap)));
         }
-        for slot in self.inners[node].slot(within.start)..self.inners[node].len() {
+        let first = if from == 0 { 0 } else { self.inners[node].slot(from) };
+        for slot in first..self.inners[node].len() {
             let inner = &self.inners[node];
             if inner.keys[slot] > within.last {
                 break;
@@ -52,7 +58,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 continue;
             }
             let (child, stale) = (inner.children[slot], inner.stale[slot]);
-            let found = self.search(child, level - 1, within, wanted, visited);
+            let found = self.search(child, level - 1, if slot == first { from } else { 0 }, within, wanted, visited);
             if found.is_some() {
                 return found;
             }
