@@ -49,13 +49,13 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             return gaps.find_map(|gap| gap.intersection(within).and_then(|gap| wanted.find_in(gap)));
         }
         let first = if from == 0 { 0 } else { self.inners[node].slot(from) };
-        for slot in first..self.inners[node].len() {
+        let mut next = first;
+        loop {
             let inner = &self.inners[node];
+            let below = &inner.below[next..inner.len()];
+            let slot = next + below.iter().position(|below| wanted.may_be_in(below))?;
             if inner.keys[slot] > within.last {
-                break;
-            }
-            if !wanted.may_be_in(&inner.below[slot]) {
-                continue;
+                return None;
             }
             let (child, stale) = (inner.children[slot], inner.stale[slot]);
             let found = self.search(child, level - 1, if slot == first { from } else { 0 }, within, wanted, visited);
@@ -67,7 +67,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 let inner = &mut self.inners[node];
                 (inner.below[slot], inner.stale[slot]) = known;
             }
+            next = slot + 1;
         }
-        None
     }
 }
