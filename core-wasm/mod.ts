@@ -5,10 +5,16 @@
  */
 import { type Core, createGlue } from "./dist/core.js";
 
+/** The kinds of IOMMU, in the order of their numbers: binding/src/core.rs. */
+const KINDS = ["vtd", "vtd-first-stage", "amdvi", "smmuv3", "smmuv3-stage-2", "riscv", "mock"] as const;
+
+/** A kind of IOMMU, with the stage that its page tables are of. */
+export type IommuKind = (typeof KINDS)[number];
+
 /** What the machine is, for the core. */
 export interface BootConfig {
   /** The kind of IOMMU; `"remote"`: that of a kernel below, so that the core decides but pins and maps nothing; `"mock"`: the one of Linux's own tests. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "smmuv3-stage-2" | "riscv" | "remote" | "mock";
+  readonly iommu: IommuKind | "remote";
   /** Levels of its page tables. */
   readonly levels: number;
   /** Whether devices may use PASIDs and nested page tables. Default: false. */
@@ -55,9 +61,8 @@ function compile(): Promise<WebAssembly.Module> {
 
 function bootFlags({ iommu, scalable, dirtyTracking, napot = true, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
   // A process without a limit of locked memory is a privileged one.
-  const kind = { vtd: 0, amdvi: 1, remote: 16, mock: 32, smmuv3: 512, "smmuv3-stage-2": 1536, riscv: 2048 }[iommu];
-  return kind | (singleOpen ? 2 : 0) | (groupIoas === "requester" ? 4 : 0) | (memlock === undefined ? 8 : 0) | (scalable ? 64 : 0) |
-    (dirtyTracking ? 128 : 0) | (rawIo ? 256 : 0) | (napot ? 0 : 4096);
+  return (singleOpen ? 1 : 0) | (groupIoas === "requester" ? 2 : 0) | (memlock === undefined ? 4 : 0) | (iommu === "remote" ? 8 : 0) |
+    (scalable ? 16 : 0) | (dirtyTracking ? 32 : 0) | (rawIo ? 64 : 0) | (napot ? 0 : 128);
 }
 
 /**
@@ -72,7 +77,10 @@ export async function instantiate(options: { readonly module?: WebAssembly.Modul
   return {
     memory,
     boot(heapBytes, ramBytes, config) {
-      const core = glue.boot(heapBytes, ramBytes, bootFlags(config), config.levels, config.memlock ?? Infinity, config.openFiles);
+      const { iommu, levels, memlock = Infinity, openFiles } = config;
+      // Of one that is remote the core knows no more than that it is one.
+      const kind = KINDS.indexOf(iommu === "remote" ? "vtd" : iommu);
+      const core = glue.boot(heapBytes, ramBytes, kind, bootFlags(config), levels, memlock, openFiles);
       if (core !== undefined) return core;
       const reserved = memory.buffer.byteLength >= heapBytes + ramBytes;
       throw new RangeError(

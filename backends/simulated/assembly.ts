@@ -6,7 +6,7 @@
 import { IRQ_INFO_AUTOMASKED, IRQ_INFO_EVENTFD, IRQ_INFO_MASKABLE, IRQ_INFO_NORESIZE } from "../../uapi/codec.ts";
 import { REGION_INFO_FLAG_READ, REGION_INFO_FLAG_WRITE } from "../../uapi/codec.ts";
 import { ERRNO, errnoName } from "../../uapi/errno.ts";
-import type { BootConfig } from "../../core-wasm/mod.ts";
+import type { BootConfig, IommuKind } from "../../core-wasm/mod.ts";
 import { type BusHost, IRQ } from "./bus.ts";
 import { Random, VirtualClock } from "./clock.ts";
 import {
@@ -28,7 +28,7 @@ import {
 import type { DeviceModel } from "./device.ts";
 import { checkBehindIommu, type Machine, MachineError, type MachineSettings, type PlatformRegion, readSettings } from "./machine.ts";
 import { Hotplug } from "./hotplug.ts";
-import { platformReserved } from "./machine_sysfs.ts";
+import { asksForPages, platformReserved } from "./machine_sysfs.ts";
 import { enumerate, type PciFunction } from "./pci_tree.ts";
 import { emulatedFunctions } from "./emulated.ts";
 import { Peers } from "./peers.ts";
@@ -102,11 +102,17 @@ function checkModel({ address, device }: PciFunction): void {
   throw new MachineError(`model of ${address}`, device.model, "one that no other machine has: pass a function that makes one");
 }
 
+function coreKind({ kind, stage }: MachineSettings["iommu"]): IommuKind {
+  // Where there is none, none of it is used.
+  if (kind === "none") return "amdvi";
+  if (kind === "vtd" && stage === 1) return "vtd-first-stage";
+  return kind === "smmuv3" && stage === 2 ? "smmuv3-stage-2" : kind;
+}
+
 /** The core's settings for a machine. */
 export function coreConfig({ iommu, rules, limits }: MachineSettings): BootConfig {
   return {
-    // Where there is none, none of it is used.
-    iommu: iommu.kind === "none" ? "amdvi" : iommu.stage === 2 ? "smmuv3-stage-2" : iommu.kind,
+    iommu: coreKind(iommu),
     levels: iommu.levels,
     scalable: iommu.scalable,
     dirtyTracking: iommu.dirtyTracking,
@@ -235,7 +241,7 @@ function addDevice(
 ): VfioDevice {
   const { core } = host;
   const { pci, requester } = member;
-  const asks = pci.express && pci.device!.model.description.pageRequests ? DEVICE_PAGE_REQUESTS : 0;
+  const asks = asksForPages(pci) ? DEVICE_PAGE_REQUESTS : 0;
   // What keeps a group from programs are drivers, which come and go.
   const flags = DEVICE_VIABLE | asks | DEVICE_RESET | (plan.settings.iommu.coherent ? DEVICE_COHERENT : 0) | pasidFlags(pci) |
     loggingFlag(pci) | (pci.noIommu ? DEVICE_NO_IOMMU : 0);

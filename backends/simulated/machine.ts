@@ -42,9 +42,14 @@ export interface TranslationCosts {
 /** The IOMMU of the machine. */
 export type IommuDescription =
   | {
-    /** Intel VT-d with second-stage tables: pages of 4 KiB, 2 MiB and 1 GiB. */
+    /** Intel VT-d: pages of 4 KiB, 2 MiB and 1 GiB. */
     readonly kind: "vtd";
-    /** Table levels: 4 for 48 bits of IOVA, 5 for 57. Default: 4. */
+    /**
+     * The stage that its page tables are of. With `"first"`, which scalable mode alone has, those that nested ones are on top of, and those that track what
+     * devices write, are of the second all the same. Default: `"second"`.
+     */
+    readonly stage?: "first" | "second";
+    /** Table levels: 4 for 48 bits of IOVA, 5 for 57; one bit less with tables of the first stage. Default: 4. */
     readonly levels?: 4 | 5;
     /** Scalable mode: PASIDs, for devices that have them, and first-stage tables of the program's own on top of the IOMMU's. Default: false. */
     readonly scalable?: boolean;
@@ -325,7 +330,7 @@ export interface MachineSettings {
   /** As {@linkcode Machine.iommu}. */
   readonly iommu: {
     readonly kind: "vtd" | "amdvi" | "smmuv3" | "riscv" | "mock" | "none";
-    /** Of an SMMUv3. */
+    /** That its page tables are of, where there is a choice. */
     readonly stage: 1 | 2;
     readonly levels: number;
     /** VT-d's scalable mode, RISC-V's process directories. */
@@ -400,7 +405,7 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 
 const MIB = 2 ** 20;
 const KEYS = {
-  vtd: ["kind", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
+  vtd: ["kind", "stage", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
   amdvi: ["kind", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
   smmuv3: ["kind", "stage", "pasids", "dirtyTracking", "iotlb", "invalidation", "costs"],
   riscv: ["kind", "levels", "pasids", "svnapot", "coherent", "iotlb", "invalidation", "costs"],
@@ -424,7 +429,7 @@ export function readSettings(machine: Machine): MachineSettings {
   checkKeys("limits", limits, ["memlock", "openFiles", "rawIo"]);
   const kind = checkOneOf("iommu.kind", iommu.kind, ["vtd", "amdvi", "smmuv3", "riscv", "mock", "none"] as const);
   const levels = "levels" in iommu && iommu.levels !== undefined ? iommu.levels : DEFAULT_LEVELS[kind];
-  const stage = iommu.kind === "smmuv3" ? checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const) : 1;
+  const stage = readStage(iommu);
   const scalable = iommu.kind === "vtd" ? checkBoolean("iommu.scalable", iommu.scalable, false) : readPasids(iommu, stage);
   const svnapot = iommu.kind === "riscv" && checkBoolean("iommu.svnapot", iommu.svnapot, true);
   const coherent = iommu.kind !== "riscv" || checkBoolean("iommu.coherent", iommu.coherent, true);
@@ -432,7 +437,12 @@ export function readSettings(machine: Machine): MachineSettings {
   if (kind === "vtd" && dirtyTracking && !scalable) {
     throw new MachineError("iommu.dirtyTracking", true, "false without scalable, which alone has it");
   }
-  if (stage === 2 && dirtyTracking) throw new MachineError("iommu.dirtyTracking", true, "false of stage 2, which has none");
+  if (kind === "vtd" && stage === 1 && !scalable) {
+    throw new MachineError("iommu.stage", "first", '"second" without scalable, which alone has it');
+  }
+  if (kind === "smmuv3" && stage === 2 && dirtyTracking) {
+    throw new MachineError("iommu.dirtyTracking", true, "false of stage 2, which has none");
+  }
   const { iotlb = {}, invalidation = "strict", costs = {} } = iommu.kind === "mock" || iommu.kind === "none" ? {} : iommu;
   const caches = { iotlb: readIotlb(iotlb), batch: readBatch(invalidation), costs: readCosts(costs) };
   return {
@@ -463,9 +473,15 @@ export function readSettings(machine: Machine): MachineSettings {
   };
 }
 
+function readStage(iommu: IommuDescription): 1 | 2 {
+  if (iommu.kind === "smmuv3") return checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const);
+  if (iommu.kind === "vtd") return checkOneOf("iommu.stage", iommu.stage ?? "second", ["first", "second"] as const) === "first" ? 1 : 2;
+  return 1;
+}
+
 function readPasids(iommu: IommuDescription, stage: 1 | 2): boolean {
   const pasids = (iommu.kind === "smmuv3" || iommu.kind === "riscv") && checkBoolean("iommu.pasids", iommu.pasids, false);
-  if (pasids && stage === 2) throw new MachineError("iommu.pasids", true, "false of stage 2, which has none");
+  if (pasids && iommu.kind === "smmuv3" && stage === 2) throw new MachineError("iommu.pasids", true, "false of stage 2, which has none");
   return pasids;
 }
 

@@ -45,7 +45,7 @@ export function describeMachine(settings: MachineSettings, groups: readonly Grou
       const reserved = [...platformReserved(settings), ...members.flatMap(({ pci }) => pci.device?.node.reserved ?? [])];
       return [{ number, type: "DMA", reserved }];
     }),
-    ...(settings.iommu.kind === "none" ? {} : { iommu: describeIommu(settings) }),
+    ...(settings.iommu.kind === "none" ? {} : { iommu: describeIommu(settings, members.some(({ pci }) => asksForPages(pci))) }),
   };
 }
 
@@ -86,9 +86,14 @@ function resourcesOf(bars: readonly BarDescription[], addresses: readonly bigint
   return resources;
 }
 
+/** Whether a function has page requests. */
+export function asksForPages({ express, device }: PciFunction): boolean {
+  return express && device?.model.description.pageRequests === true;
+}
+
 /** Registers of the IOMMU as its driver shows them: Intel VT-d 4.1, 11.4.2 and 11.4.3; AMD I/O Virtualization Technology, 3.4.10. */
-function describeIommu(settings: MachineSettings): { name: string; attributes: Record<string, string> } {
-  const { kind, levels } = settings.iommu;
+function describeIommu(settings: MachineSettings, pageRequests: boolean): { name: string; attributes: Record<string, string> } {
+  const { kind, stage, levels, scalable, dirtyTracking } = settings.iommu;
   if (kind === "amdvi") {
     const hostAddressSize = Math.max(0, levels - 4) << 10;
     return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": hostAddressSize.toString(16) } };
@@ -98,10 +103,19 @@ function describeIommu(settings: MachineSettings): { name: string; attributes: R
   if (kind === "mock") return { name: "iommufd_selftest_iommu.0", attributes: {} };
   // A platform device, of which the driver shows nothing.
   if (kind === "riscv") return { name: "riscv-iommu@3010000.iommu", attributes: {} };
-  const width = levels === 5 ? 57n : 48n;
-  const sagaw = levels === 5 ? 0xcn : 0x4n;
-  const capability = 6n | sagaw << 8n | (width - 1n) << 16n | 3n << 34n;
-  const attributes = { version: "1:0", address: "fed90000", cap: capability.toString(16), ecap: "8b", domains_supported: "65536" };
+  // SAGAW, MGAW, SSLPS; C, QI, IR, SC. The same that GET_HW_INFO answers: crates/iommufd/src/hw_info.rs.
+  const capability = 6n | 1n << BigInt(8 + levels - 2) | BigInt(9 * levels + 11) << 16n | 3n << 34n |
+    (scalable ? 1n << 56n | 1n << 60n : 0n);
+  // SMTS, NEST, EAFS, PASID, PSS, SSTS; FSTS and SMPWC; SSADS; DT, PRS, PDS.
+  const extended = 0x8bn | (scalable ? 1n << 26n | 1n << 34n | 19n << 35n | 1n << 40n | 1n << 43n | 1n << 46n : 0n) |
+    (stage === 1 ? 3n << 47n : 0n) | (dirtyTracking ? 1n << 45n : 0n) | (pageRequests ? 1n << 2n | 1n << 29n | 1n << 42n : 0n);
+  const attributes = {
+    version: "1:0",
+    address: "fed90000",
+    cap: capability.toString(16),
+    ecap: extended.toString(16),
+    domains_supported: "65536",
+  };
   return {
     name: "dmar0",
     attributes: Object.fromEntries(Object.entries(attributes).map(([name, text]) => [`intel-iommu/${name}`, text])),

@@ -8,6 +8,7 @@ import { Puppet } from "../rules/puppet.ts";
 import { ADDRESSES, boot } from "./machine.ts";
 
 const SCALABLE: Partial<Machine> = { iommu: { kind: "vtd", scalable: true } };
+const FIRST_STAGE: Partial<Machine> = { iommu: { kind: "vtd", scalable: true, stage: "first" } };
 const SUBSTREAMS: Partial<Machine> = { iommu: { kind: "smmuv3", pasids: true } };
 const PROCESSES: Partial<Machine> = { iommu: { kind: "riscv", pasids: true } };
 
@@ -42,8 +43,8 @@ function look({ puppet }: Ready, pasid?: number): number | string {
   return puppet.bus.dma.read(0x1000n, bytes, pasid) ?? bytes[0]!;
 }
 
-for (const options of [SCALABLE, SUBSTREAMS, PROCESSES]) {
-  Deno.test(`${options.iommu?.kind}: a device works in several address spaces at once`, async () => {
+for (const options of [SCALABLE, FIRST_STAGE, SUBSTREAMS, PROCESSES]) {
+  Deno.test(`${JSON.stringify(options.iommu)}: a device works in several address spaces at once`, async () => {
     const world = await ready(options);
     const { device, machine } = world;
     device.config.write16(4, 6);

@@ -13,6 +13,8 @@ export interface SimulatedOptions {
   readonly rules?: "ours" | "linux";
   /** Default: VT-d. */
   readonly iommu?: "vtd" | "amdvi" | "smmuv3" | "riscv";
+  /** VT-d with page tables of the first stage, in scalable mode. Default: false. */
+  readonly firstStage?: boolean;
   /** VT-d's scalable mode, which can nest page tables and track writes. Default: false. */
   readonly scalable?: boolean;
   /** Bytes that may be pinned. Default: no limit. */
@@ -32,10 +34,11 @@ const MEBIBYTE = 2 ** 20;
 /** Where the device without an IOMMU is. */
 const BARE = "0000:00:09.0";
 
-function machine({ rules, iommu = "vtd", scalable = false, memlock }: SimulatedOptions): Machine {
+function machine({ rules, iommu = "vtd", scalable = false, firstStage = false, memlock }: SimulatedOptions): Machine {
   const edu = () => new EduDevice();
+  const stage = firstStage ? "first" : "second";
   return {
-    iommu: iommu === "vtd" && scalable ? { kind: iommu, scalable, dirtyTracking: true } : { kind: iommu },
+    iommu: iommu === "vtd" && scalable ? { kind: iommu, scalable, stage, dirtyTracking: true } : { kind: iommu },
     // The cases know of the interrupt window of x86 alone; tests/api/software_msi_test.ts has interrupts that are translated.
     msi: "passed",
     memory: 8 * MEBIBYTE,
@@ -114,7 +117,7 @@ export async function openBare(): Promise<Setup & { kernel: SimulatedKernel }> {
 
 /** A fresh machine for one case. */
 export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
-  const { rules = "ours", iommu = "vtd", scalable, memlock } = options;
+  const { rules = "ours", iommu = "vtd", scalable, firstStage, memlock } = options;
   const kernel = await simulated(machine(options), { onModelError: () => {} });
   const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
@@ -127,7 +130,7 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
     devices: DEVICES,
     features: new Set(features),
     hardware: HARDWARE[iommu],
-    apertureLast: 2n ** (iommu === "riscv" ? 47n : 48n) - 1n,
+    apertureLast: 2n ** (iommu === "riscv" || firstStage ? 47n : 48n) - 1n,
     openFiles: OPEN_FILES,
     slots: { unplug: (address) => kernel.unplug(address), plug: (address) => Promise.resolve(kernel.plug(address)) },
     ...(memlock === undefined ? {} : { memlock }),

@@ -14,8 +14,16 @@ import { checkClean, pattern } from "./disk.ts";
 const ADDRESS = "0000:00:04.0";
 const MACHINE = { pci: [{ slot: "04.0", model: () => new EduDevice() }] } as const;
 
-for (const iommu of [{ kind: "vtd" }, { kind: "smmuv3" }, { kind: "smmuv3", stage: 2 }, { kind: "riscv" }] as const) {
-  Deno.test(`the driver exercises the device behind ${Object.values(iommu).join(" of stage ")}, and gives everything back`, async () => {
+for (
+  const iommu of [
+    { kind: "vtd" },
+    { kind: "vtd", scalable: true, stage: "first" },
+    { kind: "smmuv3" },
+    { kind: "smmuv3", stage: 2 },
+    { kind: "riscv" },
+  ] as const
+) {
+  Deno.test(`the driver exercises the device behind ${JSON.stringify(iommu)}, and gives everything back`, async () => {
     using kernel = await simulated({ ...MACHINE, iommu });
     deepStrictEqual(await exercise(kernel, ADDRESS, 12), {
       address: ADDRESS,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "../..");
 
-for (const name of ["sanitizer", "memory", "nesting", "no_iommu", "peer_to_peer", "smmuv3", "riscv", "page_tables"]) {
+for (const name of ["sanitizer", "memory", "nesting", "no_iommu", "peer_to_peer", "vtd", "smmuv3", "riscv", "page_tables"]) {
   Deno.test(`the program of docs/${name}.md prints what the guide says`, async () => {
     const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`));
     const program = /```ts\n([^]*?)```/.exec(guide)![1]!.replace("../mod.ts", `file://${ROOT}/mod.ts`);

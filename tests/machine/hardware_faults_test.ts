@@ -10,14 +10,14 @@ import { Puppet } from "../rules/puppet.ts";
 
 const PAGE = 0x5000n;
 
-/** What the log says of a write to {@linkcode PAGE}, where an attached device has nothing mapped, and the device's requester id. */
-async function refusedWrite(iommu: NonNullable<Machine["iommu"]>) {
+/** What the log says of a write to {@linkcode PAGE}, where a device has nothing mapped, attached or blocked, and the device's requester id. */
+async function refusedWrite(iommu: NonNullable<Machine["iommu"]>, isAttached = true) {
   const puppet = new Puppet();
   const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu });
   const file = IommuFd.open(kernel);
   const device = DeviceFd.open(kernel, "0000:00:03.0").bind(file);
   device.config.write16(4, 6);
-  device.attach(file.createIoas());
+  if (isAttached) device.attach(file.createIoas());
   puppet.bus.dma.write(PAGE + 8n, new Uint8Array(4));
   const [fault] = kernel.inspect.faults;
   const requester = BigInt(kernel.inspect.groups.find(({ address }) => address === "0000:00:03.0")!.requester);
@@ -31,6 +31,18 @@ Deno.test("VT-d: the fault reason, and a fault recording register", async () => 
   const { hardware, requester } = await refusedWrite({ kind: "vtd" });
   // Reason 5: a write without permission. F is bit 127, the reason is in bits 103:96.
   equal(hardware, { code: 5, record: [PAGE, 1n << 63n | 5n << 32n | requester] });
+});
+
+Deno.test("VT-d's first stage: its own reason, and a fault recording register", async () => {
+  const { reason, hardware, requester } = await refusedWrite({ kind: "vtd", scalable: true, stage: "first" });
+  // SFS.2: an entry of the first stage is not present.
+  equal([reason, hardware], ["not-present", { code: 0x71, record: [PAGE, 1n << 63n | 0x71n << 32n | requester] }]);
+});
+
+Deno.test("AMD-Vi: a write of a device that is blocked is one in the code too", async () => {
+  const { reason, hardware, requester } = await refusedWrite({ kind: "amdvi" }, false);
+  // IO_PAGE_FAULT with RW and PE; no domain.
+  equal([reason, hardware], ["blocked", { code: 0x2060, record: [0x2060n << 48n | requester, PAGE + 8n] }]);
 });
 
 Deno.test("AMD-Vi: event code and flags, and an event", async () => {

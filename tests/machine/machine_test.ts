@@ -27,7 +27,7 @@ Deno.test("an empty machine has the documented defaults", () => {
   deepStrictEqual(planMachine({ pci: [] }).settings, {
     iommu: {
       kind: "vtd",
-      stage: 1,
+      stage: 2,
       levels: 4,
       scalable: false,
       dirtyTracking: false,
@@ -56,6 +56,11 @@ Deno.test("settings that cannot be are refused", () => {
   check(
     { pci: [], iommu: { kind: "vtd", dirtyTracking: true } },
     "iommu.dirtyTracking is true, wanted false without scalable, which alone has it",
+  );
+  check({ pci: [], iommu: { kind: "vtd", scalable: true, stage: 1 } }, `iommu.stage is 1, wanted one of "first", "second"`);
+  check(
+    { pci: [], iommu: { kind: "vtd", stage: "first" } },
+    `iommu.stage is "first", wanted "second" without scalable, which alone has it`,
   );
   check({ pci: [], iommu: { kind: "smmuv3", stage: 3 } }, "iommu.stage is 3, wanted one of 1, 2");
   check({ pci: [], iommu: { kind: "smmuv3", stage: 2, pasids: true } }, "iommu.pasids is true, wanted false of stage 2, which has none");

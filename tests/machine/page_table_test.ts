@@ -31,6 +31,7 @@ function map(ioas: Ioas): void {
 const KINDS: readonly [IommuDescription, PageTableFormat, number][] = [
   [{ kind: "vtd" }, "vtd_ss", 4],
   [{ kind: "vtd", levels: 5 }, "vtd_ss", 5],
+  [{ kind: "vtd", scalable: true, stage: "first" }, "vtd_fs", 4],
   [{ kind: "amdvi" }, "amd_v1", 4],
   [{ kind: "smmuv3" }, "arm_s1_4k", 4],
   [{ kind: "smmuv3", stage: 2 }, "arm_s2_4k", 4],

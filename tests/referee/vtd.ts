@@ -149,4 +149,5 @@ function legacyReason(verdict: string, [iova = 0n, high = 0n]: RawRecord): RawRe
 export const KINDS: readonly Kind[] = [
   kind("VT-d, legacy mode", "vtd", "aw-bits=48", (_verdict, record) => record),
   kind("VT-d, scalable mode", "vtd_scalable", "x-scalable-mode=on,aw-bits=48", legacyReason),
+  kind("VT-d, first stage", "vtd_first", "x-scalable-mode=on,x-flts=on,aw-bits=48", (_verdict, record) => record),
 ];

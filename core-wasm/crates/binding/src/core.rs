@@ -6,37 +6,27 @@ use core::mem::ManuallyDrop;
 use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// `boot`: the IOMMU is AMD's, else Intel's.
-const AMD: u32 = 1;
-/// `boot`: an open device cannot be opened again.
-const SINGLE_OPEN: u32 = 2;
-/// `boot`: devices of a group that have requester ids of their own may use different page tables.
-const GROUP_BY_REQUESTER: u32 = 4;
-/// `boot`: the process may choose whom pinned memory is charged to.
-const SYS_RESOURCE: u32 = 8;
-/// `boot`: the page tables are those of a kernel below, which pins and maps.
-const REMOTE: u32 = 16;
-/// `boot`: the IOMMU is the mock one of Linux's tests.
-const MOCK: u32 = 32;
-/// `boot`: devices may use PASIDs and nested page tables.
-const SCALABLE: u32 = 64;
-
-/// `boot`: the process may have hardware do as it likes, without an IOMMU between.
-const SYS_RAWIO: u32 = 256;
-
-/// `boot`: the IOMMU is an SMMUv3, and one of stage 2.
-const SMMUV3: u32 = 512;
-const STAGE_2: u32 = 1024;
-/// Pages that Linux maps by it: none of its contiguous leaves.
+/// What `boot` takes for the kind of IOMMU, by its format of page tables: the index here.
+const KINDS: [Kind; 7] = [Kind::VtdSs, Kind::VtdFs, Kind::AmdV1, Kind::ArmS1Granule4K, Kind::ArmS2Granule4K, Kind::RiscV, Kind::AmdMock];
+/// Pages that Linux maps by an SMMUv3: none of its contiguous leaves.
 const SMMUV3_PAGES: u64 = 1 << 12 | 1 << 21 | 1 << 30;
 
+/// `boot`: an open device cannot be opened again.
+const SINGLE_OPEN: u32 = 1;
+/// `boot`: devices of a group that have requester ids of their own may use different page tables.
+const GROUP_BY_REQUESTER: u32 = 2;
+/// `boot`: the process may choose whom pinned memory is charged to.
+const SYS_RESOURCE: u32 = 4;
+/// `boot`: the page tables are those of a kernel below, which pins and maps.
+const REMOTE: u32 = 8;
+/// `boot`: devices may use PASIDs and nested page tables.
+const SCALABLE: u32 = 16;
 /// `boot`: the IOMMU marks pages that devices write to.
-const TRACKS_DIRTY: u32 = 128;
-
-/// `boot`: the IOMMU is RISC-V's.
-const RISCV: u32 = 2048;
+const TRACKS_DIRTY: u32 = 32;
+/// `boot`: the process may have hardware do as it likes, without an IOMMU between.
+const SYS_RAWIO: u32 = 64;
 /// `boot`: no pages of 64 KiB, which RISC-V alone has as an extension.
-const NO_NAPOT: u32 = 4096;
+const NO_NAPOT: u32 = 128;
 const NAPOT_PAGES: u64 = 1 << 16;
 
 /// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
@@ -57,21 +47,13 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-/// CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024, RISC-V 2048, no pages
-/// of 64 KiB 4096. `memlock` is in bytes; infinite: no limit. Returns
-/// nothing if memory is short: then the instance is of no use.
+/// `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, SMMUv3 3, of stage 2 alone 4, RISC-V 5, mock 6. `flags`: single open 1,
+/// groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
+/// infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
 #[wasm_bindgen]
-pub fn boot(heap_bytes: u32, ram_bytes: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
+pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
-    let kind = match flags & (AMD | MOCK | SMMUV3 | STAGE_2 | RISCV) {
-        0 => Kind::VtdSs,
-        SMMUV3 => Kind::ArmS1Granule4K,
-        stage if stage == SMMUV3 | STAGE_2 => Kind::ArmS2Granule4K,
-        AMD => Kind::AmdV1,
-        RISCV => Kind::RiscV,
-        _ => Kind::AmdMock,
-    };
+    let kind = *KINDS.get(kind as usize)?;
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
         iommu: IommuConfig {

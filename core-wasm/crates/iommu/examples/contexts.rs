@@ -1,7 +1,7 @@
 //! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
 //! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
-//! `contexts vtd|vtd_scalable|amdvi|smmuv3|smmuv3_second|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
+//! `contexts vtd|vtd_scalable|vtd_first|amdvi|smmuv3|smmuv3_second|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
 //! - `step …`: what was done then;
 //! - `words PA WORD…`: RAM that has changed by it;
 //! - `register OFFSET BYTES VALUE`: what the driver wrote to registers, after that;
@@ -173,7 +173,7 @@ impl Machine {
                     other => unreachable!("a refusal for {other:?}"),
                 };
                 let record = self.iommu.faults().iter().last().and_then(|fault| fault.raw).unwrap_or_default();
-                let words = if matches!(self.iommu.config().kind, Kind::VtdSs | Kind::AmdV1) { 2 } else { 4 };
+                let words = if matches!(self.iommu.config().kind, Kind::VtdSs | Kind::VtdFs | Kind::AmdV1) { 2 } else { 4 };
                 let record: String = record.iter().take(words).map(|word| format!(" {word:x}")).collect();
                 writeln!(out, "{verdict}{record}")
             }
@@ -187,6 +187,7 @@ fn main() -> std::fmt::Result {
     let config = match kind.as_str() {
         "vtd" => IommuConfig::new(Kind::VtdSs, 4),
         "vtd_scalable" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) },
+        "vtd_first" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdFs, 4) },
         "amdvi" => IommuConfig::new(Kind::AmdV1, 4),
         "smmuv3" => IommuConfig::new(Kind::ArmS1Granule4K, 4),
         "smmuv3_second" => IommuConfig::new(Kind::ArmS2Granule4K, 3),

@@ -8,11 +8,14 @@ use pgtable::DirtyLeaf;
 
 impl Iommu {
     /// Lets transfers through a domain, and through nested ones on top of it, mark what they write to, or lets them leave no marks any more. Marks that
-    /// are there stay. Nothing happens if there is no such domain, or one of Arm's, where clean pages can be written to only because that is marked.
+    /// are there stay. Nothing happens if there is no such domain, or one of Arm's, where clean pages can be written to only because that is marked, or
+    /// one of the first stage beside a second, whose marks are nobody's matter.
     pub fn set_marks(&mut self, ram: &mut Ram, id: DomainId, marks: bool) {
+        let second_alone = !self.config().kind.second_stage().is_first_stage();
         if let Some(domain) = self.domains.get_mut(id)
             && domain.marks != marks
             && domain.table.format().dirty.guard == 0
+            && !(second_alone && domain.table.format().first_stage)
         {
             domain.marks = marks;
             self.write_contexts_of(ram, id);

@@ -34,9 +34,11 @@ impl Domain {
         self.table.translate(ram, iova).ok_or_else(|| self.missing(iova))
     }
 
-    /// Why nothing was found for `iova`.
+    /// Why nothing was found for `iova`. Of signed addresses tables translate the upper half too, where nothing is mapped.
     fn missing(&self, iova: u64) -> FaultReason {
-        if iova > self.table.aperture_last() { FaultReason::BeyondAperture } else { FaultReason::NotPresent }
+        let last = self.table.aperture_last();
+        let is_upper = self.table.format().top_extra < 0 && iova >= !last;
+        if iova > last && !is_upper { FaultReason::BeyondAperture } else { FaultReason::NotPresent }
     }
 
     /// As [`Self::translate`], from the lowest table on that is cached. Whether one was is in `was_cached`.

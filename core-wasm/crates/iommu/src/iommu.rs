@@ -88,9 +88,13 @@ pub struct Iommu {
 }
 
 impl Iommu {
-    /// An IOMMU without domains. EINVAL if the format has no such number of levels or no IOTLB is like that, ENOMEM if RAM or the heap is too small.
+    /// An IOMMU without domains. EINVAL if the format has no such number of levels, or is the first stage of a VT-d that is not scalable, or no IOTLB is
+    /// like that; ENOMEM if RAM or the heap is too small.
     pub fn new(config: IommuConfig, ram: &mut Ram) -> Result<Iommu> {
-        if !config.kind.levels().contains(&config.levels) {
+        let IommuConfig { kind, levels, scalable, .. } = config;
+        // Which needs PASID tables.
+        let impossible = kind == Kind::VtdFs && !scalable;
+        if impossible || !kind.levels().contains(&levels) || !kind.second_stage().levels().contains(&levels) {
             return Err(Errno::EINVAL);
         }
         Ok(Iommu {
@@ -157,6 +161,11 @@ impl Iommu {
         self.create(ram, self.config.kind, self.config.levels)
     }
 
+    /// As [`Self::create_domain`], of the second stage where the IOMMU has both: it alone can be below a program's tables, and keep marks.
+    pub fn create_second_stage_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
+        self.create(ram, self.config.kind.second_stage(), self.config.levels)
+    }
+
     /// Creates a domain of software alone, for devices without an IOMMU: it says where memory is, and no requester is attached to it. As Linux has it
     /// a table of AMD's format of all 64 bits. ENOMEM.
     pub fn create_software_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
@@ -168,6 +177,8 @@ impl Iommu {
         // Odd numbers are those of nested domains.
         let space = Space::new(owner * 2);
         let IommuConfig { page_sizes, coherent, tracks_dirty, remote, .. } = self.config;
+        // Marks of a first stage beside a second one are nobody's matter.
+        let tracks_dirty = tracks_dirty && kind.second_stage() == kind;
         let options = LeafOptions { coherent, tracks_dirty };
         let table = PageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
         let aperture = match kind {
@@ -184,7 +195,7 @@ impl Iommu {
     /// (ERRATA_772415_SPR17).
     pub fn make_parent(&mut self, id: DomainId) {
         if let Some(domain) = self.domains.get_mut(id) {
-            domain.writable_only = self.config.kind == Kind::VtdSs;
+            domain.writable_only = self.config.kind.second_stage() == Kind::VtdSs;
         }
     }
 

@@ -118,12 +118,13 @@ impl Iommu {
     pub fn context_of(&self, id: DomainId) -> Result<Context> {
         let nested = self.nested.stages(id);
         let parent = self.domains.get(nested.map_or(id, |(parent, _)| parent)).ok_or(Errno::ENOENT)?;
-        let second = Root { table: parent.table.root().0, levels: parent.table.levels() };
+        let (table, levels) = (parent.table.root().0, parent.table.levels());
+        let host = Root { table, levels, first_stage: parent.table.format().first_stage };
         let domain = match self.hardware {
             Hardware::None => 0,
             _ => id.to_hardware().ok_or(Errno::ENOSPC)?,
         };
-        Ok(Context { domain, second, first: nested.map(|(_, first)| first), marks: parent.marks })
+        Ok(Context { domain, host, first: nested.map(|(_, first)| first), marks: parent.marks })
     }
 
     /// A register that the hardware's driver has written, by its place in the order of these; `None` after the last.
@@ -254,7 +255,7 @@ impl Iommu {
         let Ok(requester) = u16::try_from(requester) else { return record };
         let (code, domain) = match unit.look_up(ram, Who { requester, pasid: pasid.unwrap_or(NO_PASID) }) {
             Ok(context) => (unit.code(&context, reason, write), context.domain),
-            Err(refusal) => (refusal.code, 0),
+            Err(refusal) => (unit.refusal_code(&refusal, write), 0),
         };
         unit.record(ram, &Fault { requester, pasid, domain, iova, write, code });
         FaultRecord { raw: unit.take_record(ram), code, ..record }

@@ -18,6 +18,7 @@ const PASIDS: [u32; 6] = [NO_PASID, 1, 63, 64, 1 << 15, (1 << 20) - 1];
 
 const LEGACY: IommuConfig = IommuConfig::new(Kind::VtdSs, 4);
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..LEGACY };
+const FIRST_STAGE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..IommuConfig::new(Kind::VtdFs, 5) };
 const AMD: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV1, 4) };
 const SMMU: IommuConfig = IommuConfig::new(Kind::ArmS1Granule4K, 4);
 const SMMU_PASIDS: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..SMMU };
@@ -109,10 +110,12 @@ struct Model {
 impl Model {
     fn new(config: IommuConfig) -> Model {
         let mut machine = Machine::new(config, &REQUESTERS);
-        let [first, second, third] = [(); 3].map(|()| Some(machine.domain()));
+        let [second, third] = [(); 2].map(|()| Some(machine.domain()));
+        let first = Some(machine.iommu.create_second_stage_domain(&mut machine.ram).expect("there is RAM"));
         let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
-        let nested =
-            first.filter(|_| config == SCALABLE).map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
+        let nested = first
+            .filter(|_| [SCALABLE, FIRST_STAGE].contains(&config))
+            .map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
         Model { machine, domains: [first, second, third, nested], attached: BTreeMap::new() }
     }
 
@@ -191,6 +194,11 @@ proptest! {
     }
 
     #[test]
+    fn vtd_of_the_first_stage_finds_in_its_tables_what_is_attached(steps in steps()) {
+        agree(FIRST_STAGE, &steps);
+    }
+
+    #[test]
     fn amd_vi_finds_in_its_tables_what_is_attached(steps in steps()) {
         agree(AMD, &steps);
     }
@@ -228,7 +236,7 @@ proptest! {
 
 #[test]
 fn whoever_is_detached_or_moved_is_not_served_from_a_cache() {
-    for config in [LEGACY, SCALABLE, AMD, SMMU, SMMU_PASIDS, SMMU_SECOND, RISCV, RISCV_PASIDS, RISCV_SECOND] {
+    for config in [LEGACY, SCALABLE, FIRST_STAGE, AMD, SMMU, SMMU_PASIDS, SMMU_SECOND, RISCV, RISCV_PASIDS, RISCV_SECOND] {
         let mut machine = Machine::new(config, &[0x18]);
         let (one, other) = (machine.domain(), machine.domain());
         let page = machine.ram.alloc(FRAME).expect("there is RAM");
@@ -304,7 +312,7 @@ fn vtd_tables_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(LEGACY, &[0x0318]);
     let domain = machine.domain();
     machine.attach(0x0318, NO_PASID, Some(domain)).expect("there is RAM");
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     // 11.4.6: legacy mode. 9.1: present, context table pointer. 9.3: present, type 0, top table; 4 levels, domain 2.
     let [low, high] = machine.words(machine.register(0x20) + 3 * 16);
     assert_eq!((low & 0xfff, high), (1, 0));
@@ -329,7 +337,7 @@ fn vtd_tables_of_scalable_mode_have_the_bytes_of_the_specification() {
     machine.iommu.set_marks(&mut machine.ram, domain, true);
     machine.attach(0x0390, 65, Some(domain)).expect("there is RAM");
     machine.attach(0x0390, NO_PASID, Some(nested)).expect("there is RAM");
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     // 11.4.6: scalable mode. 9.2: the upper half of the bus. 9.4: PASIDs enabled, 2^(7 + 7) directory entries, requests without a PASID use 0.
     let root = machine.register(0x20);
     assert_eq!(root & 0xfff, 0x400);
@@ -351,6 +359,53 @@ fn vtd_tables_of_scalable_mode_have_the_bytes_of_the_specification() {
 }
 
 #[test]
+fn vtd_entries_of_the_first_stage_have_the_bytes_of_the_specification() {
+    for (levels, mode) in [(4, 0), (5, 1)] {
+        let mut machine = Machine::new(IommuConfig { levels, ..FIRST_STAGE }, &[0x0010]);
+        let domain = machine.domain();
+        machine.iommu.set_marks(&mut machine.ram, domain, true);
+        machine.attach(0x0010, 1, Some(domain)).expect("there is RAM");
+        let host = machine.iommu.context_of(domain).expect("it exists").host;
+        assert_eq!((host.levels, host.first_stage), (levels, true));
+        // 9.6: first stage only (1), no SSPTPTR and no SSADE; FSPTPTR, FSPM. The width is that of a second stage, as QEMU's model wants it.
+        let entry = path(&machine, Who { requester: 0x0010, pasid: 1 })[3];
+        let width = u64::from(levels - 2) << 2;
+        assert_eq!(machine.words(entry), [width | 0x41, 2, host.table | mode << 2, 0, 0, 0, 0, 0]);
+        // 6.5.2.4: what goes is invalidated by its PASID, in its domain; the PASID cache comes first, a wait last.
+        let (queue, tail) = (machine.register(0x90) & !0xfff, machine.register(0x88));
+        machine.attach(0x0010, 1, None).expect("never fails");
+        let posted: [u64; 10] = machine.words(queue + tail);
+        assert_eq!((posted[0], posted[4]), (1 << 32 | 0x0002_0017, 1 << 32 | 0x0002_0026));
+        assert_eq!(posted[8] & 0xf, 5);
+    }
+}
+
+#[test]
+fn a_first_stage_needs_pasid_tables_and_levels_that_it_has() {
+    let mut ram = Ram::with_bytes(1 << 20).expect("the test machine has memory");
+    for config in [IommuConfig { scalable: false, ..FIRST_STAGE }, IommuConfig { levels: 3, ..FIRST_STAGE }] {
+        assert_eq!(Iommu::new(config, &mut ram).err(), Some(Errno::EINVAL));
+    }
+    assert!(Iommu::new(FIRST_STAGE, &mut ram).is_ok());
+}
+
+#[test]
+fn first_stages_are_refused_as_the_specification_has_it() {
+    let mut machine = Machine::new(IommuConfig { levels: 4, ..FIRST_STAGE }, &[0x0010]);
+    let domain = machine.domain();
+    let page = machine.ram.alloc(FRAME).expect("there is RAM");
+    machine.attach(0x0010, NO_PASID, Some(domain)).expect("there is RAM");
+    machine.iommu.map(&mut machine.ram, domain, 0, [Run { pa: page, length: FRAME }].into_iter(), Prot::READ).expect("it is free");
+    // 3.6.1: the upper half is canonical too, where nothing is; between the halves nothing is.
+    let cases = [(0, true, FaultReason::NoWrite, 0x85), (0x1000, false, FaultReason::NotPresent, 0x71)];
+    let halves = [(u64::MAX << 47, true, FaultReason::NotPresent, 0x71), (1 << 47, true, FaultReason::BeyondAperture, 0x80)];
+    for (iova, write, reason, code) in cases.into_iter().chain(halves) {
+        let (found, number, raw) = machine.fault(0x0010, None, iova, write);
+        assert_eq!((found, number, raw.map(|raw| raw[1] >> 32 & 0xff)), (reason, code, Some(u64::from(code))), "{iova:#x}");
+    }
+}
+
+#[test]
 fn amd_vi_tables_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(AMD, &[0x0318]);
     let domain = machine.domain();
@@ -362,7 +417,7 @@ fn amd_vi_tables_have_the_bytes_of_the_specification() {
     assert_eq!(machine.words(entry), [3, 0, 0, 0]);
     machine.iommu.set_marks(&mut machine.ram, domain, true);
     machine.attach(0x0318, NO_PASID, Some(domain)).expect("the table is there");
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     assert_eq!(machine.words(entry), [table | 0x6000_0000_0000_0983, 2, 0, 0]);
     // 3.4.2: 256 commands. 2.4: all at the start and when the table has moved, then the entry; each time a completion is stored.
     assert_eq!(commands & !(0xf_ffff_ffff_f000), 8 << 56);
@@ -381,7 +436,7 @@ fn riscv_tables_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(RISCV, &[0x0318]);
     let domain = machine.domain();
     machine.attach(0x0318, NO_PASID, Some(domain)).expect("the directory is there");
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     // 5.5: two levels. 2.1: entries for 64 devices, with the page number from bit 10 on.
     let directory = machine.register(0x10);
     assert_eq!(directory & 0x3ff, 3);
@@ -405,7 +460,7 @@ fn riscv_tables_have_the_bytes_of_the_specification() {
 fn riscv_process_directories_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(RISCV_PASIDS, &[0x18]);
     let domain = machine.domain();
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     let context = page_of(machine.register(0x10)) + 0x18 * 64;
     for pasid in [0x2_2345, 0x2_2346] {
         machine.attach(0x18, pasid, Some(domain)).expect("there is RAM");
@@ -432,7 +487,7 @@ fn riscv_contexts_of_the_second_stage_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(RISCV_SECOND, &[0x18]);
     let domain = machine.domain();
     machine.attach(0x18, NO_PASID, Some(domain)).expect("the directory is there");
-    let table = machine.iommu.context_of(domain).expect("it exists").second.table;
+    let table = machine.iommu.context_of(domain).expect("it exists").host.table;
     // 2.1.3: GSCID 2, Sv39x4, a top table of 16 KiB.
     let context = page_of(machine.register(0x10)) + 0x18 * 64;
     assert_eq!((machine.words(context), table & 0x3fff), ([1, 8 << 60 | 2 << 44 | table >> 12, 0, 0], 0));

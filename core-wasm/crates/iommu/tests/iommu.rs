@@ -80,7 +80,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
 fn configurations() -> impl Strategy<Value = IommuConfig> {
     let choices: Vec<IommuConfig> = Kind::ALL
         .iter()
-        .flat_map(|&kind| kind.levels().map(move |levels| IommuConfig::new(kind, levels)))
+        // A first stage of VT-d is one of scalable mode.
+        .flat_map(|&kind| kind.levels().map(move |levels| IommuConfig { scalable: kind == Kind::VtdFs, ..IommuConfig::new(kind, levels) }))
         // Pages as small as those of the model, and room for it.
         .filter(|config| config.kind.format().granule_lg2 <= 12 && config.kind.format().address_lg2(config.levels.into()) >= 38)
         .flat_map(|config| [config, IommuConfig { page_sizes: FRAME, ..config }])

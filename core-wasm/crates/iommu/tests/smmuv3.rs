@@ -37,7 +37,7 @@ impl Machine {
     }
 
     fn table(&self, id: DomainId) -> u64 {
-        self.iommu.context_of(id).expect("it exists").second.table
+        self.iommu.context_of(id).expect("it exists").host.table
     }
 
     fn attach(&mut self, pasid: u32, domain: Option<DomainId>) -> Result<(), Errno> {

@@ -1,5 +1,6 @@
 //! Attaching devices and their PASIDs to page tables: attach, replace, detach, and the choice of an automatic page table.
 
+use crate::capability::Capabilities;
 use crate::context::Context;
 use crate::file::Bound;
 use crate::group::AttachSet;
@@ -7,7 +8,7 @@ use crate::hardware::Hardware;
 use crate::hwpt::Making;
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
-use iommu::{DomainId, Kind, NO_PASID};
+use iommu::{DomainId, NO_PASID};
 use uapi::{Errno, Result};
 
 /// Which transfers: those of a bound device with one PASID, or with [`NO_PASID`] those without.
@@ -288,7 +289,8 @@ impl Kernel {
     /// ENODEV for a page table with a fault queue and a device that does not ask for pages, as Intel's driver has it; AMD's does not look.
     fn check_asks(&self, set: u32, to: Destination) -> Result<()> {
         let asks = |&member: &u32| self.asks_for_pages(member);
-        let refused = to.has_faults && self.hardware.iommu.config().kind == Kind::VtdSs && !self.set(set)?.members.iter().all(asks);
+        let wants_requests = Capabilities::of(self.hardware.iommu.config().kind).wants_requests;
+        let refused = to.has_faults && wants_requests && !self.set(set)?.members.iter().all(asks);
         if refused { Err(Errno::ENODEV) } else { Ok(()) }
     }
 

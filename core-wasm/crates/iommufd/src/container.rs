@@ -2,6 +2,7 @@
 //!
 //! Their structs have sizes of their own rule: what is behind the part that must be there is not looked at.
 
+use crate::capability::Capabilities;
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::ioas::{Area, Ioas};
@@ -10,7 +11,7 @@ use crate::mapping::{Target, map_new};
 use crate::object::ObjectKind;
 use crate::pages::{Backing, PAGE, Pages};
 use crate::range::range_of;
-use iommu::{Kind, Prot};
+use iommu::Prot;
 use iova::Range;
 use uapi::type1 as api;
 use uapi::{Errno, Result};
@@ -45,8 +46,7 @@ impl Kernel {
         if extension != u64::from(api::DMA_CC_IOMMU) {
             return Ok(0);
         }
-        // Only VT-d's driver has page tables under which devices cannot pass caches by, and makes all of them so.
-        let enforces = self.hardware.iommu.config().kind == Kind::VtdSs;
+        let enforces = Capabilities::of(self.hardware.iommu.config().kind).enforces_coherency;
         let (context, _) = self.parts(context)?;
         let index = compatible(context)?;
         let ioas = context.ioases.get(index).ok_or(Errno::EIO)?;

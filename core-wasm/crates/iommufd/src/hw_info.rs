@@ -1,11 +1,12 @@
 //! GET_HW_INFO: what the IOMMU of a device is and can do.
 
+use crate::capability::{Capabilities, HwInfo};
 use crate::config::PasidConfig;
 use crate::device::Device;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
-use iommu::{IommuConfig, Kind};
+use iommu::IommuConfig;
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
 use uapi::{Errno, Result};
@@ -56,7 +57,7 @@ fn capabilities(device: &Device, config: &IommuConfig, pasid_bits: u8) -> u64 {
     let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
     let dirty = if device.tracks_dirty(config) { api::HW_CAP_DIRTY_TRACKING } else { 0 };
     // A function asks for pages where its address translation services did not find them; no other has those.
-    let has_ats = device.mock.is_none() && device.config.page_requests && config.kind != Kind::RiscV;
+    let has_ats = device.mock.is_none() && device.config.page_requests && Capabilities::of(config.kind).has_ats;
     let no_ats = if has_ats { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
     no_ats | execute | privileged | dirty
 }
@@ -75,8 +76,8 @@ fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
 
 /// Writes the registers that describe the IOMMU. Returns their layout's number and length.
 fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
-    match config.kind {
-        Kind::VtdSs | Kind::VtdFs => {
+    match Capabilities::of(config.kind).hw_info {
+        HwInfo::Vtd => {
             // Linux reports the erratum for every VT-d unit.
             let registers = api::HwInfoVtd {
                 flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
@@ -84,6 +85,7 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
                 cap_reg: vtd_capabilities(config) | if config.scalable { VTD_SCALABLE_CAPABILITIES } else { 0 },
                 ecap_reg: VTD_EXTENDED
                     | if config.scalable { VTD_SCALABLE } else { 0 }
+                    | if config.kind.is_first_stage() { VTD_FIRST_STAGE } else { 0 }
                     | if page_requests { VTD_PAGE_REQUESTS } else { 0 }
                     | if config.tracks_dirty { VTD_DIRTY } else { 0 },
             };
@@ -92,24 +94,24 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }
-        Kind::AmdV1 | Kind::AmdV2 => {
+        HwInfo::Amd => {
             let mut bytes = [0; api::HwInfoAmd::SIZE];
             let efr = AMD_FEATURES | if config.tracks_dirty { AMD_DIRTY } else { 0 };
             api::HwInfoAmd { efr, efr2: 0 }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
         }
-        Kind::AmdMock => {
+        HwInfo::Mock => {
             let mut bytes = [0; test_api::TestHwInfo::SIZE];
             test_api::TestHwInfo { flags: 0, test_reg: test_api::HW_INFO_SELFTEST_REGVAL }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (test_api::HW_INFO_TYPE_SELFTEST, bytes.len())
         }
-        kind if kind.is_arm() => {
+        HwInfo::Smmuv3 => {
             smmuv3(config, page_requests).write(data);
             (api::HW_INFO_TYPE_ARM_SMMUV3, data.len())
         }
-        _ => (api::HW_INFO_TYPE_NONE, 0),
+        HwInfo::None => (api::HW_INFO_TYPE_NONE, 0),
     }
 }
 
@@ -127,9 +129,11 @@ fn vtd_capabilities(config: &IommuConfig) -> u64 {
 const VTD_EXTENDED: u64 = 1 | 1 << 1 | 1 << 3 | 1 << 7;
 
 /// The same register in scalable mode (SMTS): nested translation (NEST), the extended accessed bit (EAFS), PASIDs (PASID) of 20 bits (PSS) and
-/// second-stage tables (SSTS). First-stage tables without a second stage (FSTS) are not there, since Linux would then take them for its own page
-/// tables.
+/// second-stage tables (SSTS).
 const VTD_SCALABLE: u64 = 1 << 26 | 1 << 34 | 19 << 35 | 1 << 40 | 1 << 43 | 1 << 46;
+/// The same where first-stage tables can be without a second stage (FSTS), which Linux then takes for its own page tables, and the walks of PASID tables
+/// and of these are coherent (SMPWC).
+const VTD_FIRST_STAGE: u64 = 1 << 47 | 1 << 48;
 /// The capability register in scalable mode: first-stage tables with pages of 1 GiB (FS1GP) and with 5 levels (FS5LP).
 const VTD_SCALABLE_CAPABILITIES: u64 = 1 << 56 | 1 << 60;
 
@@ -144,7 +148,7 @@ const VTD_DIRTY: u64 = 1 << 45;
 /// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule.
 fn smmuv3(config: &IommuConfig, page_requests: bool) -> api::HwInfoArmSmmuv3 {
     let set = |bits: u32, when: bool| if when { bits } else { 0 };
-    let second = config.kind.is_arm_stage_2();
+    let second = !config.kind.is_first_stage();
     let common = 2 << 2 | 1 << 4 | 1 << 12 | 1 << 18 | 2 << 21 | 1 << 24 | 1 << 26 | 1 << 27;
     let stage = if second { 1 } else { 1 << 1 | 1 << 19 };
     let idr0 = common | stage | set(2 << 6, config.tracks_dirty) | set(1 << 10, page_requests);

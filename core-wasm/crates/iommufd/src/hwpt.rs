@@ -1,15 +1,14 @@
 //! Page tables of an IOAS as objects, and the request that makes them and nested ones.
 
+use crate::capability::{Capabilities, paging_flags};
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use crate::selftest;
-use iommu::{DomainId, IommuConfig, Kind};
+use iommu::{DomainId, IommuConfig};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
-
-const KNOWN_FLAGS: u32 = api::HWPT_ALLOC_NEST_PARENT | api::HWPT_ALLOC_DIRTY_TRACKING | api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_PASID;
 
 /// A page table. It holds its IOAS.
 pub(crate) struct Hwpt {
@@ -99,22 +98,11 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 
 /// EOPNOTSUPP for what a paging page table cannot do here.
 fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) -> Result<()> {
-    let unknown = request.flags & !KNOWN_FLAGS != 0;
-    let nest_parent = request.flags & api::HWPT_ALLOC_NEST_PARENT != 0;
-    let nests = config.kind == Kind::AmdMock || (config.kind == Kind::VtdSs && config.scalable);
-    let faults = request.flags & api::HWPT_FAULT_ID_VALID != 0;
-    let untracked = request.flags & api::HWPT_ALLOC_DIRTY_TRACKING != 0 && !can_track;
-    let lacking = untracked || nest_parent && (faults || !nests);
-    // AMD's first page table format and Arm's stage 2 have no PASIDs; the others take the flag whether or not a device has them.
-    let no_pasid = request.flags & api::HWPT_ALLOC_PASID != 0 && (config.kind == Kind::AmdV1 || config.kind.is_arm_stage_2());
-    // RISC-V's driver makes page tables without any option, but for those with PASIDs that Linux's has not.
-    let riscv = if config.scalable { api::HWPT_ALLOC_PASID } else { 0 };
-    let no_riscv = config.kind == Kind::RiscV && request.flags & !riscv != 0;
-    // The mock IOMMU alone takes data.
-    let has_data = request.data_len != 0 && config.kind != Kind::AmdMock;
-    // The interface to a remote IOMMU has page tables without any option.
-    let no_option = request.flags != 0 && config.remote;
-    if unknown || lacking || no_pasid || no_riscv || no_option || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    const FAULTS_OF_PARENT: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_NEST_PARENT;
+    let tracking = if can_track && !config.remote { api::HWPT_ALLOC_DIRTY_TRACKING } else { 0 };
+    let lacking = request.flags & !(paging_flags(config) | tracking) != 0 || request.flags & FAULTS_OF_PARENT == FAULTS_OF_PARENT;
+    let has_data = request.data_len != 0 && !Capabilities::of(config.kind).paging_data;
+    if lacking || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
 impl Context {
@@ -151,7 +139,11 @@ impl Context {
     pub(crate) fn new_hwpt(&mut self, hardware: &mut Hardware, ioas: u32, making: Making) -> Result<u32> {
         let ioas_id = self.ioases.get(ioas).ok_or(Errno::EIO)?.id;
         let Hardware { iommu, ram, .. } = hardware;
-        let domain = if making.software { iommu.create_software_domain(ram) } else { iommu.create_domain(ram) }?;
+        let domain = match making {
+            Making { software: true, .. } => iommu.create_software_domain(ram),
+            Making { nest_parent: true, .. } | Making { tracks_dirty: true, .. } => iommu.create_second_stage_domain(ram),
+            _ => iommu.create_domain(ram),
+        }?;
         if making.huge {
             hardware.iommu.make_huge(domain);
         }

@@ -24,6 +24,7 @@ mod access;
 mod attach;
 mod bind;
 mod bitmap;
+mod capability;
 mod config;
 mod container;
 mod context;

@@ -1,10 +1,11 @@
 //! Nested page tables as objects: tables of the program's own on top of a page table that was made for that.
 
+use crate::capability::{Capabilities, NestedTables};
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::selftest;
-use iommu::{DomainId, FirstStage, Kind};
+use iommu::{DomainId, FirstStage};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -56,8 +57,7 @@ impl Context {
     /// another length; EFAULT, ENOMEM.
     pub(crate) fn new_nested(&mut self, hardware: &mut Hardware, parent: u32, request: &api::HwptAlloc) -> Result<u32> {
         let config = *hardware.iommu.config();
-        // AMD's and Arm's drivers make them through a virtual IOMMU only, RISC-V's makes none.
-        let nests = !matches!(config.kind, Kind::AmdV1 | Kind::RiscV) && !config.kind.is_arm() && !config.remote;
+        let nests = Capabilities::of(config.kind).nested != NestedTables::None && !config.remote;
         if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 || !nests {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -83,9 +83,10 @@ impl Context {
         let (parent_id, parent_domain) = (below.id, below.domain);
         let holds = viommu.and_then(|viommu| self.viommus.get(viommu)).map_or(parent_id, |viommu| viommu.id);
         self.nested.reserve()?;
-        let (domain, stage) = match config.kind {
-            Kind::AmdMock => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
-            _ => vtd_stage(hardware, parent_domain, request)?,
+        let (domain, stage) = match Capabilities::of(config.kind).nested {
+            NestedTables::Mock => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
+            NestedTables::Vtd => vtd_stage(hardware, parent_domain, request)?,
+            NestedTables::None => return Err(Errno::EOPNOTSUPP),
         };
         let nested = Nested {
             id: self.objects.next(),

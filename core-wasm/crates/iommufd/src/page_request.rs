@@ -4,11 +4,12 @@
 //! last one comes, then the group goes to the fault queue of the page table that the device is attached to. It is answered as a whole: by the
 //! program, or with "invalid" once the device is not attached there any more. Linux has no time limit for an answer.
 
+use crate::capability::{Capabilities, PageRequests, asks_for_pages};
 use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use iommu::{Kind, NO_PASID};
+use iommu::NO_PASID;
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -28,8 +29,8 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Whether Linux's driver for VT-d refuses it by itself: one that is privileged, or would execute what it reads (intel/prq.c, `prq_event_thread`).
-    fn is_unknown_to_vtd(&self) -> bool {
+    /// Whether it is privileged, or would execute what it reads.
+    fn is_privileged(&self) -> bool {
         let wants = |permissions| self.permissions & permissions != 0;
         let reads = wants(api::PGFAULT_PERM_READ);
         wants(api::PGFAULT_PERM_PRIV) && (reads || wants(api::PGFAULT_PERM_WRITE)) || wants(api::PGFAULT_PERM_EXEC) && reads
@@ -122,19 +123,19 @@ pub(crate) struct Responses {
 impl Kernel {
     /// A device asks for a page. `None`: the answer comes later, if the request was the last of its group.
     ///
-    /// Invalid where nobody handles faults: nothing is attached, or a page table without a fault queue; and what Intel's driver does not hand on. AMD's driver hands on requests with a
-    /// PASID only. Failure where memory is short. EINVAL for a device that is not there, or has no page requests.
+    /// Invalid where nobody handles faults: nothing is attached, or a page table without a fault queue. What the driver does not hand on
+    /// ([`PageRequests`]) it answers itself. Failure where memory is short. EINVAL for a device that is not there, or has no page requests.
     pub fn page_request(&mut self, device: u32, request: PageRequest) -> Result<Option<PageResponse>> {
         if !self.device(device)?.config.page_requests {
             return Err(Errno::EINVAL);
         }
-        if !self.asks_for_pages(device) || self.hardware.iommu.config().kind == Kind::VtdSs && request.is_unknown_to_vtd() {
-            return Ok(Some(PageResponse::Invalid));
+        let handed_on = Capabilities::of(self.hardware.iommu.config().kind).page_requests;
+        match handed_on {
+            _ if !self.asks_for_pages(device) => Ok(Some(PageResponse::Invalid)),
+            PageRequests::Unprivileged if request.is_privileged() => Ok(Some(PageResponse::Invalid)),
+            PageRequests::WithPasid if request.pasid.is_none() => Ok(Some(PageResponse::Failure)),
+            _ => Ok(self.report_fault(device, request)),
         }
-        if self.hardware.iommu.config().kind == Kind::AmdV1 && request.pasid.is_none() {
-            return Ok(Some(PageResponse::Failure));
-        }
-        Ok(self.report_fault(device, request))
     }
 
     /// The next answer for a device.
@@ -192,11 +193,9 @@ impl Kernel {
         self.contexts.get(context).is_some_and(|context| context.objects.index(hwpt, ObjectKind::Nested).is_ok())
     }
 
-    /// Whether a device asks for pages. Linux switches that on in VT-d's scalable mode only, and behind no SMMUv3 or RISC-V IOMMU.
+    /// Whether a device asks for pages.
     pub(crate) fn asks_for_pages(&self, device: u32) -> bool {
-        let config = self.hardware.iommu.config();
-        let can = (config.kind != Kind::VtdSs || config.scalable) && !config.kind.is_arm() && config.kind != Kind::RiscV;
-        can && self.device(device).is_ok_and(|device| device.config.page_requests)
+        asks_for_pages(self.hardware.iommu.config()) && self.device(device).is_ok_and(|device| device.config.page_requests)
     }
 
     /// The queue that a page table reports to, by its object id.

@@ -3,14 +3,14 @@
 //! Only the mock IOMMU has them here. Intel's driver in Linux has none, AMD's has them where the kernel was built with
 //! CONFIG_AMD_IOMMU_IOMMUFD, which this one was not.
 
+use crate::capability::Capabilities;
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use crate::selftest;
-use iommu::{Kind, MemFile};
+use iommu::MemFile;
 use uapi::iommufd as api;
-use uapi::selftest::VIOMMU_TYPE_SELFTEST;
 use uapi::{Errno, Result};
 
 /// A virtual IOMMU. It holds its parent; what is made of it holds it.
@@ -33,7 +33,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     }
     let (context, hardware) = call.parts()?;
     context.objects.index(request.dev_id, ObjectKind::Device)?;
-    if hardware.iommu.config().kind != Kind::AmdMock || request.r#type != VIOMMU_TYPE_SELFTEST {
+    if request.r#type != Capabilities::of(hardware.iommu.config().kind).viommu {
         return Err(Errno::EOPNOTSUPP);
     }
     let parent = context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;

@@ -99,6 +99,8 @@ pub struct Dirty {
 pub struct Format {
     /// Name for people, lower case: `"vtd_ss"`.
     pub name: &'static str,
+    /// Whether it is of the first stage, or of Arm's stage 1.
+    pub first_stage: bool,
     /// Smallest page: 11 (2 KiB), 12, 14 or 16. A level-0 entry covers this much.
     pub granule_lg2: u32,
     /// Bytes of a table, lg2. Each level below the top resolves 3 bits of address less.

@@ -10,7 +10,7 @@
 //!
 //! | kind | folder | page tables |
 //! | --- | --- | --- |
-//! | Intel VT-d | [`vtd`] | second stage; nested below first-stage tables of a program |
+//! | Intel VT-d | [`vtd`] | second stage, or first; second stage below first-stage tables of a program |
 //! | AMD-Vi | [`amdvi`] | v1 |
 //! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2 |
 //! | RISC-V IOMMU | [`riscv`] | first stage, or second |
@@ -54,6 +54,8 @@ pub struct Root {
     pub table: u64,
     /// Levels.
     pub levels: u8,
+    /// Whether it is of the first stage, or of Arm's stage 1.
+    pub first_stage: bool,
 }
 
 /// What a requester uses, as its entries say it.
@@ -62,7 +64,7 @@ pub struct Context {
     /// The hardware's id of the domain, which its caches are tagged by.
     pub domain: u16,
     /// The host's page table.
-    pub second: Root,
+    pub host: Root,
     /// Tables of a program, whose addresses the host's page table translates.
     pub first: Option<FirstStage>,
     /// Whether transfers mark host pages as accessed and dirty.
@@ -167,6 +169,11 @@ pub(crate) trait Unit {
     /// Hardware half: the kind's number for what a walk of page tables refuses, as [`Refusal::code`].
     fn code(&self, context: &Context, reason: FaultReason, write: bool) -> u16;
 
+    /// Hardware half: the kind's number for what a look-up refuses. Most do not tell reads from writes there.
+    fn refusal_code(&self, refusal: &Refusal, _write: bool) -> u16 {
+        refusal.code
+    }
+
     /// Hardware half: writes a record of a refusal. It is lost where there is no room.
     fn record(&mut self, ram: &mut Ram, fault: &Fault);
 
@@ -201,7 +208,7 @@ impl Hardware {
             return Ok(Hardware::None);
         }
         match config.kind {
-            Kind::VtdSs => Vtd::new(ram, config.scalable, config.levels).map(Hardware::Vtd),
+            Kind::VtdSs | Kind::VtdFs => Vtd::new(ram, config).map(Hardware::Vtd),
             Kind::AmdV1 => AmdVi::new(ram).map(Hardware::AmdVi),
             kind if kind.is_arm() => Smmuv3::new(ram, config).map(Hardware::Smmuv3),
             Kind::RiscV | Kind::RiscVx4 => RiscV::new(ram, config).map(Hardware::RiscV),

@@ -9,9 +9,11 @@ use crate::ram::Ram;
 use pgtable::Kind;
 
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdSs, 4) };
-const KINDS: [IommuConfig; 5] = [
+const FIRST_STAGE: IommuConfig = IommuConfig { scalable: true, ..IommuConfig::new(Kind::VtdFs, 4) };
+const KINDS: [IommuConfig; 6] = [
     IommuConfig::new(Kind::VtdSs, 4),
     SCALABLE,
+    FIRST_STAGE,
     IommuConfig::new(Kind::AmdV1, 4),
     IommuConfig::new(Kind::ArmS1Granule4K, 4),
     IommuConfig::new(Kind::RiscV, 4),
@@ -79,7 +81,7 @@ fn a_bad_command_is_replaced_and_those_behind_it_are_executed() {
 
 #[test]
 fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
-    for (config, room) in KINDS.into_iter().zip([1, 1, 255, 127, 127]) {
+    for (config, room) in KINDS.into_iter().zip([1, 1, 1, 255, 127, 127]) {
         let mut ram = ram();
         let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
         let unit: &mut dyn Unit = hardware.unit_mut().expect("each of the kinds has hardware");
@@ -110,7 +112,7 @@ fn device_contexts_of_the_base_format_have_32_bytes() {
     // Sv39 alone, without page tables for interrupts.
     let mut ram = ram();
     let mut unit = RiscV::with(&mut ram, 1 << 9).expect("there is RAM");
-    let to = Context { domain: 7, second: Root { table: 0x8123_4000, levels: 3 }, first: None, marks: false };
+    let to = Context { domain: 7, host: Root { table: 0x8123_4000, levels: 3, first_stage: true }, first: None, marks: false };
     // Of one level for 7 bits of the requester, of two for all 16.
     for (requester, mode) in [(0x7f, 2), (0xffff, 3)] {
         let who = Who { requester, pasid: NO_PASID };
@@ -127,6 +129,6 @@ fn device_contexts_of_the_base_format_have_32_bytes() {
     }
     // What the capabilities lack is misconfigured: 4 levels here.
     let who = Who { requester: 0, pasid: NO_PASID };
-    unit.attach(&mut ram, who, &Context { second: Root { levels: 4, ..to.second }, ..to }).expect("nobody asks the driver");
+    unit.attach(&mut ram, who, &Context { host: Root { levels: 4, ..to.host }, ..to }).expect("nobody asks the driver");
     assert_eq!(unit.look_up(&ram, who), Err(Refusal { reason: FaultReason::BadTable, code: 259 }));
 }

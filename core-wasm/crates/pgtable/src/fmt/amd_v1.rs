@@ -62,6 +62,7 @@ pub(super) const fn amd(name: &'static str, granule_lg2: u32, max_levels: u32) -
     let up = ADDRESS_SHIFT - granule_lg2;
     Format {
         name,
+        first_stage: false,
         granule_lg2,
         table_lg2: 12,
         min_levels: 3,

@@ -97,6 +97,7 @@ const fn arm(name: &'static str, stage: u32, granule_lg2: u32, max_levels: u32) 
     let first = stage == 1;
     Format {
         name,
+        first_stage: first,
         granule_lg2,
         table_lg2: granule_lg2,
         min_levels: 2,

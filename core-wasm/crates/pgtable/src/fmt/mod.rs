@@ -71,12 +71,22 @@ impl Kind {
 
     /// Whether it is one of Arm's.
     pub const fn is_arm(self) -> bool {
-        matches!(self, Kind::ArmS1Granule4K | Kind::ArmS1Granule16K | Kind::ArmS1Granule64K) || self.is_arm_stage_2()
+        use Kind::{ArmS1Granule4K, ArmS1Granule16K, ArmS1Granule64K, ArmS2Granule4K, ArmS2Granule16K, ArmS2Granule64K};
+        matches!(self, ArmS1Granule4K | ArmS1Granule16K | ArmS1Granule64K | ArmS2Granule4K | ArmS2Granule16K | ArmS2Granule64K)
     }
 
-    /// Whether it is one of Arm's second stage.
-    pub const fn is_arm_stage_2(self) -> bool {
-        matches!(self, Kind::ArmS2Granule4K | Kind::ArmS2Granule16K | Kind::ArmS2Granule64K)
+    /// Whether it is one of the first stage, or of Arm's stage 1.
+    pub const fn is_first_stage(self) -> bool {
+        self.format().first_stage
+    }
+
+    /// The format of the second stage that IOMMUs have beside this one of the first, where they have both; else this one.
+    pub const fn second_stage(self) -> Kind {
+        match self {
+            Kind::VtdFs => Kind::VtdSs,
+            Kind::AmdV2 => Kind::AmdV1,
+            other => other,
+        }
     }
 
     /// The numbers of levels that the format allows.

@@ -43,6 +43,7 @@ pub static AMD_V2: Format = x86_64("amd_v2");
 const fn x86_64(name: &'static str) -> Format {
     Format {
         name,
+        first_stage: true,
         granule_lg2: 12,
         table_lg2: 12,
         min_levels: 4,

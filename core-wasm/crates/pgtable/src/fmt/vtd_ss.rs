@@ -27,6 +27,7 @@ const fn attributes(read: bool, write: bool, coherent: bool, _tracks_dirty: bool
 /// There is no present bit: an entry is present if it allows something.
 pub static VTD_SS: Format = Format {
     name: "vtd_ss",
+    first_stage: false,
     granule_lg2: 12,
     table_lg2: 12,
     min_levels: 3,

@@ -49,7 +49,7 @@ impl AmdVi {
 
     pub(super) fn set(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()> {
         let at = self.place(who.requester).filter(|_| who.pasid == NO_PASID && to.first.is_none()).ok_or(Errno::EINVAL)?;
-        let Root { table, levels } = to.second;
+        let Root { table, levels, .. } = to.host;
         let marks = if to.marks { MARKS } else { 0 };
         let before = self.domain_at(ram, at);
         set_word(ram, at + 8, u64::from(to.domain));

@@ -15,7 +15,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Refusal, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::ram::{FRAME_LG2, Ram};
 use layout::{
@@ -83,6 +83,10 @@ impl Unit for AmdVi {
 
     fn code(&self, _context: &Context, reason: FaultReason, write: bool) -> u16 {
         unit::number_of(reason, write)
+    }
+
+    fn refusal_code(&self, refusal: &Refusal, write: bool) -> u16 {
+        refusal.code | unit::direction(write)
     }
 
     fn record(&mut self, ram: &mut Ram, fault: &Fault) {

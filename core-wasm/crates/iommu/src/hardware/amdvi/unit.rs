@@ -32,8 +32,8 @@ impl AmdVi {
         if mode == 0 || low & (READS | WRITES) != READS | WRITES {
             return Err(absent(PAGE_FAULT | FLAG_DENIED));
         }
-        let second = Root { table: low & ADDRESS, levels: mode as u8 };
-        Ok(Context { domain: high as u16, second, first: None, marks: low & MARKS == MARKS })
+        let host = Root { table: low & ADDRESS, levels: mode as u8, first_stage: false };
+        Ok(Context { domain: high as u16, host, first: None, marks: low & MARKS == MARKS })
     }
 
     /// Executes commands up to one that has something forgotten.
@@ -74,16 +74,20 @@ impl AmdVi {
         let pasid = u64::from(fault.pasid.unwrap_or(0));
         let below = if fault.pasid.is_some() { pasid & 0xffff } else { u64::from(fault.domain) };
         let high = pasid >> 16 << PASID_HIGH_SHIFT;
-        let direction = if fault.write { FLAG_WRITE } else { 0 };
-        let code = u64::from(fault.code | direction) << CODE_SHIFT;
+        let code = u64::from(fault.code) << CODE_SHIFT;
         // A full log loses the event; whoever looks sees that by its status.
         self.events.push(ram, &[code | below << DOMAIN_SHIFT | high | u64::from(fault.requester), fault.iova]);
     }
 }
 
+/// The flag of an event that says which way the transfer went.
+pub(super) const fn direction(write: bool) -> u16 {
+    if write { FLAG_WRITE } else { 0 }
+}
+
 /// The code and flags of what a walk refuses.
 pub(super) fn number_of(reason: FaultReason, write: bool) -> u16 {
-    let direction = if write { FLAG_WRITE } else { 0 };
+    let direction = direction(write);
     match reason {
         FaultReason::NoRead | FaultReason::NoWrite => PAGE_FAULT | FLAG_PRESENT | FLAG_DENIED | direction,
         FaultReason::BadTable => PAGE_FAULT | FLAG_PRESENT | FLAG_RESERVED | direction,

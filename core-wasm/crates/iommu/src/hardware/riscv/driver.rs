@@ -135,7 +135,7 @@ impl RiscV {
         }
         let place = self.place(ram, who, true)?;
         let before = self.domain_at(ram, place);
-        let Root { table, levels } = to.second;
+        let Root { table, levels, .. } = to.host;
         let (pointer, domain) = (table >> FRAME_LG2 | (u64::from(levels) + MODE_OF_NO_LEVELS) << POINTER_MODE_SHIFT, u64::from(to.domain));
         match place {
             Place::Device(at) if self.is_second() => {

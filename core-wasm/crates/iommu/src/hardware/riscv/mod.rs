@@ -24,7 +24,6 @@ use layout::{
     ACCESS_FAULT, CAP_MSI_FLAT, CAP_PD8, CAP_SV39, CAP_SV39X4, CONTEXT_LG2, CQB, CQCSR, CQT, DDTP, FQB, FQCSR, FQH, GUEST_PAGE_FAULT,
     MODE_ONE_LEVEL, NUMBER_SHIFT, PAGE_FAULT, QUEUE_ON, RECORD_BYTES,
 };
-use pgtable::Kind;
 use uapi::Result;
 
 /// Bytes of a command.
@@ -53,7 +52,7 @@ pub(crate) struct RiscV {
 fn capabilities_of(config: &IommuConfig) -> u64 {
     // Three levels and all up to those that are used.
     let modes = (2 << (config.levels - 3)) - 1;
-    let is_second = config.kind == Kind::RiscVx4;
+    let is_second = !config.kind.is_first_stage();
     let stage = if is_second { CAP_SV39X4 } else { CAP_SV39 };
     // All processes of a device have the same second stage.
     let processes = if config.scalable && !is_second { 7 * CAP_PD8 } else { 0 };

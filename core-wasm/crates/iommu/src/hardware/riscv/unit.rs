@@ -146,8 +146,8 @@ impl RiscV {
         // The top table of the second stage is 16 KiB, and aligned to that.
         let (domain, reserved) = if is_second { (used >> GSCID_SHIFT, 3) } else { (ta >> PSCID_SHIFT, POINTER_MIDDLE) };
         let is_right = self.capabilities & modes << (levels - 3) != 0 && used & reserved == 0;
-        let second = Root { table: (used & POINTER_NUMBER) << FRAME_LG2, levels: levels as u8 };
-        is_right.then_some(Context { domain: domain as u16, second, first: None, marks: false })
+        let host = Root { table: (used & POINTER_NUMBER) << FRAME_LG2, levels: levels as u8, first_stage: !is_second };
+        is_right.then_some(Context { domain: domain as u16, host, first: None, marks: false })
     }
 
     /// Executes commands up to one that has something forgotten.

@@ -99,7 +99,7 @@ impl Smmuv3 {
         if pasid != NO_PASID || to.marks {
             return Err(Errno::EINVAL);
         }
-        let Root { table, levels } = to.second;
+        let Root { table, levels, .. } = to.host;
         let walk = self.size_of(levels) << S2_SIZE_SHIFT | self.start_of(levels) << S2_START_SHIFT | self.granule() << S2_GRANULE_SHIFT;
         let walk = walk | S2_WRITE_BACK | S2_OUTPUT_48 | S2_AARCH64 | S2_PROTECTS_TABLES | S2_RECORDS;
         set_word(ram, at + 16, walk | u64::from(to.domain));
@@ -119,7 +119,7 @@ impl Smmuv3 {
             count(ram, stream & POINTER, 1);
         }
         let place = Smmuv3::descriptor_place(ram, stream, pasid).ok_or(Errno::EINVAL)?;
-        let Root { table, levels } = to.second;
+        let Root { table, levels, .. } = to.host;
         let marks = if to.marks { CD_MARKS_DIRTY | CD_MARKS_ACCESSED } else { 0 };
         let walk = self.size_of(levels) | self.granule() << CD_GRANULE_SHIFT | CD_WRITE_BACK | CD_NO_UPPER | CD_OUTPUT_48 | CD_AARCH64;
         let faults = CD_RECORDS | CD_ABORTS;

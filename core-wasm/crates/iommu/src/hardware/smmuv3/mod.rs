@@ -59,7 +59,7 @@ impl Smmuv3 {
     pub(super) fn new(ram: &mut Ram, config: &IommuConfig) -> Result<Smmuv3> {
         let streams = alloc(ram, FRAME_LG2)?;
         let (commands, events) = (Ring::new(ram, COMMAND_BYTES)?, Ring::new(ram, EVENT_BYTES)?);
-        let second = config.kind.is_arm_stage_2();
+        let second = !config.kind.is_first_stage();
         let substream_bits = if config.scalable && !second { SUBSTREAM_BITS } else { 0 };
         let format = config.kind.format();
         let mut unit = Smmuv3 { format, second, substream_bits, streams, commands, events, frames: 3, stopped: false };

@@ -47,7 +47,7 @@ impl Smmuv3 {
         if !is_known || granule != self.granule() || start != self.start_of(levels) {
             return Err(bad(BAD_STE));
         }
-        Ok(Context { domain: walk as u16, second: Root { table: table & TABLE, levels }, first: None, marks: false })
+        Ok(Context { domain: walk as u16, host: Root { table: table & TABLE, levels, first_stage: false }, first: None, marks: false })
     }
 
     /// What the context descriptor of a PASID says, by the words of the STE.
@@ -91,8 +91,8 @@ impl Smmuv3 {
         if low & ALL != CD_AARCH64 | CD_ABORTS || marks == CD_MARKS_DIRTY || low >> CD_GRANULE_SHIFT & 3 != self.granule() {
             return Err(bad(BAD_CD));
         }
-        let second = Root { table: table & TABLE, levels };
-        Ok(Context { domain: (low >> CD_ASID_SHIFT) as u16, second, first: None, marks: marks & CD_MARKS_DIRTY != 0 })
+        let host = Root { table: table & TABLE, levels, first_stage: true };
+        Ok(Context { domain: (low >> CD_ASID_SHIFT) as u16, host, first: None, marks: marks & CD_MARKS_DIRTY != 0 })
     }
 
     /// The levels that translate addresses of so many bits less than 64.

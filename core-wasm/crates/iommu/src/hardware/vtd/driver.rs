@@ -3,10 +3,10 @@
 use super::super::{Context, Root, Who, alloc, set_word, word};
 use super::Vtd;
 use super::layout::{
-    ADDRESS, CONTEXT_BYTES, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_SIZE_SHIFT, DOMAIN_SHIFT, FAULT, GLOBAL, HIGH_SHIFT,
-    INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID, OF_REQUESTER, PASID_EXTENDED, PASID_MARKS,
-    PASID_MODE_SHIFT, PASID_SUPERVISOR, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT, ROOT_BYTES,
-    SCALABLE_CONTEXT_BYTES, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
+    ADDRESS, ALL_OF_PASID, CONTEXT_BYTES, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_SIZE_SHIFT, DOMAIN_SHIFT, FAULT, GLOBAL,
+    HIGH_SHIFT, INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASID_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID, OF_REQUESTER,
+    PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_SUPERVISOR, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT,
+    ROOT_BYTES, SCALABLE_CONTEXT_BYTES, TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
 };
 use crate::iommu::NO_PASID;
 use crate::ram::{FRAME_LG2, Ram};
@@ -15,6 +15,15 @@ use uapi::{Errno, Result};
 
 /// What a wait descriptor writes.
 const DONE: u64 = 1;
+
+/// What a requester has used with a PASID.
+#[derive(Clone, Copy)]
+struct Before {
+    domain: u16,
+    /// Whether the first stage, the host's or a program's, had a part in it.
+    by_pasid: bool,
+}
+
 impl Vtd {
     /// Where the root table says where the context table of a requester is, and where its entry is in that.
     pub(super) fn places(&self, requester: u16) -> (u64, u64) {
@@ -72,27 +81,29 @@ impl Vtd {
         Some(table + u64::from(who.pasid & ((1 << PASIDS_LG2) - 1)) * 8 * PASID_WORDS as u64)
     }
 
-    /// The domain of a requester with a PASID, by its entry.
-    fn domain_of(&self, ram: &Ram, who: Who) -> Option<u16> {
+    /// What a requester uses with a PASID, by its entry.
+    fn before(&self, ram: &Ram, who: Who) -> Option<Before> {
         let at = self.place(ram, who)?;
-        let shift = if self.scalable { 0 } else { CONTEXT_DOMAIN_SHIFT };
-        child(ram, at).and_then(|_| word(ram, at + 8)).map(|high| (high >> shift) as u16)
+        let (low, high) = (word(ram, at).filter(|low| low & PRESENT != 0)?, word(ram, at + 8)?);
+        let (kind, shift) = if self.scalable { (low >> PASID_TYPE_SHIFT & 7, 0) } else { (TYPE_SECOND, CONTEXT_DOMAIN_SHIFT) };
+        Some(Before { domain: (high >> shift) as u16, by_pasid: kind != TYPE_SECOND })
     }
 
     pub(super) fn set(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()> {
-        let before = self.domain_of(ram, who);
+        let before = self.before(ram, who);
         if self.scalable {
             let directory = self.directory_place(ram, who).ok_or(Errno::EINVAL)?;
             self.need_table(ram, directory, FRAME_LG2, PRESENT)?;
         }
-        let at = self.place(ram, who).filter(|_| self.scalable || to.first.is_none()).ok_or(Errno::EINVAL)?;
+        let is_second = to.first.is_none() && !to.host.first_stage;
+        let at = self.place(ram, who).filter(|_| self.scalable || is_second).ok_or(Errno::EINVAL)?;
         if self.scalable {
             for (at, word) in (at..).step_by(8).zip(pasid_entry(to)) {
                 set_word(ram, at, word);
             }
             self.count(ram, who, i32::from(before.is_none()));
         } else {
-            let Root { table, levels } = to.second;
+            let Root { table, levels, .. } = to.host;
             set_word(ram, at + 8, u64::from(levels - 2) | u64::from(to.domain) << CONTEXT_DOMAIN_SHIFT);
             set_word(ram, at, table | PRESENT);
         }
@@ -104,7 +115,7 @@ impl Vtd {
     }
 
     pub(super) fn clear(&mut self, ram: &mut Ram, who: Who) {
-        let Some(before) = self.domain_of(ram, who) else { return };
+        let Some(before) = self.before(ram, who) else { return };
         let Some(at) = self.place(ram, who) else { return };
         let words = if self.scalable { PASID_WORDS } else { 2 };
         for at in (at..).step_by(8).take(words) {
@@ -129,16 +140,22 @@ impl Vtd {
         }
     }
 
-    /// Posts what makes the hardware forget what a requester used with a PASID, which was of `domain`.
-    fn forget(&mut self, ram: &mut Ram, who: Who, domain: u16) {
-        let domain = u64::from(domain) << DOMAIN_SHIFT;
+    /// Posts what makes the hardware forget what a requester used with a PASID: as section 6.5.3.3 has it, translations that the first stage had a part
+    /// in by their PASID, others by their domain.
+    fn forget(&mut self, ram: &mut Ram, who: Who, before: Before) {
+        let domain = u64::from(before.domain) << DOMAIN_SHIFT;
         let context = if self.scalable {
             INVALIDATE_PASIDS | OF_PASID | domain | u64::from(who.pasid) << HIGH_SHIFT
         } else {
             INVALIDATE_CONTEXTS | OF_REQUESTER | domain | u64::from(who.requester) << HIGH_SHIFT
         };
+        let translations = if before.by_pasid {
+            INVALIDATE_PASID_IOTLB | ALL_OF_PASID | domain | u64::from(who.pasid) << HIGH_SHIFT
+        } else {
+            INVALIDATE_IOTLB | OF_DOMAIN | domain
+        };
         self.post(ram, [context, 0]);
-        self.post(ram, [INVALIDATE_IOTLB | OF_DOMAIN | domain, 0]);
+        self.post(ram, [translations, 0]);
         self.wait(ram);
     }
 
@@ -184,11 +201,18 @@ impl Vtd {
 /// The PASID table entry of a context. Requests of no privilege are all that there are, so that supervisor requests are as good as others.
 fn pasid_entry(to: &Context) -> [u64; PASID_WORDS] {
     let mut words = [0; PASID_WORDS];
-    let Root { table, levels } = to.second;
-    let kind = if to.first.is_some() { TYPE_NESTED } else { TYPE_SECOND };
+    let Root { table, levels, first_stage } = to.host;
+    let (kind, second) = match to.first {
+        Some(_) => (TYPE_NESTED, table),
+        None if first_stage => (TYPE_FIRST, 0),
+        None => (TYPE_SECOND, table),
+    };
     let marks = if to.marks { PASID_MARKS } else { 0 };
-    words[0] = table | u64::from(levels - 2) << PASID_WIDTH_SHIFT | kind << PASID_TYPE_SHIFT | marks | PRESENT;
+    words[0] = second | u64::from(levels - 2) << PASID_WIDTH_SHIFT | kind << PASID_TYPE_SHIFT | marks | PRESENT;
     words[1] = u64::from(to.domain);
+    if kind == TYPE_FIRST {
+        words[2] = table | u64::from(levels - 4) << PASID_MODE_SHIFT;
+    }
     if let Some(first) = to.first {
         let extended = if first.extended_accessed { PASID_EXTENDED } else { 0 };
         words[2] = first.root & ADDRESS | u64::from(first.levels - 4) << PASID_MODE_SHIFT | extended | PASID_SUPERVISOR;

@@ -65,6 +65,8 @@ pub(super) const PASID_WORDS: usize = 8;
 pub(super) const PASID_WIDTH_SHIFT: u32 = 2;
 /// Word 0: where the translation type is.
 pub(super) const PASID_TYPE_SHIFT: u32 = 6;
+/// Translation type: first stage only.
+pub(super) const TYPE_FIRST: u64 = 1;
 /// Translation type: second stage only.
 pub(super) const TYPE_SECOND: u64 = 2;
 /// Translation type: nested.
@@ -88,6 +90,8 @@ pub(super) const INVALIDATE_CONTEXTS: u64 = 1;
 pub(super) const INVALIDATE_IOTLB: u64 = 2;
 /// Wait, with a status word to be written.
 pub(super) const WAIT: u64 = 5;
+/// PASID-based IOTLB.
+pub(super) const INVALIDATE_PASID_IOTLB: u64 = 6;
 /// PASID cache.
 pub(super) const INVALIDATE_PASIDS: u64 = 7;
 /// Granularity of the context cache and the IOTLB: everything.
@@ -96,6 +100,10 @@ pub(super) const GLOBAL: u64 = 1 << 4;
 pub(super) const OF_DOMAIN: u64 = 2 << 4;
 /// Granularity of the context cache: a requester; of the PASID cache: everything.
 pub(super) const OF_REQUESTER: u64 = 3 << 4;
+/// Granularity of the PASID-based IOTLB: all pages of a PASID of a domain.
+pub(super) const ALL_OF_PASID: u64 = 2 << 4;
+/// Granularity of the PASID-based IOTLB: some pages of a PASID of a domain.
+pub(super) const PAGES_OF_PASID: u64 = 3 << 4;
 /// Granularity of the PASID cache: a PASID of a domain.
 pub(super) const OF_PASID: u64 = 1 << 4;
 /// Where the granularity is.

@@ -18,6 +18,7 @@ mod unit;
 use super::ring::Ring;
 use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
+use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
 use layout::{GCMD, GCMD_QIE, GCMD_SRTP, GCMD_TE, IQA, IQA_WIDE, IQT, RTADDR, RTADDR_SCALABLE};
 use uapi::Result;
@@ -25,8 +26,10 @@ use uapi::Result;
 /// One VT-d unit.
 pub(crate) struct Vtd {
     scalable: bool,
-    /// Levels of second-stage tables, the one number that its capabilities name.
+    /// Levels of page tables, the one number that its capabilities name.
     levels: u8,
+    /// Whether first-stage tables may be the host's own (FSTS).
+    first_stage: bool,
     /// The root table.
     root: u64,
     queue: Ring,
@@ -42,11 +45,13 @@ pub(crate) struct Vtd {
 
 impl Vtd {
     /// A unit without any requester. ENOMEM.
-    pub(super) fn new(ram: &mut Ram, scalable: bool, levels: u8) -> Result<Vtd> {
+    pub(super) fn new(ram: &mut Ram, config: &IommuConfig) -> Result<Vtd> {
+        let IommuConfig { scalable, levels, .. } = *config;
+        let first_stage = config.kind.is_first_stage();
         let size = if scalable { 32 } else { 16 };
         let (root, status) = (alloc(ram, FRAME_LG2)?, alloc(ram, FRAME_LG2)?);
         let queue = Ring::new(ram, size)?;
-        let mut unit = Vtd { scalable, levels, root, queue, status, frames: 3, fault: [0; 2], stopped: false };
+        let mut unit = Vtd { scalable, levels, first_stage, root, queue, status, frames: 3, fault: [0; 2], stopped: false };
         unit.forget_everything(ram);
         while unit.execute(ram).is_some() {}
         Ok(unit)

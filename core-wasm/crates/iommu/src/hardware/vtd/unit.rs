@@ -4,11 +4,11 @@
 use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
 use super::Vtd;
 use super::layout::{
-    ADDRESS, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_RESERVED, CONTEXT_RESERVED_HIGH, CONTEXT_SIZE_SHIFT, CONTEXT_TYPE,
+    ADDRESS, ALL_OF_PASID, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_RESERVED, CONTEXT_RESERVED_HIGH, CONTEXT_SIZE_SHIFT, CONTEXT_TYPE,
     CONTEXT_WIDTH, DIRECTORY_RESERVED, DOMAIN_SHIFT, FAULT, FAULT_HAS_PASID, FAULT_PASID_SHIFT, FAULT_READ, FAULT_REASON_SHIFT, GLOBAL,
-    GRANULARITY, HIGH_SHIFT, INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID, OF_REQUESTER, PASID_EXTENDED,
-    PASID_MARKS, PASID_MODE_SHIFT, PASID_RESERVED, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT,
-    SCALABLE_RESERVED, SCALABLE_RESERVED_HIGH, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_WRITES,
+    GRANULARITY, HIGH_SHIFT, INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASID_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID,
+    OF_REQUESTER, PAGES_OF_PASID, PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_RESERVED, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT,
+    PASID_WORDS, PASIDS_LG2, PRESENT, SCALABLE_RESERVED, SCALABLE_RESERVED_HIGH, TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_WRITES,
 };
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
@@ -38,8 +38,8 @@ impl Vtd {
             return Err(bad(0xb));
         }
         let levels = self.levels_of(high & CONTEXT_WIDTH).filter(|_| low & CONTEXT_TYPE == 0).ok_or(bad(0x3))?;
-        let second = Root { table: low & ADDRESS, levels };
-        Ok(Context { domain: (high >> CONTEXT_DOMAIN_SHIFT) as u16, second, first: None, marks: false })
+        let host = Root { table: low & ADDRESS, levels, first_stage: false };
+        Ok(Context { domain: (high >> CONTEXT_DOMAIN_SHIFT) as u16, host, first: None, marks: false })
     }
 
     pub(super) fn look_up_scalable(&self, ram: &Ram, who: Who) -> Found<Context> {
@@ -88,17 +88,25 @@ impl Vtd {
         if low & PASID_RESERVED != 0 || low & !ADDRESS >> 52 << 52 != 0 || words[4..] != [0; 4] {
             return Err(bad(0x5a));
         }
-        let kind = low >> PASID_TYPE_SHIFT & 7;
-        let levels =
-            self.levels_of(low >> PASID_WIDTH_SHIFT & 7).filter(|_| kind == TYPE_SECOND || kind == TYPE_NESTED).ok_or(bad(0x5b))?;
-        let first = FirstStage {
-            root: third & ADDRESS,
-            levels: 4 + (third >> PASID_MODE_SHIFT & 3) as u32,
-            extended_accessed: third & PASID_EXTENDED != 0,
+        let (domain, mode) = (high as u16, third >> PASID_MODE_SHIFT & 3);
+        let width = self.levels_of(low >> PASID_WIDTH_SHIFT & 7);
+        let second = |levels| Root { table: low & ADDRESS, levels, first_stage: false };
+        let marks = low & PASID_MARKS != 0;
+        let context = match (low >> PASID_TYPE_SHIFT & 7, width) {
+            (TYPE_SECOND, Some(levels)) => Context { domain, host: second(levels), first: None, marks },
+            (TYPE_NESTED, Some(levels)) => {
+                let (root, extended_accessed) = (third & ADDRESS, third & PASID_EXTENDED != 0);
+                let first = FirstStage { root, levels: 4 + mode as u32, extended_accessed };
+                Context { domain, host: second(levels), first: Some(first), marks }
+            }
+            // Only a second stage has an address width, and marks that can be switched off.
+            (TYPE_FIRST, _) if self.first_stage && mode <= 1 => {
+                let host = Root { table: third & ADDRESS, levels: 4 + mode as u8, first_stage: true };
+                Context { domain, host, first: None, marks: false }
+            }
+            _ => return Err(bad(0x5b)),
         };
-        let second = Root { table: low & ADDRESS, levels };
-        let first = if kind == TYPE_NESTED { Some(first) } else { None };
-        Ok(Context { domain: high as u16, second, first, marks: low & PASID_MARKS != 0 })
+        Ok(context)
     }
 
     /// The levels that an address width stands for, if the unit has those.
@@ -121,7 +129,10 @@ impl Vtd {
                 (INVALIDATE_CONTEXTS, OF_REQUESTER) => Some(Forget::Contexts { requester: Some(number as u16), pasid: None, domain: None }),
                 (INVALIDATE_PASIDS, OF_PASID) => Some(Forget::Contexts { requester: None, pasid: Some(number as u32 & 0xf_ffff), domain }),
                 (INVALIDATE_IOTLB, GLOBAL) => Some(Forget::Translations { domain: None }),
-                (INVALIDATE_IOTLB, OF_DOMAIN) => Some(Forget::Translations { domain }),
+                // Of a PASID, or of some pages: all of its domain, which is what caches know.
+                (INVALIDATE_IOTLB, OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, ALL_OF_PASID | PAGES_OF_PASID) => {
+                    Some(Forget::Translations { domain })
+                }
                 (WAIT, _) if low & WAIT_WRITES != 0 && ram.contains(Pa(high & !7), 8) => {
                     let word = high & !7;
                     let shift = (high & 4) * 8;
@@ -147,7 +158,7 @@ impl Vtd {
     /// The number of what a walk refuses. Second-stage entries without any permission are those that are not present.
     pub(super) fn number_of(&self, context: &Context, reason: FaultReason, write: bool) -> u16 {
         let denied = if write { 0x85 } else { 0x86 };
-        match (reason, self.scalable, context.first.is_some()) {
+        match (reason, self.scalable, context.first.is_some() || context.host.first_stage) {
             (FaultReason::NotPresent | FaultReason::NoRead | FaultReason::NoWrite, false, _) => {
                 if write {
                     0x5
