@@ -6,7 +6,7 @@
 import { type Core, createGlue } from "./dist/core.js";
 
 /** The kinds of IOMMU, in the order of their numbers: binding/src/core.rs. */
-const KINDS = ["vtd", "vtd-first-stage", "amdvi", "smmuv3", "smmuv3-stage-2", "riscv", "mock"] as const;
+const KINDS = ["vtd", "vtd-first-stage", "amdvi", "amdvi-v2", "smmuv3", "smmuv3-stage-2", "riscv", "mock"] as const;
 
 /** A kind of IOMMU, with the stage that its page tables are of. */
 export type IommuKind = (typeof KINDS)[number];

@@ -90,7 +90,9 @@ function isSecret(buffers: readonly DmaBuffer[]): void {
   }
 }
 
-const IOMMUS = [{ kind: "vtd" }, { kind: "vtd", scalable: true, stage: "first" }, { kind: "amdvi" }, { kind: "smmuv3" }, {
+const IOMMUS = [{ kind: "vtd" }, { kind: "vtd", scalable: true, stage: "first" }, { kind: "amdvi" }, { kind: "amdvi", pageTable: "v2" }, {
+  kind: "smmuv3",
+}, {
   kind: "riscv",
 }] as const;
 

@@ -9,6 +9,7 @@ import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
 register(CONFORMANCE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi" })), Deno.test, "simulated, AMD-Vi: ");
+register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi", firstStage: true })), Deno.test, "simulated, AMD v2: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "smmuv3" })), Deno.test, "simulated, SMMUv3: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "riscv" })), Deno.test, "simulated, RISC-V: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ scalable: true })), Deno.test, "simulated, scalable mode: ");

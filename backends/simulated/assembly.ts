@@ -106,6 +106,7 @@ function coreKind({ kind, stage }: MachineSettings["iommu"]): IommuKind {
   // Where there is none, none of it is used.
   if (kind === "none") return "amdvi";
   if (kind === "vtd" && stage === 1) return "vtd-first-stage";
+  if (kind === "amdvi" && stage === 1) return "amdvi-v2";
   return kind === "smmuv3" && stage === 2 ? "smmuv3-stage-2" : kind;
 }
 

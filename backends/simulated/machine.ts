@@ -66,9 +66,14 @@ export type IommuDescription =
     readonly costs?: TranslationCosts;
   }
   | {
-    /** AMD-Vi with v1 tables: every power-of-two page size from 4 KiB on. */
+    /** AMD-Vi. */
     readonly kind: "amdvi";
-    /** Table levels: 3 for 39 bits of IOVA, 4 for 48, 5 for 57, 6 for 64. Default: 4. */
+    /**
+     * The format of its page tables: `"v1"` with every power-of-two page size from 4 KiB on; `"v2"`, the guest tables, with 4 KiB, 2 MiB and 1 GiB, where
+     * those that track what devices write are of v1 all the same. Default: `"v1"`.
+     */
+    readonly pageTable?: "v1" | "v2";
+    /** Table levels: 3 for 39 bits of IOVA, 4 for 48, 5 for 57, 6 for 64; of v2 4 for 47 bits or 5 for 56. Default: 4. */
     readonly levels?: 3 | 4 | 5 | 6;
     /** Whether page tables can tell which pages devices have written: accessed and dirty bits of the host (HASup, HDSup). Default: false. */
     readonly dirtyTracking?: boolean;
@@ -406,13 +411,14 @@ export function checkBoolean(path: string, value: unknown, otherwise: boolean): 
 const MIB = 2 ** 20;
 const KEYS = {
   vtd: ["kind", "stage", "levels", "scalable", "dirtyTracking", "iotlb", "invalidation", "costs"],
-  amdvi: ["kind", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
+  amdvi: ["kind", "pageTable", "levels", "dirtyTracking", "iotlb", "invalidation", "costs"],
   smmuv3: ["kind", "stage", "pasids", "dirtyTracking", "iotlb", "invalidation", "costs"],
   riscv: ["kind", "levels", "pasids", "svnapot", "coherent", "iotlb", "invalidation", "costs"],
   mock: ["kind"],
   none: ["kind"],
 } as const;
 const LEVELS = { vtd: [4, 5], amdvi: [3, 4, 5, 6], smmuv3: [4], riscv: [3, 4, 5], mock: [3], none: [6] } as const;
+const AMD_V2_LEVELS = [4, 5];
 const DEFAULT_LEVELS = { vtd: 4, amdvi: 4, smmuv3: 4, riscv: 4, mock: 3, none: 6 } as const;
 
 /**
@@ -449,7 +455,7 @@ export function readSettings(machine: Machine): MachineSettings {
     iommu: {
       kind,
       stage,
-      levels: checkOneOf<number>("iommu.levels", levels, LEVELS[kind]),
+      levels: checkOneOf<number>("iommu.levels", levels, kind === "amdvi" && stage === 1 ? AMD_V2_LEVELS : LEVELS[kind]),
       scalable,
       dirtyTracking,
       svnapot,
@@ -474,12 +480,15 @@ export function readSettings(machine: Machine): MachineSettings {
 }
 
 function readStage(iommu: IommuDescription): 1 | 2 {
+  if (iommu.kind === "amdvi") return checkOneOf("iommu.pageTable", iommu.pageTable ?? "v1", ["v1", "v2"] as const) === "v2" ? 1 : 2;
   if (iommu.kind === "smmuv3") return checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const);
   if (iommu.kind === "vtd") return checkOneOf("iommu.stage", iommu.stage ?? "second", ["first", "second"] as const) === "first" ? 1 : 2;
   return 1;
 }
 
 function readPasids(iommu: IommuDescription, stage: 1 | 2): boolean {
+  // v2 page tables are those of PASIDs.
+  if (iommu.kind === "amdvi") return stage === 1;
   const pasids = (iommu.kind === "smmuv3" || iommu.kind === "riscv") && checkBoolean("iommu.pasids", iommu.pasids, false);
   if (pasids && iommu.kind === "smmuv3" && stage === 2) throw new MachineError("iommu.pasids", true, "false of stage 2, which has none");
   return pasids;

@@ -95,8 +95,10 @@ export function asksForPages({ express, device }: PciFunction): boolean {
 function describeIommu(settings: MachineSettings, pageRequests: boolean): { name: string; attributes: Record<string, string> } {
   const { kind, stage, levels, scalable, dirtyTracking } = settings.iommu;
   if (kind === "amdvi") {
-    const hostAddressSize = Math.max(0, levels - 4) << 10;
-    return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": hostAddressSize.toString(16) } };
+    // IASup, HATS; PPRSup, GTSup, GATS, GLXSup, PASmax, GIOSup; HASup, HDSup. As GET_HW_INFO has them.
+    const guest = 1n << 1n | 1n << 4n | BigInt(levels === 5 ? 1 : 0) << 12n | 2n << 14n | 19n << 32n | 1n << 48n;
+    const features = 1n << 6n | 2n << 10n | (stage === 1 ? guest : 0n) | (dirtyTracking ? 1n << 49n | 1n << 52n : 0n);
+    return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": features.toString(16) } };
   }
   // Where its registers are, as on QEMU's board; its driver shows none of them.
   if (kind === "smmuv3") return { name: "smmu3.0x0000000009050000", attributes: {} };

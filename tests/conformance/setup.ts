@@ -41,6 +41,8 @@ export type Feature =
   | "page-request-check"
   /** The IOMMU takes page tables for PASIDs (VT-d and SMMUv3 do, AMD-Vi's first format does not). */
   | "pasid-tables"
+  /** The IOMMU's driver attaches none of these with a PASID: AMD's does so for shared virtual addressing alone. */
+  | "unattachable-pasids"
   /** The IOMMU's driver makes page tables on top of others: Intel's does, AMD's and Arm's through a virtual IOMMU only. */
   | "nested-tables"
   /** The IOMMU's driver makes page tables without any option, such as one that reports faults: RISC-V's. */

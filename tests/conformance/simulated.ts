@@ -13,7 +13,7 @@ export interface SimulatedOptions {
   readonly rules?: "ours" | "linux";
   /** Default: VT-d. */
   readonly iommu?: "vtd" | "amdvi" | "smmuv3" | "riscv";
-  /** VT-d with page tables of the first stage, in scalable mode. Default: false. */
+  /** Page tables of the first stage: VT-d's in scalable mode, AMD's v2. Default: false. */
   readonly firstStage?: boolean;
   /** VT-d's scalable mode, which can nest page tables and track writes. Default: false. */
   readonly scalable?: boolean;
@@ -38,7 +38,11 @@ function machine({ rules, iommu = "vtd", scalable = false, firstStage = false, m
   const edu = () => new EduDevice();
   const stage = firstStage ? "first" : "second";
   return {
-    iommu: iommu === "vtd" && scalable ? { kind: iommu, scalable, stage, dirtyTracking: true } : { kind: iommu },
+    iommu: iommu === "amdvi" && firstStage
+      ? { kind: iommu, pageTable: "v2" }
+      : iommu === "vtd" && scalable
+      ? { kind: iommu, scalable, stage, dirtyTracking: true }
+      : { kind: iommu },
     // The cases know of the interrupt window of x86 alone; tests/api/software_msi_test.ts has interrupts that are translated.
     msi: "passed",
     memory: 8 * MEBIBYTE,
@@ -124,7 +128,8 @@ export async function openSimulated(options: SimulatedOptions = {}): Promise<Set
   if (scalable) features.push("nesting");
   if (iommu === "riscv") features.push("plain-tables");
   if (iommu === "vtd") features.push("nested-tables", "page-request-check");
-  if (iommu === "vtd" || iommu === "smmuv3") features.push("pasid-tables");
+  if (iommu === "vtd" || iommu === "smmuv3" || firstStage) features.push("pasid-tables");
+  if (iommu === "amdvi") features.push("unattachable-pasids");
   return {
     kernel,
     devices: DEVICES,

@@ -18,6 +18,7 @@ for (
   const iommu of [
     { kind: "vtd" },
     { kind: "vtd", scalable: true, stage: "first" },
+    { kind: "amdvi", pageTable: "v2" },
     { kind: "smmuv3" },
     { kind: "smmuv3", stage: 2 },
     { kind: "riscv" },

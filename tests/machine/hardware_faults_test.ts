@@ -45,6 +45,12 @@ Deno.test("AMD-Vi: a write of a device that is blocked is one in the code too", 
   equal([reason, hardware], ["blocked", { code: 0x2060, record: [0x2060n << 48n | requester, PAGE + 8n] }]);
 });
 
+Deno.test("AMD v2: an event of guest translation, which has a PASID in the place of a domain", async () => {
+  const { reason, hardware, requester } = await refusedWrite({ kind: "amdvi", pageTable: "v2" });
+  // IO_PAGE_FAULT with RW and GN.
+  equal([reason, hardware], ["not-present", { code: 0x2021, record: [0x2021n << 48n | requester, PAGE + 8n] }]);
+});
+
 Deno.test("AMD-Vi: event code and flags, and an event", async () => {
   const { hardware, requester } = await refusedWrite({ kind: "amdvi" });
   // IO_PAGE_FAULT, of a write (RW, bit 53); bits 47:32 are the domain.

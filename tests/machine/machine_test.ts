@@ -62,6 +62,8 @@ Deno.test("settings that cannot be are refused", () => {
     { pci: [], iommu: { kind: "vtd", stage: "first" } },
     `iommu.stage is "first", wanted "second" without scalable, which alone has it`,
   );
+  check({ pci: [], iommu: { kind: "amdvi", pageTable: "v3" } }, `iommu.pageTable is "v3", wanted one of "v1", "v2"`);
+  check({ pci: [], iommu: { kind: "amdvi", pageTable: "v2", levels: 6 } }, "iommu.levels is 6, wanted one of 4, 5");
   check({ pci: [], iommu: { kind: "smmuv3", stage: 3 } }, "iommu.stage is 3, wanted one of 1, 2");
   check({ pci: [], iommu: { kind: "smmuv3", stage: 2, pasids: true } }, "iommu.pasids is true, wanted false of stage 2, which has none");
   check(

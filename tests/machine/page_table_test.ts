@@ -33,6 +33,8 @@ const KINDS: readonly [IommuDescription, PageTableFormat, number][] = [
   [{ kind: "vtd", levels: 5 }, "vtd_ss", 5],
   [{ kind: "vtd", scalable: true, stage: "first" }, "vtd_fs", 4],
   [{ kind: "amdvi" }, "amd_v1", 4],
+  [{ kind: "amdvi", pageTable: "v2" }, "amd_v2", 4],
+  [{ kind: "amdvi", pageTable: "v2", levels: 5 }, "amd_v2", 5],
   [{ kind: "smmuv3" }, "arm_s1_4k", 4],
   [{ kind: "smmuv3", stage: 2 }, "arm_s2_4k", 4],
   [{ kind: "riscv" }, "riscv", 4],

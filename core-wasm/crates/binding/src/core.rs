@@ -7,7 +7,8 @@ use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, 
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// What `boot` takes for the kind of IOMMU, by its format of page tables: the index here.
-const KINDS: [Kind; 7] = [Kind::VtdSs, Kind::VtdFs, Kind::AmdV1, Kind::ArmS1Granule4K, Kind::ArmS2Granule4K, Kind::RiscV, Kind::AmdMock];
+const KINDS: [Kind; 8] =
+    [Kind::VtdSs, Kind::VtdFs, Kind::AmdV1, Kind::AmdV2, Kind::ArmS1Granule4K, Kind::ArmS2Granule4K, Kind::RiscV, Kind::AmdMock];
 /// Pages that Linux maps by an SMMUv3: none of its contiguous leaves.
 const SMMUV3_PAGES: u64 = 1 << 12 | 1 << 21 | 1 << 30;
 
@@ -47,7 +48,8 @@ pub struct Core {
 
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
-/// `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, SMMUv3 3, of stage 2 alone 4, RISC-V 5, mock 6. `flags`: single open 1,
+/// `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
+/// alone 5, RISC-V 6, mock 7. `flags`: single open 1,
 /// groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
 /// infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
 #[wasm_bindgen]

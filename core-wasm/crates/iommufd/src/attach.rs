@@ -315,6 +315,9 @@ impl Kernel {
         if !to.pasid || plain.transpose()?.is_some_and(|plain| !plain.pasid) {
             return Err(Errno::EINVAL);
         }
+        if !Capabilities::of(self.hardware.iommu.config().kind).attaches_pasids {
+            return Err(Errno::EOPNOTSUPP);
+        }
         // As in Linux a device that knows of no PASIDs may be attached with any: it uses none.
         let config = self.hardware.iommu.config();
         let mut counts = set.members.iter().filter_map(|&member| self.devices.get(member as usize)).map(|device| device.max_pasids(config));

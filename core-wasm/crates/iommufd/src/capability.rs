@@ -61,6 +61,14 @@ pub(crate) struct Capabilities {
     pub(crate) hw_info: HwInfo,
     /// Page tables with HWPT_ALLOC_PASID. Where there are such, each can be one.
     pub(crate) pasid_tables: When,
+    /// Such a page table may track writes as well.
+    pub(crate) pasids_track: bool,
+    /// PASIDs can be attached to it; else it is EOPNOTSUPP.
+    pub(crate) attaches_pasids: bool,
+    /// Most PASIDs of a device.
+    pub(crate) max_pasids: u32,
+    /// A device's PASIDs are enabled only while it is attached to a page table of the first stage.
+    pub(crate) pasids_by_attachment: bool,
     /// Page tables with HWPT_FAULT_ID_VALID.
     pub(crate) fault_queues: When,
     /// Page tables with HWPT_ALLOC_NEST_PARENT.
@@ -87,6 +95,10 @@ pub(crate) struct Capabilities {
 const PLAIN: Capabilities = Capabilities {
     hw_info: HwInfo::None,
     pasid_tables: When::Never,
+    pasids_track: true,
+    attaches_pasids: true,
+    max_pasids: 1 << 20,
+    pasids_by_attachment: false,
     fault_queues: When::Always,
     nest_parents: When::Never,
     nested: NestedTables::None,
@@ -116,6 +128,17 @@ const VTD: Capabilities = Capabilities {
 const AMD_V1: Capabilities =
     Capabilities { hw_info: HwInfo::Amd, asks_for_pages: When::Always, page_requests: PageRequests::WithPasid, ..PLAIN };
 
+// Linux's driver has page tables for PASIDs, but attaches them for shared virtual addressing alone (`amdv2_ops` has no `set_dev_pasid`). It counts one
+// PASID less than its register says.
+const AMD_V2: Capabilities = Capabilities {
+    pasid_tables: When::Always,
+    pasids_track: false,
+    attaches_pasids: false,
+    max_pasids: (1 << 20) - 1,
+    pasids_by_attachment: true,
+    ..AMD_V1
+};
+
 const ARM_S1: Capabilities = Capabilities { hw_info: HwInfo::Smmuv3, pasid_tables: When::Always, ..PLAIN };
 
 const ARM_S2: Capabilities = Capabilities { pasid_tables: When::Never, ..ARM_S1 };
@@ -139,7 +162,8 @@ impl Capabilities {
     pub(crate) const fn of(kind: Kind) -> &'static Capabilities {
         match kind {
             Kind::VtdSs | Kind::VtdFs => &VTD,
-            Kind::AmdV1 | Kind::AmdV2 => &AMD_V1,
+            Kind::AmdV1 => &AMD_V1,
+            Kind::AmdV2 => &AMD_V2,
             Kind::AmdMock => &MOCK,
             Kind::ArmS1Granule4K | Kind::ArmS1Granule16K | Kind::ArmS1Granule64K => &ARM_S1,
             Kind::ArmS2Granule4K | Kind::ArmS2Granule16K | Kind::ArmS2Granule64K => &ARM_S2,

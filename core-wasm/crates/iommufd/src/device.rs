@@ -1,5 +1,6 @@
 //! Devices of the machine: what the host says of them at boot, and what programs have done to them.
 
+use crate::capability::Capabilities;
 use crate::config::{DeviceConfig, GroupIoas, IrqConfig, RegionConfig, ReservedKind};
 use crate::dma_log::DmaLog;
 use crate::file::Bound;
@@ -96,7 +97,9 @@ impl Device {
     pub(crate) fn max_pasids(&self, iommu: &IommuConfig) -> u32 {
         match &self.mock {
             Some(mock) => 1 << selftest::pasid_bits(mock.flags),
-            None if iommu.scalable && self.config.pasids.bits != 0 && !self.config.no_iommu => 1 << self.config.pasids.bits,
+            None if iommu.scalable && self.config.pasids.bits != 0 && !self.config.no_iommu => {
+                (1 << self.config.pasids.bits).min(Capabilities::of(iommu.kind).max_pasids)
+            }
             None => 0,
         }
     }

@@ -6,7 +6,7 @@ use crate::device::Device;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
-use iommu::IommuConfig;
+use iommu::{IommuConfig, NO_PASID};
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
 use uapi::{Errno, Result};
@@ -44,7 +44,9 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let config = *hardware.iommu.config();
     let device = call.kernel.device(device)?;
     request.out_max_pasid_log2 = device.max_pasids(&config).checked_ilog2().unwrap_or(0) as u8;
-    request.out_capabilities = capabilities(device, &config, request.out_max_pasid_log2);
+    let table = call.kernel.hardware.iommu.table_of(device.config.requester, NO_PASID);
+    let enabled = !Capabilities::of(config.kind).pasids_by_attachment || table.is_some_and(|table| table.format().first_stage);
+    request.out_capabilities = capabilities(device, &config, if enabled { request.out_max_pasid_log2 } else { 0 });
     let mut answer = [0; api::HwInfo::SIZE];
     request.write(&mut answer);
     call.respond(&answer)
@@ -96,7 +98,8 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
         }
         HwInfo::Amd => {
             let mut bytes = [0; api::HwInfoAmd::SIZE];
-            let efr = AMD_FEATURES | if config.tracks_dirty { AMD_DIRTY } else { 0 };
+            let guest = if config.kind.is_first_stage() { AMD_GUEST | u64::from(config.levels - 4) << 12 } else { 0 };
+            let efr = AMD_FEATURES | guest | if config.tracks_dirty { AMD_DIRTY } else { 0 };
             api::HwInfoAmd { efr, efr2: 0 }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
@@ -159,5 +162,8 @@ fn smmuv3(config: &IommuConfig, page_requests: bool) -> api::HwInfoArmSmmuv3 {
 
 /// AMD I/O virtualization specification, extended feature register: invalidate-all (IASup), and page tables of up to 6 levels (HATS 2).
 const AMD_FEATURES: u64 = 1 << 6 | 2 << 10;
+/// The same register of an IOMMU with guest tables: page requests (PPRSup), guest translation (GTSup), GCR3 tables of up to 3 levels (GLXSup), PASIDs of 20
+/// bits (PASmax), guest tables for requests without a PASID (GIOSup); the levels of guest tables (GATS) are apart.
+const AMD_GUEST: u64 = 1 << 1 | 1 << 4 | 2 << 14 | 19 << 32 | 1 << 48;
 /// The same register of an IOMMU that marks host pages as accessed (HASup) and dirty (HDSup).
 const AMD_DIRTY: u64 = 1 << 49 | 1 << 52;

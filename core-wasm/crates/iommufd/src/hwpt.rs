@@ -100,7 +100,10 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) -> Result<()> {
     const FAULTS_OF_PARENT: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_NEST_PARENT;
     let tracking = if can_track && !config.remote { api::HWPT_ALLOC_DIRTY_TRACKING } else { 0 };
-    let lacking = request.flags & !(paging_flags(config) | tracking) != 0 || request.flags & FAULTS_OF_PARENT == FAULTS_OF_PARENT;
+    const TRACKED_PASIDS: u32 = api::HWPT_ALLOC_PASID | api::HWPT_ALLOC_DIRTY_TRACKING;
+    let untracked = request.flags & TRACKED_PASIDS == TRACKED_PASIDS && !Capabilities::of(config.kind).pasids_track;
+    let lacking =
+        untracked || request.flags & !(paging_flags(config) | tracking) != 0 || request.flags & FAULTS_OF_PARENT == FAULTS_OF_PARENT;
     let has_data = request.data_len != 0 && !Capabilities::of(config.kind).paging_data;
     if lacking || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }

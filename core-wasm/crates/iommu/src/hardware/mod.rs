@@ -11,7 +11,7 @@
 //! | kind | folder | page tables |
 //! | --- | --- | --- |
 //! | Intel VT-d | [`vtd`] | second stage, or first; second stage below first-stage tables of a program |
-//! | AMD-Vi | [`amdvi`] | v1 |
+//! | AMD-Vi | [`amdvi`] | v1, or v2 |
 //! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2 |
 //! | RISC-V IOMMU | [`riscv`] | first stage, or second |
 //! | none | – | those of Linux's mock IOMMU, or somebody else's: no tables in RAM say who uses which |
@@ -209,10 +209,10 @@ impl Hardware {
         }
         match config.kind {
             Kind::VtdSs | Kind::VtdFs => Vtd::new(ram, config).map(Hardware::Vtd),
-            Kind::AmdV1 => AmdVi::new(ram).map(Hardware::AmdVi),
+            Kind::AmdV1 | Kind::AmdV2 => AmdVi::new(ram, config).map(Hardware::AmdVi),
             kind if kind.is_arm() => Smmuv3::new(ram, config).map(Hardware::Smmuv3),
             Kind::RiscV | Kind::RiscVx4 => RiscV::new(ram, config).map(Hardware::RiscV),
-            // A mock IOMMU has none, and what else has these formats is not here yet.
+            // A mock IOMMU has none.
             _ => Ok(Hardware::None),
         }
     }

@@ -22,6 +22,7 @@ const fn attributes() -> [u64; 16] {
 
 pub static GRANULE_16K: Format = Format {
     name: "granule_16k",
+    first_stage: false,
     granule_lg2: 14,
     table_lg2: 14,
     min_levels: 2,

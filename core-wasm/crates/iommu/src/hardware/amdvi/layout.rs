@@ -15,6 +15,8 @@ pub(super) const QUEUE_SIZE_SHIFT: u32 = 56;
 pub(super) const CONTROL: u32 = 0x18;
 /// The unit translates.
 pub(super) const CONTROL_ENABLE: u64 = 1 << 0;
+/// Guest translation is enabled (GTEn).
+pub(super) const CONTROL_GUEST: u64 = 1 << 16;
 /// Events are written.
 pub(super) const CONTROL_EVENTS: u64 = 1 << 2;
 /// Commands are executed.
@@ -32,7 +34,7 @@ pub(super) const EVENT_TAIL: u32 = 0x2018;
 
 /// Lg2 of the bytes of an entry, one a requester.
 pub(super) const ENTRY_LG2: u32 = 5;
-/// Word 0: the entry is valid. Where it is not, everything passes untranslated.
+/// Word 0, and an entry of a GCR3 table: it is valid. Where it is not, everything passes untranslated.
 pub(super) const VALID: u64 = 1 << 0;
 /// Word 0: what it says of translation is valid.
 pub(super) const TRANSLATES: u64 = 1 << 1;
@@ -48,6 +50,19 @@ pub(super) const READS: u64 = 1 << 61;
 pub(super) const WRITES: u64 = 1 << 62;
 /// Word 0: reserved bits.
 pub(super) const RESERVED: u64 = 0x1f << 2 | 1 << 63;
+
+/// Word 0: requests without a PASID use the guest table of PASID 0 (GIOV).
+pub(super) const GUEST_DEFAULT: u64 = 1 << 54;
+/// Word 0: guest translation is valid (GV).
+pub(super) const GUEST: u64 = 1 << 55;
+/// Word 0: where the levels of the GCR3 table are, less one (GLX).
+pub(super) const GUEST_LEVELS_SHIFT: u32 = 56;
+/// Where the pieces of the GCR3 table's address are: the word, the lowest bit of the address in it, where that stands, bits.
+pub(super) const GUEST_ROOT: [(usize, u32, u32, u32); 3] = [(0, 12, 58, 3), (1, 15, 16, 16), (1, 31, 43, 21)];
+/// Word 2: where the guest paging mode is: 4 less than the levels of page tables.
+pub(super) const GUEST_MODE_SHIFT: u32 = 54;
+/// Bits of PASID that a GCR3 table resolves.
+pub(super) const GUEST_INDEX_LG2: u32 = 9;
 
 // Commands (2.4): the operation is in bits 63:60 of word 0.
 
@@ -86,6 +101,10 @@ pub(super) const ENTRY_UNREACHABLE: u16 = 3 << 12;
 pub(super) const TABLE_UNREACHABLE: u16 = 4 << 12;
 /// INVALID_DEVICE_REQUEST (2.5.9).
 pub(super) const INVALID_REQUEST: u16 = 8 << 12;
+/// INVALIDATE_IOMMU_PAGES, word 1: guest translations, of the PASID in the lowest bits of word 0 (GN).
+pub(super) const PAGES_OF_GUEST: u64 = 1 << 2;
+/// Flag: of guest translation (GN), so that the PASID stands where the domain is else.
+pub(super) const FLAG_GUEST: u16 = 1 << 0;
 /// Flag: the page is present.
 pub(super) const FLAG_PRESENT: u16 = 1 << 4;
 /// Flag: a write.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | registers | 3.4 | the driver's writes: device table, command buffer, event log, enable |
 //! | device table | 2.2.2 | one entry a requester, contiguous, for all that there are |
-//! | PASID table | – | none: v1 page tables have no PASIDs |
+//! | GCR3 table | 2.2.2.1 | one a requester, for its PASIDs, where there are v2 page tables; of PASID 0, which is all that Linux's driver lets programs use |
 //! | command buffer | 2.4 | one frame of 256 commands |
 //! | event log | 2.5 | one frame of 256 events |
 //!
@@ -17,10 +17,11 @@ mod unit;
 use super::ring::Ring;
 use super::{Context, Fault, Forget, Found, Refusal, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
+use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
 use layout::{
-    COMMAND_BUFFER, COMMAND_HEAD, COMMAND_TAIL, CONTROL, CONTROL_COMMANDS, CONTROL_ENABLE, CONTROL_EVENTS, DEVICE_TABLE, EVENT_HEAD,
-    EVENT_LOG, EVENT_TAIL, QUEUE_SIZE_SHIFT,
+    COMMAND_BUFFER, COMMAND_HEAD, COMMAND_TAIL, CONTROL, CONTROL_COMMANDS, CONTROL_ENABLE, CONTROL_EVENTS, CONTROL_GUEST, DEVICE_TABLE,
+    EVENT_HEAD, EVENT_LOG, EVENT_TAIL, QUEUE_SIZE_SHIFT,
 };
 use uapi::Result;
 
@@ -39,16 +40,20 @@ pub(crate) struct AmdVi {
     events: Ring,
     /// Where completions are stored.
     store: u64,
+    /// Whether it has guest translation, and frames of GCR3 tables.
+    guest: bool,
+    guest_frames: u64,
     /// Status: a bad command has stopped the buffer.
     stopped: bool,
 }
 
 impl AmdVi {
     /// A unit for the first 128 requesters. ENOMEM.
-    pub(super) fn new(ram: &mut Ram) -> Result<AmdVi> {
+    pub(super) fn new(ram: &mut Ram, config: &IommuConfig) -> Result<AmdVi> {
+        let guest = config.kind.is_first_stage();
         let (table, store) = (alloc(ram, FRAME_LG2)?, alloc(ram, FRAME_LG2)?);
         let (commands, events) = (Ring::new(ram, COMMAND_BYTES)?, Ring::new(ram, COMMAND_BYTES)?);
-        let mut unit = AmdVi { table, table_lg2: FRAME_LG2, commands, events, store, stopped: false };
+        let mut unit = AmdVi { table, table_lg2: FRAME_LG2, commands, events, store, guest, guest_frames: 0, stopped: false };
         driver::block_all(ram, table, 0, 1 << FRAME_LG2);
         unit.forget_everything(ram);
         while unit.execute(ram).is_some() {}
@@ -57,8 +62,9 @@ impl AmdVi {
 }
 
 impl Unit for AmdVi {
-    fn reach(&mut self, ram: &mut Ram, requester: u16, _pasid_bits: u8) -> Result<()> {
-        self.grow(ram, requester)
+    fn reach(&mut self, ram: &mut Ram, requester: u16, pasid_bits: u8) -> Result<()> {
+        self.grow(ram, requester)?;
+        if self.guest { self.make_guest_table(ram, requester, pasid_bits) } else { Ok(()) }
     }
 
     fn attach(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()> {
@@ -81,8 +87,8 @@ impl Unit for AmdVi {
         self.look_up_entry(ram, who)
     }
 
-    fn code(&self, _context: &Context, reason: FaultReason, write: bool) -> u16 {
-        unit::number_of(reason, write)
+    fn code(&self, context: &Context, reason: FaultReason, write: bool) -> u16 {
+        unit::number_of(context, reason, write)
     }
 
     fn refusal_code(&self, refusal: &Refusal, write: bool) -> u16 {
@@ -98,7 +104,7 @@ impl Unit for AmdVi {
     }
 
     fn register(&self, index: usize) -> Option<Register> {
-        let all = CONTROL_EVENTS | CONTROL_COMMANDS;
+        let all = CONTROL_EVENTS | CONTROL_COMMANDS | if self.guest { CONTROL_GUEST } else { 0 };
         let (offset, value) = match index {
             0 => (DEVICE_TABLE, self.table | ((1 << (self.table_lg2 - FRAME_LG2)) - 1)),
             1 => (COMMAND_BUFFER, self.commands.base() | QUEUE_SIZE),
@@ -116,6 +122,6 @@ impl Unit for AmdVi {
     }
 
     fn frames(&self) -> u64 {
-        3 + (1 << (self.table_lg2 - FRAME_LG2))
+        3 + self.guest_frames + (1 << (self.table_lg2 - FRAME_LG2))
     }
 }

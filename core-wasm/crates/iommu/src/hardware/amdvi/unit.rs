@@ -2,10 +2,12 @@
 
 use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
 use super::AmdVi;
+use super::driver::guest_root;
 use super::layout::{
-    ADDRESS, CODE_SHIFT, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_UNREACHABLE, FLAG_DENIED, FLAG_PRESENT, FLAG_RESERVED, FLAG_WRITE,
-    ILLEGAL_ENTRY, INVALID_REQUEST, INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT, PAGE_FAULT,
-    PASID_HIGH_SHIFT, READS, RESERVED, STORE_ADDRESS, STORES, TABLE_UNREACHABLE, TRANSLATES, VALID, WRITES,
+    ADDRESS, CODE_SHIFT, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_UNREACHABLE, FLAG_DENIED, FLAG_GUEST, FLAG_PRESENT, FLAG_RESERVED,
+    FLAG_WRITE, GUEST, GUEST_DEFAULT, GUEST_INDEX_LG2, GUEST_LEVELS_SHIFT, GUEST_MODE_SHIFT, ILLEGAL_ENTRY, INVALID_REQUEST,
+    INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT, PAGE_FAULT, PASID_HIGH_SHIFT, READS, RESERVED,
+    STORE_ADDRESS, STORES, TABLE_UNREACHABLE, TRANSLATES, VALID, WRITES,
 };
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
@@ -20,10 +22,14 @@ impl AmdVi {
     pub(super) fn look_up_entry(&self, ram: &Ram, who: Who) -> Found<Context> {
         let illegal = bad(ILLEGAL_ENTRY);
         let at = self.place(who.requester).ok_or(illegal)?;
-        let [low, high] = entry(ram, at).ok_or(unreachable(ENTRY_UNREACHABLE))?;
+        let words: [u64; 3] = entry(ram, at).ok_or(unreachable(ENTRY_UNREACHABLE))?;
+        let [low, high, _] = words;
         let mode = low >> MODE_SHIFT & 7;
         if low & (VALID | TRANSLATES) != VALID | TRANSLATES || low & RESERVED != 0 || mode > MODE_MAX {
             return Err(illegal);
+        }
+        if self.guest && low & GUEST != 0 {
+            return if mode == 0 { self.look_up_guest(ram, who, &words) } else { Err(illegal) };
         }
         if who.pasid != NO_PASID {
             return Err(absent(INVALID_REQUEST));
@@ -34,6 +40,33 @@ impl AmdVi {
         }
         let host = Root { table: low & ADDRESS, levels: mode as u8, first_stage: false };
         Ok(Context { domain: high as u16, host, first: None, marks: low & MARKS == MARKS })
+    }
+
+    /// What the GCR3 table of an entry says of a PASID.
+    fn look_up_guest(&self, ram: &Ram, who: Who, words: &[u64; 3]) -> Found<Context> {
+        let illegal = bad(ILLEGAL_ENTRY);
+        let [low, high, third] = *words;
+        let (levels, mode) = ((low >> GUEST_LEVELS_SHIFT & 3) as u32 + 1, third >> GUEST_MODE_SHIFT & 3);
+        if low & GUEST_DEFAULT == 0 || levels > 3 || mode > 1 {
+            return Err(illegal);
+        }
+        if low & (READS | WRITES) != READS | WRITES {
+            return Err(absent(PAGE_FAULT | FLAG_GUEST | FLAG_DENIED));
+        }
+        if who.pasid >> (levels * GUEST_INDEX_LG2) != 0 {
+            return Err(absent(INVALID_REQUEST));
+        }
+        let mut table = guest_root(words);
+        for level in (0..levels).rev() {
+            let index = u64::from(who.pasid >> (level * GUEST_INDEX_LG2)) & ((1 << GUEST_INDEX_LG2) - 1);
+            let [entry] = entry(ram, table + index * 8).ok_or(unreachable(TABLE_UNREACHABLE | FLAG_GUEST))?;
+            if entry & VALID == 0 {
+                return Err(absent(PAGE_FAULT | FLAG_GUEST));
+            }
+            table = entry & ADDRESS;
+        }
+        let host = Root { table, levels: 4 + mode as u8, first_stage: true };
+        Ok(Context { domain: high as u16, host, first: None, marks: false })
     }
 
     /// Executes commands up to one that has something forgotten.
@@ -72,7 +105,7 @@ impl AmdVi {
     /// Writes an event, unless the log is full.
     pub(super) fn write_event(&mut self, ram: &mut Ram, fault: &Fault) {
         let pasid = u64::from(fault.pasid.unwrap_or(0));
-        let below = if fault.pasid.is_some() { pasid & 0xffff } else { u64::from(fault.domain) };
+        let below = if fault.pasid.is_some() || fault.code & FLAG_GUEST != 0 { pasid & 0xffff } else { u64::from(fault.domain) };
         let high = pasid >> 16 << PASID_HIGH_SHIFT;
         let code = u64::from(fault.code) << CODE_SHIFT;
         // A full log loses the event; whoever looks sees that by its status.
@@ -86,8 +119,8 @@ pub(super) const fn direction(write: bool) -> u16 {
 }
 
 /// The code and flags of what a walk refuses.
-pub(super) fn number_of(reason: FaultReason, write: bool) -> u16 {
-    let direction = direction(write);
+pub(super) fn number_of(context: &Context, reason: FaultReason, write: bool) -> u16 {
+    let direction = direction(write) | if context.host.first_stage { FLAG_GUEST } else { 0 };
     match reason {
         FaultReason::NoRead | FaultReason::NoWrite => PAGE_FAULT | FLAG_PRESENT | FLAG_DENIED | direction,
         FaultReason::BadTable => PAGE_FAULT | FLAG_PRESENT | FLAG_RESERVED | direction,
