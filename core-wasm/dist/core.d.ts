@@ -314,12 +314,12 @@ declare namespace wasm_bindgen {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-     * CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024, RISC-V 2048, no pages
-     * of 64 KiB 4096. `memlock` is in bytes; infinite: no limit. Returns
-     * nothing if memory is short: then the instance is of no use.
+     * `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
+     * alone 5, RISC-V 6, mock 7. `flags`: single open 1,
+     * groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
+     * infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
      */
-    export function boot(heap_bytes: number, ram_bytes: number, flags: number, levels: number, memlock: number, open_files: number): Core | undefined;
+    export function boot(heap_bytes: number, ram_bytes: number, kind: number, flags: number, levels: number, memlock: number, open_files: number): Core | undefined;
 
 }
 declare type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -327,7 +327,7 @@ declare type InitInput = RequestInfo | URL | Response | BufferSource | WebAssemb
 declare interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
-    readonly boot: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
+    readonly boot: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => number;
     readonly core_access_copy: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
     readonly core_access_pin: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
     readonly core_access_unpin: (a: number, b: number, c: number) => number;

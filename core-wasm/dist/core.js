@@ -758,20 +758,21 @@ let wasm_bindgen = (function(exports) {
     /**
      * Lays out the memory and starts the kernel: once in an instance.
      *
-     * `flags`: AMD 1, single open 2, groups by requester 4, CAP_SYS_RESOURCE 8, remote 16, mock 32, scalable 64, dirty tracking 128,
-     * CAP_SYS_RAWIO 256, SMMUv3 512, stage 2 of it 1024, RISC-V 2048, no pages
-     * of 64 KiB 4096. `memlock` is in bytes; infinite: no limit. Returns
-     * nothing if memory is short: then the instance is of no use.
+     * `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
+     * alone 5, RISC-V 6, mock 7. `flags`: single open 1,
+     * groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
+     * infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
      * @param {number} heap_bytes
      * @param {number} ram_bytes
+     * @param {number} kind
      * @param {number} flags
      * @param {number} levels
      * @param {number} memlock
      * @param {number} open_files
      * @returns {Core | undefined}
      */
-    function boot(heap_bytes, ram_bytes, flags, levels, memlock, open_files) {
-        const ret = wasm.boot(heap_bytes, ram_bytes, flags, levels, memlock, open_files);
+    function boot(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files) {
+        const ret = wasm.boot(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files);
         return ret === 0 ? undefined : Core.__wrap(ret);
     }
     exports.boot = boot;
