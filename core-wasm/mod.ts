@@ -47,16 +47,29 @@ export interface CoreInstance {
   boot(heapBytes: number, ramBytes: number, config: BootConfig): Core;
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+/** What the full core alone exports. */
+const FULL_EXPORTS = ["core_check", "core_find_area_changes"];
 
-/** The core compiled from the base64 that the package carries: once for all machines, and again after a failure. */
-function compile(): Promise<WebAssembly.Module> {
-  compiled ??= import("./dist/core_wasm.js").then(({ default: base64 }) => {
+const compiled: { lean?: Promise<WebAssembly.Module> | undefined; full?: Promise<WebAssembly.Module> | undefined } = {};
+
+/** A core compiled from the base64 that the package carries: once for all machines, and again after a failure. Each is loaded when it is asked for. */
+function compile(which: "lean" | "full"): Promise<WebAssembly.Module> {
+  const load = () => which === "lean" ? import("./dist/core_wasm.js") : import("./dist/core_full_wasm.js");
+  const module = compiled[which] ??= load().then(({ default: base64 }) => {
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     return WebAssembly.compile(bytes);
   });
-  compiled.catch(() => compiled = undefined);
-  return compiled;
+  module.catch(() => compiled[which] = undefined);
+  return module;
+}
+
+/** @throws {TypeError} if a module that the program gave is the lean core. */
+function checkFull(module: WebAssembly.Module): void {
+  const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+  if (FULL_EXPORTS.every((name) => names.includes(name))) return;
+  throw new TypeError(
+    "Cannot start the machine: its checks, its sanitizer or its mock IOMMU need the full core, and the module given is the lean one; give core_full.wasm",
+  );
 }
 
 function bootFlags({ iommu, scalable, dirtyTracking, napot = true, singleOpen, groupIoas, memlock, rawIo }: BootConfig): number {
@@ -68,11 +81,15 @@ function bootFlags({ iommu, scalable, dirtyTracking, napot = true, singleOpen, g
 /**
  * Make an instance of the core. Not booted yet.
  *
- * @param options `module`: the core, compiled already, for runtimes that forbid compiling bytes.
+ * @param options `module`: the core, compiled already, for runtimes that forbid compiling bytes. `full`: whether it must have the checker of invariants,
+ * the sanitizer and the mock IOMMU; default: false.
+ * @throws {TypeError} if it must, and the module has not.
  */
-export async function instantiate(options: { readonly module?: WebAssembly.Module } = {}): Promise<CoreInstance> {
+export async function instantiate(options: { readonly module?: WebAssembly.Module; readonly full?: boolean } = {}): Promise<CoreInstance> {
+  const { module: given, full = false } = options;
+  if (given !== undefined && full) checkFull(given);
   const glue = createGlue();
-  const module = options.module ?? await compile();
+  const module = given ?? await compile(full ? "full" : "lean");
   const { memory } = await glue({ module_or_path: module });
   return {
     memory,

@@ -110,7 +110,7 @@ for (const description of IOMMUS) {
         { slot: "04.1", model: () => new Adversary() },
         { slot: "05.0", model: () => new Adversary() },
       ],
-    });
+    }, { checks: true });
     using iommu = IommuFd.open(kernel);
     using victims = iommu.createIoas();
     using buffers = new DisposableStack();

@@ -7,6 +7,8 @@ import { register } from "./harness.ts";
 import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
 
 register(CONFORMANCE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
+register(CONFORMANCE, hostOf(() => openSimulated({ checks: false })), Deno.test, "simulated, the lean core: ");
+register(NESTING, hostOf(() => openSimulated({ scalable: true, checks: false })), Deno.test, "simulated, the lean core: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi" })), Deno.test, "simulated, AMD-Vi: ");
 register(CONFORMANCE, hostOf(() => openSimulated({ iommu: "amdvi", firstStage: true })), Deno.test, "simulated, AMD v2: ");

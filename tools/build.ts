@@ -38,7 +38,8 @@ if (import.meta.main) {
   await Deno.mkdir(dist, { recursive: true });
   await bundle("mod.ts", join(dist, "iommufd.js"));
   await bundle("mod.ts", join(dist, "iommufd.min.js"), { minify: true });
-  await Deno.copyFile(join(ROOT, "core-wasm/dist/core.wasm"), join(dist, "core.wasm"));
+  const cores = ["core.wasm", "core_full.wasm"];
+  for (const name of cores) await Deno.copyFile(join(ROOT, "core-wasm/dist", name), join(dist, name));
   await stopBundler();
   for (const name of ["iommufd.js", "iommufd.min.js", "core.wasm"]) {
     const bytes = await Deno.readFile(join(dist, name));

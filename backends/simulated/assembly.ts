@@ -47,6 +47,8 @@ export interface MachineParts {
   readonly plainCore: Core;
   /** What watches DMA, if the machine has it. */
   readonly sanitizer: Sanitizer | undefined;
+  /** Whether the program asked for the core that checks invariants. */
+  readonly checks: boolean;
   /** The core's memory, with the machine's RAM in it. */
   readonly memory: WebAssembly.Memory;
   /** The machine's time. */
@@ -136,7 +138,7 @@ function setCaches(core: Core, { iommu: { iotlb, batch }, seed }: MachineSetting
 }
 
 /** Build the machine around a fresh core. */
-export function assemble(plan: Plan, instance: Instance, onModelError: (error: unknown) => void): MachineParts {
+export function assemble(plan: Plan, instance: Instance, onModelError: (error: unknown) => void, checks = false): MachineParts {
   const { settings, groups } = plan;
   const plainCore = instance.boot(settings.kernelMemory, settings.memory, coreConfig(settings));
   setCaches(plainCore, settings);
@@ -185,6 +187,7 @@ export function assemble(plan: Plan, instance: Instance, onModelError: (error: u
     core,
     plainCore,
     sanitizer,
+    checks,
     memory: instance.memory,
     clock,
     devices,

@@ -261,8 +261,13 @@ export class Inspection {
   /**
    * Invariants that do not hold, in words; empty when all is well. Costs time in proportion to what exists, and some of the kernel's memory:
    * where that is used up, one line says that nothing could be checked.
+   *
+   * @throws {TypeError} if the machine was not built with {@linkcode SimulatedOptions.checks}.
    */
   check(): string[] {
+    if (!this.#machine.checks) {
+      throw new TypeError("Cannot check the invariants: the machine has no checker; build it by simulated(machine, { checks: true })");
+    }
     const text = this.#machine.core.check();
     if (text === undefined) return ["the kernel's memory has no room for checking the invariants"];
     return text === "" ? [] : text.split("\n");

@@ -57,8 +57,13 @@ export type { GroupReason } from "./topology.ts";
 
 /** Options of {@linkcode simulated}. */
 export interface SimulatedOptions {
-  /** The core, compiled already; for runtimes that forbid compiling. Default: loaded from the package. */
+  /**
+   * The core, compiled already; for runtimes that forbid compiling: core.wasm, or core_full.wasm for a machine that has `checks`, a sanitizer or the mock
+   * IOMMU. Default: loaded from the package, the larger one where the machine needs it.
+   */
   readonly module?: WebAssembly.Module;
+  /** Whether {@linkcode Inspection.check} can be asked, which takes a larger core. Default: false. */
+  readonly checks?: boolean;
   /**
    * Told of each exception that a device model throws, which is a mistake in the model: the access gets EIO, the event ends.
    * Default: `console.error`. What it throws itself is uncaught, since system calls do not throw.
@@ -66,19 +71,21 @@ export interface SimulatedOptions {
   readonly onModelError?: (error: unknown) => void;
 }
 
-const KEYS: OptionKeys<SimulatedOptions> = { module: true, onModelError: true };
+const KEYS: OptionKeys<SimulatedOptions> = { module: true, checks: true, onModelError: true };
 
 /**
  * Build a simulated machine and start its kernel.
  *
- * @throws {TypeError} for an option that there is not.
+ * @throws {TypeError} for an option that there is not, or a `module` that is core.wasm where the machine needs core_full.wasm.
  * @throws {MachineError} if the machine's data is wrong; nothing is allocated then.
  * @throws {RangeError} if its memory cannot be had.
  */
 export async function simulated(machine: Machine, options: SimulatedOptions = {}): Promise<SimulatedKernel> {
   checkOptionKeys("build the machine", options, KEYS);
   const plan = planMachine(machine);
-  const instance = await instantiate(options.module === undefined ? {} : { module: options.module });
+  const { checks = false, module } = options;
+  const full = checks || plan.settings.sanitizer !== undefined || plan.settings.iommu.kind === "mock";
+  const instance = await instantiate({ full, ...(module === undefined ? {} : { module }) });
   const onModelError = options.onModelError ?? ((error) => console.error("A device model threw:", error));
-  return new SimulatedKernel(assemble(plan, instance, onModelError));
+  return new SimulatedKernel(assemble(plan, instance, onModelError, checks));
 }

@@ -26,7 +26,7 @@ export interface Booted extends Disposable {
 export async function boot(options: Partial<Machine> = {}): Promise<Booted> {
   const puppets = [new Puppet(), new Puppet({ msi: 4 })] as const;
   const pci = [{ slot: "03.0", model: puppets[0] }, { slot: "04.0", model: puppets[1] }] as const;
-  const kernel = await simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci, ...options });
+  const kernel = await simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci, ...options }, { checks: true });
   // The simulated process keeps the memory that it cut argument blocks of a size from.
   for (let length = 64; length <= 65536; length *= 2) kernel.block(length)[Symbol.dispose]();
   FREE.set(kernel, freeMemory(kernel));

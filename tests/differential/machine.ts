@@ -9,5 +9,5 @@ const MIB = 2 ** 20;
 
 /** Boot it. */
 export function bootMock(): Promise<SimulatedKernel> {
-  return simulated({ iommu: { kind: "mock" }, memory: 32 * MIB, kernelMemory: 4 * MIB, pci: [] });
+  return simulated({ iommu: { kind: "mock" }, memory: 32 * MIB, kernelMemory: 4 * MIB, pci: [] }, { checks: true });
 }

@@ -17,7 +17,7 @@ Deno.test("pages are filled in only where the device touches them, and everythin
   using kernel = await simulated({
     iommu: { kind: "vtd", scalable: true },
     pci: [{ slot: "04.0", model: () => new EduDevice({ pageRequests: true }) }],
-  });
+  }, { checks: true });
   const report = await demandPaging(kernel, "0000:00:04.0", 256);
   // Twelve copies of which each touches a page or two at both ends; the last group is the one beyond the memory.
   deepStrictEqual([report.pages, report.intact, report.refused, report.copied], [256, true, 1, 40_704]);

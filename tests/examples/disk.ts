@@ -26,7 +26,7 @@ export interface DiskOptions {
 /** A machine that is switched on. */
 export function diskMachine({ disk = {}, machine = {} }: DiskOptions = {}): Promise<SimulatedKernel> {
   const model = new NvmeController({ namespaces: [{ media: memoryMedia(DISK_LENGTH) }], ...disk });
-  return simulated({ ...machine, pci: [{ slot: "04.0", model }] });
+  return simulated({ ...machine, pci: [{ slot: "04.0", model }] }, { checks: true });
 }
 
 /** What is in use when a program has given everything back. */

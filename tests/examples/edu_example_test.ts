@@ -25,7 +25,7 @@ for (
   ] as const
 ) {
   Deno.test(`the driver exercises the device behind ${JSON.stringify(iommu)}, and gives everything back`, async () => {
-    using kernel = await simulated({ ...MACHINE, iommu });
+    using kernel = await simulated({ ...MACHINE, iommu }, { checks: true });
     deepStrictEqual(await exercise(kernel, ADDRESS, 12), {
       address: ADDRESS,
       version: "1.0",
@@ -38,7 +38,7 @@ for (
 }
 
 Deno.test("parts of the card's buffer are written and read", async () => {
-  using kernel = await simulated(MACHINE);
+  using kernel = await simulated(MACHINE, { checks: true });
   {
     using edu = EduDriver.open(kernel, ADDRESS);
     await edu.write(pattern(BUFFER_LENGTH, 1));
@@ -53,7 +53,9 @@ Deno.test("parts of the card's buffer are written and read", async () => {
 });
 
 Deno.test("another device is refused, and can be opened by its own driver afterwards", async () => {
-  using kernel = await simulated({ pci: [{ slot: "04.0", model: new NvmeController({ namespaces: [{ media: memoryMedia(4096) }] }) }] });
+  using kernel = await simulated({ pci: [{ slot: "04.0", model: new NvmeController({ namespaces: [{ media: memoryMedia(4096) }] }) }] }, {
+    checks: true,
+  });
   throws(
     () => EduDriver.open(kernel, ADDRESS),
     /^EduError: Cannot drive 0000:00:04.0: its identification is 0x[0-9a-f]+, not 0x\.\.\.\.00ed$/,
@@ -67,7 +69,7 @@ const SWEEP: readonly FaultCall[] = ["open", "ioctl", "pread", "pwrite", "mmap",
 for (const call of SWEEP) {
   Deno.test(`whichever call of ${call} fails, the edu driver says so, and nothing is left`, async () => {
     for (let nth = 1;; nth++) {
-      using kernel = await simulated(MACHINE);
+      using kernel = await simulated(MACHINE, { checks: true });
       const faulty = faults(kernel, [{ call, nth, errno: call === "wait" ? "EBADF" : "EIO" }]);
       let error: unknown;
       await exercise(faulty, ADDRESS, 3).catch((thrown) => error = thrown);

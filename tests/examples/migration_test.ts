@@ -18,7 +18,7 @@ async function run(...words: string[]): Promise<{ code: number; out: string; err
 }
 
 Deno.test("memory arrives as it was in the end, in rounds that get smaller, and everything is given back", async () => {
-  using kernel = await simulated(migrationMachine());
+  using kernel = await simulated(migrationMachine(), { checks: true });
   const report = await migrate(kernel, ADDRESS, 1024);
   strictEqual(report.intact, true);
   ok(report.stale > 10, `${report.stale} pages`);

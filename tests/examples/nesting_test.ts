@@ -16,7 +16,7 @@ async function run(...words: string[]): Promise<{ code: number; out: string; err
 }
 
 Deno.test("a guest's device follows the guest's tables once it is told, and is kept in the guest's memory", async () => {
-  using kernel = await simulated(nestingMachine());
+  using kernel = await simulated(nestingMachine(), { checks: true });
   const report = await nesting(kernel, ADDRESS, 3);
   deepStrictEqual(report, {
     rounds: 3,

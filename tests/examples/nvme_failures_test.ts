@@ -37,7 +37,7 @@ const CAPABILITIES_HIGH = 0x04;
 
 async function onBent(use: (kernel: SimulatedKernel, model: BentController) => Promise<void>): Promise<void> {
   const model = new BentController({ namespaces: [{ media: memoryMedia(DISK_LENGTH) }] });
-  using kernel = await simulated({ pci: [{ slot: "04.0", model }] });
+  using kernel = await simulated({ pci: [{ slot: "04.0", model }] }, { checks: true });
   await use(kernel, model);
   checkClean(kernel);
 }
@@ -119,7 +119,7 @@ Deno.test("a device that is no NVMe controller is refused", async () => {
     model.bend = (offset, value) => offset === CAPABILITIES_HIGH ? value & ~0x20 : value;
     await rejects(NvmeDriver.open(kernel, ADDRESS), /^NvmeControllerError: The controller does not support the NVM command set$/);
   });
-  using kernel = await simulated({ pci: [{ slot: "04.0", model: new EduDevice() }] });
+  using kernel = await simulated({ pci: [{ slot: "04.0", model: new EduDevice() }] }, { checks: true });
   await rejects(NvmeDriver.open(kernel, ADDRESS), NvmeControllerError);
   await rejects(NvmeDriver.open(kernel, "0000:00:05.0"), IommuError);
   checkClean(kernel);
@@ -243,7 +243,7 @@ Deno.test("a device is bound elsewhere: the driver takes nothing", async () => {
   using kernel = await simulated({
     pci: [{ slot: "04.0", model: new NvmeController({ namespaces: [{ media: memoryMedia(DISK_LENGTH) }] }) }],
     rules: { singleOpen: false },
-  });
+  }, { checks: true });
   {
     using iommu = IommuFd.open(kernel);
     using _device = DeviceFd.open(kernel, ADDRESS).bind(iommu);

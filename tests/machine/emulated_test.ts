@@ -54,7 +54,7 @@ class Puppet implements DeviceModel {
 
 async function boot(): Promise<{ kernel: SimulatedKernel; puppet: Puppet }> {
   const puppet = new Puppet();
-  return { kernel: await simulated({ pci: [], emulated: [{ model: puppet }] }), puppet };
+  return { kernel: await simulated({ pci: [], emulated: [{ model: puppet }] }, { checks: true }), puppet };
 }
 
 function isClean(kernel: SimulatedKernel): void {

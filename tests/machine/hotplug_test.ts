@@ -21,7 +21,7 @@ interface World extends Disposable {
 async function open(express = true): Promise<World> {
   const description = { express, msi: 2, interruptPin: 1 };
   const models = [new ProbeDevice(description), new ProbeDevice(description)] as const;
-  const kernel = await simulated({ pci: models.map((model) => ({ model })) });
+  const kernel = await simulated({ pci: models.map((model) => ({ model })) }, { checks: true });
   const iommu = IommuFd.open(kernel);
   const device = DeviceFd.open(kernel, FIRST).bind(iommu);
   device.config.write16(4, MASTER);

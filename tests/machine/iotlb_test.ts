@@ -14,7 +14,7 @@ const LARGE = 2 ** 21;
 
 async function setUp(iommu: IommuDescription, seed = 1) {
   const puppet = new Puppet();
-  const kernel = await simulated({ pci: [{ slot: "04.0", model: puppet }], iommu, seed });
+  const kernel = await simulated({ pci: [{ slot: "04.0", model: puppet }], iommu, seed }, { checks: true });
   const iommufd = IommuFd.open(kernel);
   const ioas = iommufd.createIoas();
   const device = DeviceFd.open(kernel, ADDRESS).bind(iommufd);

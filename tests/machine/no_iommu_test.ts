@@ -31,7 +31,7 @@ async function driven(options: Partial<Machine> = {}) {
     ...SMALL,
     pci: [{ ...bare, model: puppet }, { slot: "05.0", model: () => new InertDevice() }],
     ...options,
-  });
+  }, { checks: true });
   const iommu = IommuFd.open(kernel);
   const ioas = iommu.createIoas();
   const device = DeviceFd.open(kernel, ADDRESS, ASKED).bind(iommu, { label: 0xbadn });

@@ -16,7 +16,7 @@ type RiscV = Extract<NonNullable<Machine["iommu"]>, { kind: "riscv" }>;
 /** A machine with a device of PASIDs of 8 bits, bound. */
 async function ready(iommu: Omit<RiscV, "kind"> = {}) {
   const puppet = new Puppet({ pasid: { bits: 8 }, pageRequests: true });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "riscv", ...iommu } });
+  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "riscv", ...iommu } }, { checks: true });
   const file = IommuFd.open(kernel);
   const fd = DeviceFd.open(kernel, ADDRESS);
   const finish = () => {

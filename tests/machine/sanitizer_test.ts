@@ -26,7 +26,9 @@ interface World extends Disposable {
 /** A device that is attached and may do DMA, on a machine with a sanitizer. */
 async function open(options: SanitizerOptions = {}): Promise<World> {
   const puppet = new Puppet();
-  const kernel = await simulated({ memory: 2 ** 23, kernelMemory: 2 ** 21, pci: [{ model: puppet }], sanitizer: options });
+  const kernel = await simulated({ memory: 2 ** 23, kernelMemory: 2 ** 21, pci: [{ model: puppet }], sanitizer: options }, {
+    checks: true,
+  });
   const iommu = IommuFd.open(kernel);
   const ioas = iommu.createIoas();
   const device = DeviceFd.open(kernel, ADDRESS).bind(iommu, { label: 0x5an });

@@ -21,7 +21,7 @@ const ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS;
 const READ_WRITE = 3;
 
 function machine(puppet: Puppet = new Puppet()): Promise<SimulatedKernel> {
-  return simulated({ memory: 4 * MEBIBYTE, kernelMemory: MEBIBYTE, pci: [{ slot: "04.0", model: puppet }] });
+  return simulated({ memory: 4 * MEBIBYTE, kernelMemory: MEBIBYTE, pci: [{ slot: "04.0", model: puppet }] }, { checks: true });
 }
 
 /** Numbers that 32 bits would turn into `fd`. */
@@ -250,7 +250,7 @@ Deno.test("a damaged page table is found, and told in lines none of which is emp
 Deno.test("a machine whose memory for the kernel is just too small is a RangeError and no trap", async () => {
   const config = { iommu: "vtd", levels: 4, singleOpen: true, groupIoas: "linux", memlock: undefined, openFiles: 64 } as const;
   const boots = async (frames: number): Promise<boolean> => {
-    const instance = await instantiate();
+    const instance = await instantiate({ full: true });
     try {
       instance.boot(MEBIBYTE, frames * 4096, config);
       return true;

@@ -17,7 +17,9 @@ type Smmuv3 = Extract<NonNullable<Machine["iommu"]>, { kind: "smmuv3" }>;
 /** A machine with a device of PASIDs of 8 bits, bound. */
 async function ready(iommu: Omit<Smmuv3, "kind"> = {}, options: Partial<Machine> = {}) {
   const puppet = new Puppet({ pasid: { bits: 8 } });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "smmuv3", ...iommu }, ...options });
+  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "smmuv3", ...iommu }, ...options }, {
+    checks: true,
+  });
   const file = IommuFd.open(kernel);
   const fd = DeviceFd.open(kernel, ADDRESS);
   const device = fd.bind(file);

@@ -182,7 +182,9 @@ function applyDma({ write, iova, length, value }: Operation & { kind: "dma" }, {
 
 Deno.test("every transfer moves the bytes that the model moves, and faults where it does", async () => {
   const puppet = new Puppet();
-  using kernel = await simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci: [{ slot: "04.0", model: puppet }] });
+  using kernel = await simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci: [{ slot: "04.0", model: puppet }] }, {
+    checks: true,
+  });
   using iommu = IommuFd.open(kernel);
   using device = DeviceFd.open(kernel, "00:04.0").bind(iommu);
   allowDma(device);

@@ -111,7 +111,9 @@ function operations(odd: boolean): fc.Arbitrary<Operation[]> {
 }
 
 function machine(): Promise<SimulatedKernel> {
-  return simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci: [{ slot: "04.0", model: () => new Puppet() }] });
+  return simulated({ memory: 8 * MEBIBYTE, kernelMemory: 2 * MEBIBYTE, pci: [{ slot: "04.0", model: () => new Puppet() }] }, {
+    checks: true,
+  });
 }
 
 Deno.test("an IOAS without devices maps, unmaps, copies and places as the model does, byte by byte", async () => {

@@ -155,7 +155,7 @@ Deno.test("ids, holds and the end of objects are the model's, and disposing the 
     memory: 8 * MEBIBYTE,
     kernelMemory: 2 * MEBIBYTE,
     pci: [{ slot: "03.0", model: () => new Puppet() }, { slot: "04.0", model: () => new Puppet() }],
-  });
+  }, { checks: true });
   fc.assert(
     fc.property(operations, (list) => {
       const model = new Model();

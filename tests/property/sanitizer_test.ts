@@ -58,7 +58,10 @@ class Program implements Disposable {
 
   static async start(): Promise<Program> {
     const puppet = new Puppet();
-    const kernel = await simulated({ memory: 2 ** 22, kernelMemory: 2 ** 21, pci: [{ model: puppet }], sanitizer: { neverWritten: true } });
+    const kernel = await simulated(
+      { memory: 2 ** 22, kernelMemory: 2 ** 21, pci: [{ model: puppet }], sanitizer: { neverWritten: true } },
+      { checks: true },
+    );
     const program = new Program(kernel, puppet);
     program.iommu = program.#stack.use(IommuFd.open(kernel));
     program.spaces = Array.from({ length: SPACES }, () => program.iommu.createIoas());

@@ -177,6 +177,6 @@ export async function bootWorld(shape: Shape): Promise<World> {
       { slot: "08.0", model: () => new Puppet() },
       { slot: "08.1", model: () => new Puppet(), driver: "e1000e" },
     ],
-  }, { onModelError: () => {} });
+  }, { checks: true, onModelError: () => {} });
   return new World(kernel, puppets, openFiles);
 }

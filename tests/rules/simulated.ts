@@ -30,7 +30,7 @@ function boot(rules: Rules, model: Models): Promise<SimulatedKernel> {
       { slot: "08.0", model: model(6) },
       { slot: "08.1", model: () => new InertDevice(), driver: "e1000e" },
     ],
-  });
+  }, { checks: true });
 }
 
 function worldOf(kernel: SimulatedKernel, rules: Rules, actors: readonly Actor[], faults: World["faults"]): World {

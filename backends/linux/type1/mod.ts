@@ -18,5 +18,5 @@ export { Type1Kernel, type Type1Options } from "./kernel.ts";
  * @throws {RangeError} if the runtime does not give the core its memory
  */
 export async function type1<Below extends Kernel>(below: Below, options: Type1Options = {}): Promise<Type1Kernel<Below>> {
-  return new Type1Kernel(below, new Shadow(await instantiate()), options);
+  return new Type1Kernel(below, new Shadow(await instantiate({ full: true })), options);
 }

@@ -11,7 +11,7 @@ const DIST = join(import.meta.dirname!, "../../../core-wasm/dist");
 const ROUNDS = 21;
 
 async function size(): Promise<Figure> {
-  const { gzipped } = JSON.parse(await Deno.readTextFile(join(DIST, "source.json")));
+  const { core: { gzipped } } = JSON.parse(await Deno.readTextFile(join(DIST, "source.json")));
   return { value: gzipped };
 }
 

@@ -3,7 +3,9 @@
 //! What is asked for here comes number by number, so that looking needs no memory: a machine whose heap is full can be looked at too.
 
 use crate::core::Core;
+#[cfg(feature = "checks")]
 use crate::text::Text;
+#[cfg(feature = "checks")]
 use core::fmt::Write;
 use iommufd::{Kind, Leaf, Prot};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -108,7 +110,11 @@ impl Core {
         let usage = self.kernel.usage();
         one_of(&[usage.files, usage.objects, usage.pinned_pages], count)
     }
+}
 
+#[cfg(feature = "checks")]
+#[wasm_bindgen]
+impl Core {
     /// Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
     pub fn check(&self) -> Option<String> {
         let violations = self.kernel.find_violations().ok()?;

@@ -15,7 +15,9 @@ mod core;
 mod inspect;
 mod machine;
 mod memory;
+#[cfg(feature = "sanitizer")]
 mod sanitizer;
+#[cfg(feature = "checks")]
 mod text;
 
 pub use crate::core::{Core, boot};

@@ -72,7 +72,7 @@ fn run(call: &mut Call, request: &api::HwptInvalidate, done: &mut u32) -> Result
     }
     let object = call.context()?.objects.get(request.hwpt_id)?;
     let entries = Entries { at: request.data_uptr, length: request.entry_len, count: request.entry_num };
-    if object.kind == ObjectKind::Viommu {
+    if selftest::PRESENT && object.kind == ObjectKind::Viommu {
         return selftest::invalidate_devices(call.kernel, call.context, object.index, request.data_type, entries, done);
     }
     if object.kind != ObjectKind::Nested {
@@ -82,7 +82,8 @@ fn run(call: &mut Call, request: &api::HwptInvalidate, done: &mut u32) -> Result
     let Nested { domain, stage, .. } = context.nested.get_mut(object.index).ok_or(Errno::EIO)?;
     match stage {
         Stage::Vtd { .. } => invalidate_vtd(hardware, *domain, request.data_type, entries, done),
-        Stage::Mock { iotlb } => selftest::invalidate_nested(hardware, iotlb, request.data_type, entries, done),
+        Stage::Mock { iotlb } if selftest::PRESENT => selftest::invalidate_nested(hardware, iotlb, request.data_type, entries, done),
+        Stage::Mock { .. } => Err(Errno::EOPNOTSUPP),
     }
 }
 

@@ -84,9 +84,9 @@ impl Context {
         let holds = viommu.and_then(|viommu| self.viommus.get(viommu)).map_or(parent_id, |viommu| viommu.id);
         self.nested.reserve()?;
         let (domain, stage) = match Capabilities::of(config.kind).nested {
-            NestedTables::Mock => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
+            NestedTables::Mock if selftest::PRESENT => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
             NestedTables::Vtd => vtd_stage(hardware, parent_domain, request)?,
-            NestedTables::None => return Err(Errno::EOPNOTSUPP),
+            _ => return Err(Errno::EOPNOTSUPP),
         };
         let nested = Nested {
             id: self.objects.next(),

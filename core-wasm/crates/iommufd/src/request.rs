@@ -67,7 +67,9 @@ static TEST: Op =
 fn row_of(request: u32, kind: Kind) -> Option<&'static Op> {
     let row = (request & 0xff).checked_sub(FIRST & 0xff)?;
     // Linux's table has empty rows up to the test request, which act alike: no number is theirs.
-    TABLE.get(row as usize).or_else(|| (kind == Kind::AmdMock && request & 0xff <= test_api::TEST_CMD & 0xff).then_some(&TEST))
+    TABLE
+        .get(row as usize)
+        .or_else(|| (selftest::PRESENT && kind == Kind::AmdMock && request & 0xff <= test_api::TEST_CMD & 0xff).then_some(&TEST))
 }
 
 /// One request on its way: the kernel, and the caller's struct.
@@ -178,14 +180,15 @@ impl Kernel {
 fn destroy(call: &mut Call) -> Result<()> {
     let request = api::Destroy::read(call.bytes()?);
     let (context, hardware) = call.parts()?;
-    if let Ok(viommu) = context.objects.index(request.id, ObjectKind::Viommu)
+    if selftest::PRESENT
+        && let Ok(viommu) = context.objects.index(request.id, ObjectKind::Viommu)
         && context.is_mapped(hardware, viommu)
     {
         return Err(Errno::EBUSY);
     }
     match context.objects.index(request.id, ObjectKind::Selftest) {
-        Ok(device) => call.kernel.destroy_selftest(call.context, request.id, device),
-        Err(_) => context.destroy(hardware, request.id)?,
+        Ok(device) if selftest::PRESENT => call.kernel.destroy_selftest(call.context, request.id, device),
+        _ => context.destroy(hardware, request.id)?,
     }
     Ok(())
 }

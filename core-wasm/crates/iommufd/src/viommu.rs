@@ -33,7 +33,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     }
     let (context, hardware) = call.parts()?;
     context.objects.index(request.dev_id, ObjectKind::Device)?;
-    if request.r#type != Capabilities::of(hardware.iommu.config().kind).viommu {
+    if !selftest::PRESENT || request.r#type != Capabilities::of(hardware.iommu.config().kind).viommu {
         return Err(Errno::EOPNOTSUPP);
     }
     let parent = context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
@@ -54,6 +54,9 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 impl Context {
     /// The virtual IOMMU with this object id. ENOENT.
     pub(crate) fn viommu(&self, id: u32) -> Result<(u32, &Viommu)> {
+        if !selftest::PRESENT {
+            return Err(Errno::ENOENT);
+        }
         let index = self.objects.index(id, ObjectKind::Viommu)?;
         Ok((index, self.viommus.get(index).ok_or(Errno::EIO)?))
     }

@@ -28,6 +28,10 @@ pub(crate) use viommus::{HwQueues, add_hw_queue, give_memory, invalidate_devices
 /// Least limit of [`api::TEST_OP_SET_TEMP_MEMORY_LIMIT`]: one entry of Linux's lists of pages.
 const ENTRY_BYTES: u32 = 12;
 
+/// Whether this kernel has it. One built without has no mock IOMMU, so that nothing which that one alone has can exist: what would ask for it is
+/// left out where it would find it.
+pub(crate) const PRESENT: bool = cfg!(feature = "selftest");
+
 /// TEST_CMD: one of its operations.
 pub(crate) fn test(call: &mut Call) -> Result<()> {
     let request = api::TestCmd::read(call.bytes()?);

@@ -17,7 +17,7 @@ const DATA_MIN: usize = 4;
 /// EOPNOTSUPP for a type of data or of page table that is unknown, EINVAL for a length that does not fit, EFAULT.
 pub(crate) fn wants_huge(hardware: &mut Hardware, request: &HwptAlloc) -> Result<bool> {
     let length = request.data_len as usize;
-    if length == 0 {
+    if length == 0 || !super::PRESENT {
         return Ok(false);
     }
     if request.data_type != api::HWPT_DATA_SELFTEST {
@@ -37,7 +37,7 @@ pub(crate) fn wants_huge(hardware: &mut Hardware, request: &HwptAlloc) -> Result
 /// The flag goes. 0 beyond the last area; without such an IOAS the IOVA stays.
 pub(crate) fn convert_iova(call: &mut Call, request: &mut IoasCopy) -> Result<()> {
     let (context, hardware) = call.parts()?;
-    if hardware.iommu.config().kind != Kind::AmdMock || request.flags & api::MOCK_FLAGS_ACCESS_SYZ == 0 {
+    if !super::PRESENT || hardware.iommu.config().kind != Kind::AmdMock || request.flags & api::MOCK_FLAGS_ACCESS_SYZ == 0 {
         return Ok(());
     }
     request.flags &= !api::MOCK_FLAGS_ACCESS_SYZ;
