@@ -17,7 +17,7 @@ Deno.test("listDevices tells what /sys does, bridges included, by address", asyn
       { kind: "root-port", slot: "06.0", below: [{ model: puppet() }] },
       { slot: "07.0", model: puppet(), reserved: [{ start: 0x1000n, last: 0x1fffn, kind: "direct" }] },
     ],
-  });
+  }, { checks: true });
   const devices = listDevices(kernel);
   const addresses = ["0000:00:03.0", "0000:00:04.0", "0000:00:05.0", "0000:00:06.0", "0000:00:07.0", "0000:01:00.0"];
   equal(devices.map(({ address }) => address), addresses);
@@ -60,7 +60,7 @@ Deno.test("a device that no program can open says why, and what to do", async ()
       { slot: "03.0", model: () => new Puppet(), driver: "e1000e" },
       { slot: "04.0", model: () => new Puppet(), driver: null },
     ],
-  });
+  }, { checks: true });
   const why = (name: string): IommuError => failure(() => DeviceFd.open(kernel, name), "ENODEV");
   equal(why("00:03.0").values, { device: "0000:00:03.0" });
   equal(

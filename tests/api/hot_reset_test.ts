@@ -22,7 +22,7 @@ Deno.test("a device on the root bus has no hot reset, and the error says what to
 Deno.test("a hot reset reaches every device behind the bridge, and is refused while one is not owned", async () => {
   const puppets = BEHIND.map(() => new Puppet());
   const below = puppets.map((model) => ({ model }));
-  const kernel = await simulated({ pci: [{ kind: "pcie-to-pci", slot: "04.0", below }] });
+  const kernel = await simulated({ pci: [{ kind: "pcie-to-pci", slot: "04.0", below }] }, { checks: true });
   {
     using iommu = IommuFd.open(kernel);
     using first = DeviceFd.open(kernel, BEHIND[0]).bind(iommu);
@@ -45,7 +45,7 @@ Deno.test("a list of any length is read whole; devices of another iommufd and of
     model: () => new Puppet(),
     driver: device === MANY - 1 ? null : "vfio-pci",
   }));
-  const kernel = await simulated({ pci: [{ kind: "pcie-to-pci", slot: "04.0", below }] });
+  const kernel = await simulated({ pci: [{ kind: "pcie-to-pci", slot: "04.0", below }] }, { checks: true });
   {
     using iommu = IommuFd.open(kernel);
     using first = DeviceFd.open(kernel, BEHIND[0]).bind(iommu);

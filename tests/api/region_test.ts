@@ -27,7 +27,7 @@ class Probe extends EduDevice {
 
 async function edu() {
   const model = new Probe();
-  const kernel = await simulated({ pci: [{ slot: "04.0", model }] });
+  const kernel = await simulated({ pci: [{ slot: "04.0", model }] }, { checks: true });
   const iommu = IommuFd.open(kernel);
   const device = DeviceFd.open(kernel, "00:04.0").bind(iommu);
   device.config.write16(4, 6);
