@@ -1,23 +1,26 @@
 /**
  * Bundles the library for runtimes without TypeScript: `deno task build`.
  *
- * dist/iommufd.js is one ES module for Node, Bun, browsers and edge runtimes; the core is inside as base64. dist/core.wasm is the same core for
- * runtimes that compile no bytes (workerd): import it as a module and pass it to `simulated(machine, { module })`.
+ * dist/iommufd.js is an ES module for Node, Bun, browsers and edge runtimes. The cores are in files of their own beside it, as base64, each of which it
+ * imports when a machine needs it. dist/core.wasm and dist/core_full.wasm are the same cores for runtimes that compile no bytes (workerd): import one as
+ * a module and pass it to `simulated(machine, { module })`.
  *
  * @module
  */
 import * as esbuild from "esbuild";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const ROOT = join(import.meta.dirname!, "..");
 
-/** Bundle `entry` into one ES module that names nothing of Deno. */
+/** Bundle `entry` into an ES module that names nothing of Deno, with what it imports when it needs it in files beside it. */
 export async function bundle(entry: string, outfile: string, options: { minify?: boolean } = {}): Promise<void> {
   await esbuild.build({
-    entryPoints: [join(ROOT, entry)],
-    outfile,
+    entryPoints: [{ in: join(ROOT, entry), out: basename(outfile, ".js") }],
+    outdir: dirname(outfile),
     bundle: true,
+    splitting: true,
+    chunkNames: "[name]-[hash]",
     format: "esm",
     // Node 20 and today's browsers: `using` is lowered, bigint and top-level await stay.
     target: "es2022",
@@ -35,13 +38,15 @@ export async function stopBundler(): Promise<void> {
 
 if (import.meta.main) {
   const dist = join(ROOT, "dist");
+  // Files of an earlier build have other names.
+  await Deno.remove(dist, { recursive: true }).catch(() => {});
   await Deno.mkdir(dist, { recursive: true });
   await bundle("mod.ts", join(dist, "iommufd.js"));
   await bundle("mod.ts", join(dist, "iommufd.min.js"), { minify: true });
   const cores = ["core.wasm", "core_full.wasm"];
   for (const name of cores) await Deno.copyFile(join(ROOT, "core-wasm/dist", name), join(dist, name));
   await stopBundler();
-  for (const name of ["iommufd.js", "iommufd.min.js", "core.wasm"]) {
+  for await (const { name } of Deno.readDir(dist)) {
     const bytes = await Deno.readFile(join(dist, name));
     console.log(`dist/${name}: ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`);
   }

@@ -15,7 +15,7 @@ type AmdVi = Extract<NonNullable<Machine["iommu"]>, { kind: "amdvi" }>;
 /** A machine with a device of PASIDs of so many bits, bound. */
 async function ready(iommu: Omit<AmdVi, "kind">, bits = 8) {
   const puppet = new Puppet({ pasid: { bits, execute: true } });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "amdvi", ...iommu } });
+  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "amdvi", ...iommu } }, { checks: true });
   const file = IommuFd.open(kernel);
   const fd = DeviceFd.open(kernel, ADDRESS);
   const device = fd.bind(file);

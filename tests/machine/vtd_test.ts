@@ -15,7 +15,7 @@ type Vtd = Extract<NonNullable<Machine["iommu"]>, { kind: "vtd" }>;
 /** A machine with a device of PASIDs and page requests, bound. */
 async function ready(iommu: Omit<Vtd, "kind">) {
   const puppet = new Puppet({ pasid: { bits: 8 }, pageRequests: true });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "vtd", ...iommu } });
+  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "vtd", ...iommu } }, { checks: true });
   const file = IommuFd.open(kernel);
   const fd = DeviceFd.open(kernel, ADDRESS);
   const device = fd.bind(file);
