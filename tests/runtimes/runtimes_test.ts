@@ -78,12 +78,14 @@ Deno.test("the suites pass in Node", async () => {
   });
 });
 
-/** Serve the page and the bundle on a free port; `reported` resolves with what the page posts. */
-function servePage(suite: Uint8Array<ArrayBuffer>): { server: Deno.HttpServer<Deno.NetAddr>; reported: Promise<Report> } {
+/** Serve the page and the bundle's files on a free port; `reported` resolves with what the page posts. */
+function servePage(folder: string): { server: Deno.HttpServer<Deno.NetAddr>; reported: Promise<Report> } {
   const { promise: reported, resolve } = Promise.withResolvers<Report>();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
     const { pathname } = new URL(request.url);
-    if (pathname === "/suite.js") return new Response(suite, { headers: { "content-type": "text/javascript" } });
+    if (/^\/[\w-]+\.js$/.test(pathname)) {
+      return new Response(await Deno.readFile(join(folder, pathname)), { headers: { "content-type": "text/javascript" } });
+    }
     if (pathname !== "/report") return new Response(PAGE, { headers: { "content-type": "text/html" } });
     resolve(await request.json());
     return new Response();
@@ -93,7 +95,7 @@ function servePage(suite: Uint8Array<ArrayBuffer>): { server: Deno.HttpServer<De
 
 Deno.test("the suites pass in headless Chromium", async () => {
   await withBundle(async (folder) => {
-    const { server, reported } = servePage(await Deno.readFile(join(folder, "suite.js")));
+    const { server, reported } = servePage(folder);
     const url = `http://127.0.0.1:${server.addr.port}/`;
     const args = [...CHROMIUM_FLAGS, `--user-data-dir=${join(folder, "profile")}`, "--remote-debugging-port=0", url];
     const browser = new Deno.Command(Deno.env.get("CHROMIUM") ?? "chromium", { args, stdout: "null", stderr: "null" }).spawn();
