@@ -77,3 +77,17 @@ fn a_file_that_closes_last_takes_all_of_it_along() {
     assert_eq!((m.kernel.usage().contexts, m.kernel.usage().objects), (0, 0));
     m.finish();
 }
+
+/// A machine of Linux's tests may have other devices too.
+#[test]
+fn what_has_no_guest_has_no_event_for_it() {
+    let (mut m, iommu, ioas) = machine();
+    let mock = m.mock(iommu, ioas).unwrap();
+    let (fd, bound) = m.bound(0, iommu);
+    for dev_id in [mock.idev, bound] {
+        let request = TestTriggerVevent { op: TEST_OP_TRIGGER_VEVENT, dev_id, ..Default::default() };
+        assert_eq!(m.call(iommu, request).map(|_| ()), Err(Errno::ENOENT), "{dev_id}");
+    }
+    m.close(fd);
+    m.finish();
+}

@@ -132,8 +132,8 @@ pub(super) fn check_cache(call: &mut Call) -> Result<()> {
 pub(super) fn trigger_event(call: &mut Call) -> Result<()> {
     let request = api::TestTriggerVevent::read(call.bytes()?);
     let device = call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
-    let mock = call.kernel.device(device)?.mock.as_ref().ok_or(Errno::EIO)?;
-    let (viommu, virt_id) = mock.guest.filter(|&(_, virt_id)| virt_id != 0).ok_or(Errno::ENOENT)?;
+    let guest = call.kernel.device(device)?.mock.as_ref().and_then(|mock| mock.guest);
+    let (viommu, virt_id) = guest.filter(|&(_, virt_id)| virt_id != 0).ok_or(Errno::ENOENT)?;
     call.context()?.report_event(viommu, api::VEVENTQ_TYPE_SELFTEST, (virt_id as u32).to_le_bytes())
 }
 

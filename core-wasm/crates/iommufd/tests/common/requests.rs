@@ -79,6 +79,7 @@ requests! {
     selftest::TEST_CMD => selftest::TestPasidCheckHwpt,
     selftest::TEST_CMD => selftest::TestDirty,
     selftest::TEST_CMD => selftest::TestTriggerIopf,
+    selftest::TEST_CMD => selftest::TestTriggerVevent,
     selftest::TEST_CMD => selftest::TestDmabufGet,
     selftest::TEST_CMD => selftest::TestDmabufRevoke,
     selftest::TEST_CMD => selftest::TestCreateAccess,
