@@ -28,6 +28,11 @@ impl Iommu {
         self.domains.get(id).is_some_and(|domain| domain.marks)
     }
 
+    /// Whether they do from the first one on, as pages of its format can be written to only where that is marked.
+    pub fn always_marks(&self, id: DomainId) -> bool {
+        self.domains.get(id).is_some_and(|domain| domain.table.format().dirty.guard != 0)
+    }
+
     /// Marks the page at `iova` of a domain as written to, if there is one.
     pub fn mark(&mut self, ram: &mut Ram, id: DomainId, iova: u64) {
         if let Some(domain) = self.domains.get(id) {

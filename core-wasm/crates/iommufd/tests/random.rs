@@ -192,13 +192,17 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::VtdSs, 3)),
         Just((Kind::AmdV1, 4)),
         Just((Kind::AmdMock, 3)),
-        Just((Kind::AmdMock, 3))
+        Just((Kind::AmdMock, 3)),
+        Just((Kind::VtdFs, 5)),
+        Just((Kind::AmdV2, 4)),
+        Just((Kind::ArmS1Granule4K, 4)),
+        Just((Kind::RiscV, 3)),
     ];
     let memlocks = prop_oneof![Just(None), Just(Some(20 * PAGE))];
     (rules, kinds, memlocks, any::<[bool; 3]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi, lazy])| Setup {
         kind,
         levels,
-        scalable,
+        scalable: scalable || kind == Kind::VtdFs,
         tracks_dirty: scalable,
         remote: false,
         software_msi,

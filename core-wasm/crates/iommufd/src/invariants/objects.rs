@@ -220,7 +220,7 @@ fn check_hwpts(report: &mut Report, number: u32, context: &Context, hardware: &H
         report.expect_count(1_u32, counted(&listed, index), format_args!("entries of page table {} in its IOAS", hwpt.id));
         let users = context.objects.get(hwpt.id).map_or(0, |object| object.users);
         report.expect(!hwpt.automatic || users > 1, format_args!("the automatic page table {} outlived its last device", hwpt.id));
-        let marks = hardware.iommu.has_marks(hwpt.domain);
+        let marks = hardware.iommu.has_marks(hwpt.domain) && !hardware.iommu.always_marks(hwpt.domain);
         report.expect(!marks || hwpt.tracks_dirty, format_args!("devices leave marks in page table {}, which tracks nothing", hwpt.id));
     }
     Ok(())

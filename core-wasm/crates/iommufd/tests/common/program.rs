@@ -233,13 +233,14 @@ pub fn parse(bytes: &[u8]) -> (Setup, Vec<Step>) {
 }
 
 fn setup(byte: u8) -> Setup {
-    let kind = [Kind::VtdSs, Kind::AmdV1, Kind::AmdMock, Kind::AmdMock][usize::from(byte % 4)];
+    let kinds = [Kind::VtdSs, Kind::AmdV1, Kind::AmdMock, Kind::AmdMock, Kind::VtdFs, Kind::AmdV2, Kind::ArmS1Granule4K, Kind::RiscV];
+    let kind = kinds[usize::from(byte % 4 + byte / 128 * 4)];
     let group_ioas = if byte & 4 == 0 { GroupIoas::Linux } else { GroupIoas::Requester };
     let memlock = (byte & 8 != 0).then_some(20 * PAGE);
     Setup {
         kind,
         levels: if kind == Kind::AmdMock { 3 } else { 4 },
-        scalable: kind == Kind::VtdSs && byte & 32 != 0,
+        scalable: kind == Kind::VtdFs || matches!(kind, Kind::VtdSs | Kind::ArmS1Granule4K | Kind::RiscV) && byte & 32 != 0,
         tracks_dirty: byte & 32 != 0,
         batch: if byte & 64 != 0 { 3 } else { 0 },
         ram: 1 << 20,
