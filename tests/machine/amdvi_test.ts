@@ -4,42 +4,15 @@
  * @module
  */
 import type { Machine } from "../../backends/simulated/mod.ts";
-import { DeviceFd, type Hwpt, IommuError, IommuFd, simulated } from "../../mod.ts";
+import { type Hwpt } from "../../mod.ts";
 import { equal } from "../check.ts";
-import { Puppet } from "../rules/puppet.ts";
+import { ADDRESS, bound, codeOf } from "./behind.ts";
 
-const ADDRESS = "0000:00:03.0";
 const PAGE = 4096;
 type AmdVi = Extract<NonNullable<Machine["iommu"]>, { kind: "amdvi" }>;
 
-/** A machine with a device of PASIDs of so many bits, bound. */
-async function ready(iommu: Omit<AmdVi, "kind">, bits = 8) {
-  const puppet = new Puppet({ pasid: { bits, execute: true } });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "amdvi", ...iommu } }, { checks: true });
-  const file = IommuFd.open(kernel);
-  const fd = DeviceFd.open(kernel, ADDRESS);
-  const device = fd.bind(file);
-  device.config.write16(4, 6);
-  const finish = () => {
-    fd[Symbol.dispose]();
-    file[Symbol.dispose]();
-    equal(kernel.inspect.check(), []);
-    kernel[Symbol.dispose]();
-  };
-  const read = (iova: bigint, pasid?: number) => puppet.bus.dma.read(iova, new Uint8Array(4), pasid) ?? "OK";
-  return { kernel, iommu: file, device, read, [Symbol.dispose]: finish };
-}
-
-/** "OK", or the name of the error. */
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return "OK";
-  } catch (error) {
-    if (error instanceof IommuError) return error.code;
-    throw error;
-  }
-}
+/** A device of PASIDs of so many bits behind it. */
+const ready = (iommu: Omit<AmdVi, "kind">, bits = 8) => bound({ kind: "amdvi", ...iommu }, { pasid: { bits, execute: true } });
 
 const V2 = { pageTable: "v2", dirtyTracking: true } as const;
 

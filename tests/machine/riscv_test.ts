@@ -4,47 +4,16 @@
  * @module
  */
 import type { Machine } from "../../backends/simulated/mod.ts";
-import { DeviceFd, IommuError, IommuFd, simulated } from "../../mod.ts";
+import { IommuError } from "../../mod.ts";
 import * as uapi from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
-import { Puppet } from "../rules/puppet.ts";
+import { behind, codeOf } from "./behind.ts";
 
-const ADDRESS = "0000:00:03.0";
 const PAGE = 4096;
 type RiscV = Extract<NonNullable<Machine["iommu"]>, { kind: "riscv" }>;
 
-/** A machine with a device of PASIDs of 8 bits, bound. */
-async function ready(iommu: Omit<RiscV, "kind"> = {}) {
-  const puppet = new Puppet({ pasid: { bits: 8 }, pageRequests: true });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "riscv", ...iommu } }, { checks: true });
-  const file = IommuFd.open(kernel);
-  const fd = DeviceFd.open(kernel, ADDRESS);
-  const finish = () => {
-    fd[Symbol.dispose]();
-    file[Symbol.dispose]();
-    equal(kernel.inspect.check(), []);
-    kernel[Symbol.dispose]();
-  };
-  const read = (iova: bigint, pasid?: number) => puppet.bus.dma.read(iova, new Uint8Array(4), pasid) ?? "OK";
-  const write = (iova: bigint) => puppet.bus.dma.write(iova, new Uint8Array(4)) ?? "OK";
-  const bind = () => {
-    const device = fd.bind(file);
-    device.config.write16(4, 6);
-    return device;
-  };
-  return { kernel, iommu: file, bind, read, write, [Symbol.dispose]: finish };
-}
-
-/** "OK", or the name of the error. */
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return "OK";
-  } catch (error) {
-    if (error instanceof IommuError) return error.code;
-    throw error;
-  }
-}
+/** A device of PASIDs and page requests behind it. */
+const ready = (iommu: Omit<RiscV, "kind"> = {}) => behind({ kind: "riscv", ...iommu }, { pasid: { bits: 8 }, pageRequests: true });
 
 Deno.test("Linux's driver says nothing of coherency, and with that every bind is refused; it is a setting", async () => {
   using world = await ready({ coherent: false });

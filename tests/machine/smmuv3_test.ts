@@ -6,41 +6,16 @@
 import type { Machine } from "../../backends/simulated/mod.ts";
 import { DeviceFd, IommuError, IommuFd, simulated } from "../../mod.ts";
 import * as uapi from "../../uapi/codec.ts";
-import { check, equal, thrown } from "../check.ts";
+import { check, equal } from "../check.ts";
 import { Puppet } from "../rules/puppet.ts";
+import { ADDRESS, bound, codeOf } from "./behind.ts";
 import { planMachine } from "../../backends/simulated/assembly.ts";
 
-const ADDRESS = "0000:00:03.0";
 const PAGE = 4096;
 type Smmuv3 = Extract<NonNullable<Machine["iommu"]>, { kind: "smmuv3" }>;
 
-/** A machine with a device of PASIDs of 8 bits, bound. */
-async function ready(iommu: Omit<Smmuv3, "kind"> = {}, options: Partial<Machine> = {}) {
-  const puppet = new Puppet({ pasid: { bits: 8 } });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "smmuv3", ...iommu }, ...options }, {
-    checks: true,
-  });
-  const file = IommuFd.open(kernel);
-  const fd = DeviceFd.open(kernel, ADDRESS);
-  const device = fd.bind(file);
-  device.config.write16(4, 6);
-  const read = (iova: bigint, pasid?: number) => puppet.bus.dma.read(iova, new Uint8Array(4), pasid) ?? "OK";
-  const write = (iova: bigint) => puppet.bus.dma.write(iova, new Uint8Array(4)) ?? "OK";
-  const finish = () => {
-    fd[Symbol.dispose]();
-    file[Symbol.dispose]();
-    equal(kernel.inspect.check(), []);
-    kernel[Symbol.dispose]();
-  };
-  return { kernel, iommu: file, device, read, write, [Symbol.dispose]: finish };
-}
-
-/** The error number of what is refused. */
-function codeOf(run: () => unknown): string {
-  const error = thrown(run);
-  if (error instanceof IommuError) return error.code;
-  throw error;
-}
+/** A device of PASIDs behind it. */
+const ready = (iommu: Omit<Smmuv3, "kind"> = {}, more: Partial<Machine> = {}) => bound({ kind: "smmuv3", ...iommu }, undefined, more);
 
 Deno.test("its interrupts are translated, unless the machine says otherwise", async () => {
   equal(planMachine({ pci: [], iommu: { kind: "smmuv3" } }).settings.msi, "translated");

@@ -4,31 +4,15 @@
  * @module
  */
 import type { Machine } from "../../backends/simulated/mod.ts";
-import { DeviceFd, type Hwpt, IommuFd, simulated } from "../../mod.ts";
+import { type Hwpt, simulated } from "../../mod.ts";
 import { equal } from "../check.ts";
-import { Puppet } from "../rules/puppet.ts";
+import { ADDRESS, bound } from "./behind.ts";
 
-const ADDRESS = "0000:00:03.0";
 const PAGE = 4096;
 type Vtd = Extract<NonNullable<Machine["iommu"]>, { kind: "vtd" }>;
 
-/** A machine with a device of PASIDs and page requests, bound. */
-async function ready(iommu: Omit<Vtd, "kind">) {
-  const puppet = new Puppet({ pasid: { bits: 8 }, pageRequests: true });
-  const kernel = await simulated({ pci: [{ slot: "03.0", model: puppet }], iommu: { kind: "vtd", ...iommu } }, { checks: true });
-  const file = IommuFd.open(kernel);
-  const fd = DeviceFd.open(kernel, ADDRESS);
-  const device = fd.bind(file);
-  device.config.write16(4, 6);
-  const finish = () => {
-    fd[Symbol.dispose]();
-    file[Symbol.dispose]();
-    equal(kernel.inspect.check(), []);
-    kernel[Symbol.dispose]();
-  };
-  const read = (iova: bigint, pasid?: number) => puppet.bus.dma.read(iova, new Uint8Array(4), pasid) ?? "OK";
-  return { kernel, iommu: file, device, read, [Symbol.dispose]: finish };
-}
+/** A device of PASIDs and page requests behind it. */
+const ready = (iommu: Omit<Vtd, "kind">) => bound({ kind: "vtd", ...iommu }, { pasid: { bits: 8 }, pageRequests: true });
 
 /** What the driver shows in /sys of a register. */
 function attribute(kernel: Awaited<ReturnType<typeof simulated>>, name: string): bigint {
