@@ -13,9 +13,10 @@ import {
   HWPT_DATA_VTD_S1,
   HWPT_FAULT_ID_VALID,
 } from "../../uapi/codec.ts";
-import { DeviceFd, IommuError, IommuFd, listDevices } from "../../mod.ts";
+import { DeviceFd, IommuFd, listDevices } from "../../mod.ts";
 import { check, equal } from "../check.ts";
 import type { Suite } from "../harness.ts";
+import { codeOf } from "../rules/world.ts";
 import type { Caller } from "./caller.ts";
 import { Edu } from "./edu.ts";
 import { attach, attached, bind, detach, iommuWithIoas, mapAt, newHwpt, NO_ID, openBound, PAGE, PAGE64, tryBind, unmap } from "./steps.ts";
@@ -43,16 +44,6 @@ function prepared(t: Caller, pages = 1) {
   t.bytes(va, pages * PAGE).fill(1);
   mapAt(t, bare.iommu, bare.ioas, IOVA, va, pages * PAGE);
   return { ...bare, va, bytes: t.bytes(va, pages * PAGE) };
-}
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return "OK";
-  } catch (error) {
-    if (error instanceof IommuError) return error.code;
-    throw error;
-  }
 }
 
 const OPENING: Suite<Caller>["cases"] = [

@@ -6,7 +6,8 @@
 import type { Machine } from "../../backends/simulated/mod.ts";
 import { type Hwpt } from "../../mod.ts";
 import { equal } from "../check.ts";
-import { ADDRESS, bound, codeOf } from "./behind.ts";
+import { codeOf } from "../rules/world.ts";
+import { ADDRESS, bound } from "./behind.ts";
 
 const PAGE = 4096;
 type AmdVi = Extract<NonNullable<Machine["iommu"]>, { kind: "amdvi" }>;

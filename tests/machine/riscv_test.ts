@@ -7,7 +7,8 @@ import type { Machine } from "../../backends/simulated/mod.ts";
 import { IommuError } from "../../mod.ts";
 import * as uapi from "../../uapi/codec.ts";
 import { check, equal, thrown } from "../check.ts";
-import { behind, codeOf } from "./behind.ts";
+import { codeOf } from "../rules/world.ts";
+import { behind } from "./behind.ts";
 
 const PAGE = 4096;
 type RiscV = Extract<NonNullable<Machine["iommu"]>, { kind: "riscv" }>;

@@ -8,7 +8,8 @@ import { DeviceFd, IommuError, IommuFd, simulated } from "../../mod.ts";
 import * as uapi from "../../uapi/codec.ts";
 import { check, equal } from "../check.ts";
 import { Puppet } from "../rules/puppet.ts";
-import { ADDRESS, bound, codeOf } from "./behind.ts";
+import { codeOf } from "../rules/world.ts";
+import { ADDRESS, bound } from "./behind.ts";
 import { planMachine } from "../../backends/simulated/assembly.ts";
 
 const PAGE = 4096;

@@ -1,64 +1,17 @@
 //! IOMMUs whose own page tables are of the first stage: VT-d in scalable mode, and AMD-Vi with v2 tables. What their driver half writes to RAM, and what
 //! their hardware half says of what it refuses.
 
-use iommu::{DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Run, Source};
-use pgtable::TableMemory;
+mod common;
+
+use common::{AMD_V2, FIRST_STAGE, Machine};
+use iommu::{FRAME, FaultReason, Iommu, IommuConfig, NO_PASID, Prot, Ram, Run};
 use uapi::Errno;
 
-const FIRST_STAGE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..IommuConfig::new(Kind::VtdFs, 5) };
-const AMD_V2: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV2, 5) };
-
-struct Machine {
-    ram: Ram,
-    iommu: Iommu,
-}
-
 impl Machine {
-    /// With a device of that requester id, which has PASIDs of 20 bits.
-    fn new(config: IommuConfig, &[requester]: &[u16; 1]) -> Machine {
-        let mut ram = Ram::with_bytes(16 << 20).expect("the test machine has memory");
-        let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
-        iommu.add_device(&mut ram, 0, requester.into(), 20).expect("there is RAM");
-        Machine { ram, iommu }
-    }
-
-    fn domain(&mut self) -> DomainId {
-        self.iommu.create_domain(&mut self.ram).expect("there is RAM")
-    }
-
-    fn attach(&mut self, requester: u16, pasid: u32, domain: Option<DomainId>) -> Result<(), Errno> {
-        self.iommu.attach(&mut self.ram, requester.into(), pasid, domain)
-    }
-
-    /// The words from `pa` on.
-    fn words<const COUNT: usize>(&self, pa: u64) -> [u64; COUNT] {
-        self.ram.entries(Pa(pa), COUNT).try_into().expect("as many")
-    }
-
     /// Where an entry is: the place of the first table, and the offsets in it and those that its entries lead to.
     fn follow(&self, path: &[u64]) -> u64 {
         let [table, offsets @ ..] = path else { panic!("a path starts somewhere") };
         offsets.iter().fold(*table, |at, offset| (self.words::<1>(at)[0] & 0xf_ffff_ffff_f000) + offset)
-    }
-
-    /// What the driver has written to a register last.
-    fn register(&self, offset: u32) -> u64 {
-        let registers = (0..).map_while(|index| self.iommu.register(index));
-        registers.filter(|register| register.offset == offset).last().expect("it is written").value
-    }
-
-    /// Reads or writes a byte, and returns the last record of the log.
-    fn fault(&mut self, requester: u16, pasid: Option<u32>, iova: u64, write: bool) -> (FaultReason, u16, Option<[u64; 4]>) {
-        let source = Source { device: 0, requester: requester.into(), pasid };
-        let buffer = self.ram.alloc(FRAME).expect("there is RAM");
-        let moved = if write {
-            self.iommu.dma_write(&mut self.ram, &source, iova, buffer, 1)
-        } else {
-            self.iommu.dma_read(&mut self.ram, &source, iova, buffer, 1)
-        };
-        let reason = moved.expect_err("it is refused");
-        let record = self.iommu.faults().iter().last().expect("it is logged");
-        (reason, record.code, record.raw)
     }
 }
 

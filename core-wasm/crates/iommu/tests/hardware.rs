@@ -1,5 +1,8 @@
 //! Each kind of IOMMU hardware: what its driver half writes to RAM, and what its hardware half makes of that.
 
+mod common;
+
+use common::{AMD_V2, FIRST_STAGE, Machine, PASID_BITS};
 use iommu::{
     Context, DomainId, FRAME, FaultReason, FirstStage, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, Source, Who,
 };
@@ -11,16 +14,12 @@ use uapi::Errno;
 const RW: Prot = Prot::from_bits(3);
 /// Functions of several buses, of both halves of a bus.
 const REQUESTERS: [u16; 6] = [0x0000, 0x0018, 0x0088, 0x0301, 0x03f8, 0xff80];
-/// As many as there can be.
-const PASID_BITS: u8 = 20;
 /// Within one table of PASIDs, in another, behind the directory of one frame, and the highest.
 const PASIDS: [u32; 6] = [NO_PASID, 1, 63, 64, 1 << 15, (1 << 20) - 1];
 
 const LEGACY: IommuConfig = IommuConfig::new(Kind::VtdSs, 4);
 const SCALABLE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..LEGACY };
-const FIRST_STAGE: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..IommuConfig::new(Kind::VtdFs, 5) };
 const AMD: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV1, 4) };
-const AMD_V2: IommuConfig = IommuConfig { tracks_dirty: true, ..IommuConfig::new(Kind::AmdV2, 5) };
 const SMMU: IommuConfig = IommuConfig::new(Kind::ArmS1Granule4K, 4);
 const SMMU_PASIDS: IommuConfig = IommuConfig { scalable: true, tracks_dirty: true, ..SMMU };
 const SMMU_SECOND: IommuConfig = IommuConfig::new(Kind::ArmS2Granule4K, 3);
@@ -28,58 +27,9 @@ const RISCV: IommuConfig = IommuConfig::new(Kind::RiscV, 4);
 const RISCV_PASIDS: IommuConfig = IommuConfig { scalable: true, ..RISCV };
 const RISCV_SECOND: IommuConfig = IommuConfig::new(Kind::RiscVx4, 3);
 
-struct Machine {
-    ram: Ram,
-    iommu: Iommu,
-}
-
 impl Machine {
-    fn new(config: IommuConfig, requesters: &[u16]) -> Machine {
-        let mut ram = Ram::with_bytes(16 << 20).expect("the test machine has memory");
-        let mut iommu = Iommu::new(config, &mut ram).expect("there is RAM");
-        for (device, &requester) in (0..).zip(requesters) {
-            iommu.add_device(&mut ram, device, requester.into(), PASID_BITS).expect("there is RAM");
-        }
-        Machine { ram, iommu }
-    }
-
-    fn domain(&mut self) -> DomainId {
-        self.iommu.create_domain(&mut self.ram).expect("there is RAM")
-    }
-
-    fn attach(&mut self, requester: u16, pasid: u32, domain: Option<DomainId>) -> Result<(), Errno> {
-        self.iommu.attach(&mut self.ram, requester.into(), pasid, domain)
-    }
-
     fn look_up(&self, requester: u16, pasid: u32) -> Result<Context, Refusal> {
         self.iommu.look_up_context(&self.ram, requester, pasid).expect("the kind has tables")
-    }
-
-    /// The words from `pa` on.
-    fn words<const COUNT: usize>(&self, pa: u64) -> [u64; COUNT] {
-        self.ram.entries(Pa(pa), COUNT).try_into().expect("as many")
-    }
-
-    /// What the driver has written to a register last.
-    fn register(&self, offset: u32) -> u64 {
-        let registers = (0..).map_while(|index| self.iommu.register(index));
-        registers.filter(|register| register.offset == offset).last().expect("it is written").value
-    }
-
-    /// Reads a byte as a device, which is device 0, and returns the last record of the log.
-    fn fault(&mut self, requester: u16, pasid: Option<u32>, iova: u64, write: bool) -> (FaultReason, u16, Option<[u64; 4]>) {
-        let source = Source { device: 0, requester: requester.into(), pasid };
-        let buffer = self.ram.alloc(FRAME).expect("there is RAM");
-        let moved = if write {
-            self.iommu.dma_write(&mut self.ram, &source, iova, buffer, 1)
-        } else {
-            self.iommu.dma_read(&mut self.ram, &source, iova, buffer, 1)
-        };
-        self.ram.put_run(buffer, FRAME);
-        let reason = moved.expect_err("it is refused");
-        let record = self.iommu.faults().iter().last().expect("it is logged");
-        assert_eq!((record.reason, record.iova, record.write), (reason, iova, write));
-        (reason, record.code, record.raw)
     }
 }
 
