@@ -94,7 +94,11 @@ impl<V: Copy> IovaSpace<V> {
         if range.start <= range.last && self.reserved.overlaps(range) {
             return Err(InsertError::Overlap);
         }
-        self.areas.insert(range, value)?;
+        let left = self.areas.insert(range, value)?;
+        // The search has just been here, and the next one will be if it may come in vain.
+        if placed.is_some_and(|request| left < request.length) {
+            self.areas.correct();
+        }
         self.recent = Some(Recent { range, value, is_area: true, is_newer: false, placed });
         Ok(())
     }
@@ -125,7 +129,7 @@ impl<V: Copy> IovaSpace<V> {
     }
 
     /// Whether a mapping may have the IOVA it asks for, as `iopt_check_iova` decides. `length` is not 0, `alignment` a power of two.
-    pub fn check_fixed(&self, iova: u64, length: u64, alignment: u64) -> Result<Range, FixedError> {
+    pub fn check_fixed(&mut self, iova: u64, length: u64, alignment: u64) -> Result<Range, FixedError> {
         if iova & (alignment - 1) != 0 {
             return Err(FixedError::Misaligned);
         }
@@ -134,12 +138,14 @@ impl<V: Copy> IovaSpace<V> {
         if self.reserved.overlaps(range) {
             return Err(FixedError::Reserved);
         }
-        let exists = match &self.recent {
-            // What is there beside it.
-            Some(recent) if !recent.is_area => self.first_from(iova).is_some_and(|(area, _)| area.start <= last),
-            _ => self.areas.overlaps(range),
-        };
-        if exists {
+        if self.recent.is_some_and(|recent| !recent.is_area) {
+            // Where an area was removed there is room for the same again.
+            if self.recent.is_some_and(|recent| recent.range == range) {
+                return Ok(range);
+            }
+            self.settle();
+        }
+        if self.areas.overlaps_at(range) {
             return Err(FixedError::Exists);
         }
         Ok(range)

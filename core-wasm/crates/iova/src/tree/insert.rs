@@ -1,23 +1,23 @@
 //! Inserting: full nodes split in the middle, from the leaf upwards.
 
 use super::node::{FAN, Inner, LEAF, Leaf, Node};
-use super::{NONE, Path, Summary, Tree};
+use super::{NONE, Summary, Tree};
 use crate::error::InsertError;
 use crate::range::Range;
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Inserts an entry. On error nothing has changed.
-    pub(crate) fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
+    /// Inserts an entry. On error nothing has changed. Returns how much is free behind it.
+    pub(crate) fn insert(&mut self, range: Range, value: V) -> Result<u64, InsertError> {
         if range.start > range.last {
             return Err(InsertError::Overlap);
         }
         if self.root == NONE {
             self.ensure(1)?;
             self.insert_first(range, value);
-            return Ok(());
+            return Ok(u64::MAX - range.last);
         }
-        let path = self.path(range.start);
-        let leaf = &self.leaves[path.leaf];
+        self.go_to(range.start);
+        let leaf = &self.leaves[self.way.leaf];
         let rank = leaf.rank(range.start);
         let above_previous = rank == 0 || leaf.lasts[rank - 1] < range.start;
         let until = if rank < leaf.len() { leaf.starts[rank] - 1 } else { leaf.until };
@@ -25,25 +25,25 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             return Err(InsertError::Overlap);
         }
         self.ensure(self.len + 1)?;
-        let leaf = &self.leaves[path.leaf];
+        let leaf = &self.leaves[self.way.leaf];
         if rank > 0 {
-            self.lower(&path, leaf.gap_after(rank - 1));
+            self.lower(leaf.gap_after(rank - 1));
         } else {
             // The gap before all entries is summed up nowhere; what is left of it behind the new one is.
-            self.raise(&path, (range.last < until).then(|| Range { start: range.last + 1, last: until }));
-            self.set_minimum(&path, range.start);
+            self.raise((range.last < until).then(|| Range { start: range.last + 1, last: until }));
+            self.set_minimum(range.start);
         }
-        self.put_at(&path, rank, range, value);
-        Ok(())
+        self.put_at(rank, range, value);
+        Ok(until - range.last)
     }
 
     /// Cuts the entry that starts at `start` in two behind `last`; the second part gets `value`. `ensure` was called for it.
     pub(crate) fn split(&mut self, start: u64, last: u64, value: V) {
-        let Some((path, rank)) = self.find(start) else { return };
-        let leaf = &mut self.leaves[path.leaf];
+        let Some(rank) = self.find(start) else { return };
+        let leaf = &mut self.leaves[self.way.leaf];
         let second = Range { start: last + 1, last: leaf.lasts[rank] };
         leaf.lasts[rank] = last;
-        self.put_at(&path, rank + 1, second, value);
+        self.put_at(rank + 1, second, value);
     }
 
     fn insert_first(&mut self, range: Range, value: V) {
@@ -53,16 +53,16 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.len = 1;
     }
 
-    /// Puts an entry at `rank` of the path's leaf. What is summed up is as it must be.
-    fn put_at(&mut self, path: &Path, rank: usize, range: Range, value: V) {
+    /// Puts an entry at `rank` of the way's leaf. What is summed up is as it must be.
+    fn put_at(&mut self, rank: usize, range: Range, value: V) {
         self.len += 1;
-        let leaf = &mut self.leaves[path.leaf];
+        let leaf = &mut self.leaves[self.way.leaf];
         if leaf.len() < LEAF {
             leaf.insert(rank, range, value);
             return;
         }
         let right = self.leaves.take(Leaf::new(value));
-        let (left_leaf, right_leaf) = self.leaves.pair(path.leaf, right);
+        let (left_leaf, right_leaf) = self.leaves.pair(self.way.leaf, right);
         left_leaf.give_right(right_leaf, LEAF / 2);
         right_leaf.next = left_leaf.next;
         left_leaf.next = right;
@@ -75,15 +75,16 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         let key = right_leaf.starts[0];
         right_leaf.until = left_leaf.until;
         left_leaf.until = key - 1;
-        self.insert_child(path, key, right);
+        self.insert_child(key, right);
+        self.way.leaf = NONE;
     }
 
-    /// Puts the new right sibling of the path's leaf into the inner nodes above.
+    /// Puts the new right sibling of the way's leaf into the inner nodes above.
     #[inline(never)]
-    fn insert_child(&mut self, path: &Path, mut key: u64, mut child: u32) {
+    fn insert_child(&mut self, mut key: u64, mut child: u32) {
         for level in 0..self.height {
-            let node = path.nodes[level];
-            let slot = path.slots[level] as usize;
+            let node = self.way.nodes[level];
+            let slot = self.way.slots[level] as usize;
             let inner = &mut self.inners[node];
             // What was below one child is now below two, either of which may have all of it; for the nodes above nothing has changed.
             inner.stale[slot] = true;

@@ -72,19 +72,26 @@ pub(crate) struct Tree<V: Copy, S: Summary> {
     len: usize,
     /// Number of entries for which the slabs have enough nodes.
     ensured: usize,
+    /// The way gone last: who looks for a place, changes it, and changes it back, goes it once.
+    way: Path,
 }
 
 /// The way from the root to a leaf.
 #[derive(Clone, Copy)]
-pub(crate) struct Path {
+struct Path {
     nodes: [u32; MAX_HEIGHT],
     slots: [u32; MAX_HEIGHT],
-    pub(crate) leaf: u32,
+    /// `NONE` if nodes have moved since, or it leads nowhere.
+    leaf: u32,
+}
+
+impl Path {
+    const NOWHERE: Path = Path { nodes: [NONE; MAX_HEIGHT], slots: [0; MAX_HEIGHT], leaf: NONE };
 }
 
 impl<V: Copy, S: Summary> Tree<V, S> {
     pub(crate) const fn new() -> Self {
-        Tree { leaves: Slab::new(), inners: Slab::new(), root: NONE, height: 0, len: 0, ensured: 0 }
+        Tree { leaves: Slab::new(), inners: Slab::new(), root: NONE, height: 0, len: 0, ensured: 0, way: Path::NOWHERE }
     }
 
     #[inline]
@@ -99,6 +106,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.root = NONE;
         self.height = 0;
         self.len = 0;
+        self.way.leaf = NONE;
     }
 
     /// Makes room for `total` entries.
@@ -116,18 +124,29 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Ok(())
     }
 
-    /// The way to the leaf where `address` belongs. The tree is not empty.
+    /// Goes the way to the leaf where `address` belongs. The tree is not empty.
     #[inline]
-    pub(crate) fn path(&self, address: u64) -> Path {
-        let mut path = Path { nodes: [NONE; MAX_HEIGHT], slots: [0; MAX_HEIGHT], leaf: self.root };
-        for level in (0..self.height).rev() {
-            let inner = &self.inners[path.leaf];
-            let slot = inner.slot(address);
-            path.nodes[level] = path.leaf;
-            path.slots[level] = slot as u32;
-            path.leaf = inner.children[slot];
+    fn go_to(&mut self, address: u64) {
+        if self.way.leaf != NONE {
+            let leaf = &self.leaves[self.way.leaf];
+            if leaf.starts[0] <= address && address <= leaf.until {
+                return;
+            }
         }
-        path
+        self.descend_to(address);
+    }
+
+    #[inline(never)]
+    fn descend_to(&mut self, address: u64) {
+        let mut node = self.root;
+        for level in (0..self.height).rev() {
+            let inner = &self.inners[node];
+            let slot = inner.slot(address);
+            self.way.nodes[level] = node;
+            self.way.slots[level] = slot as u32;
+            node = inner.children[slot];
+        }
+        self.way.leaf = node;
     }
 
     /// The leaf where `address` belongs. The tree is not empty.
@@ -152,22 +171,22 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Some((leaf.range(rank), &leaf.values[rank]))
     }
 
-    /// The way to the entry that starts at `start`, and its rank.
+    /// Goes to the entry that starts at `start`. Returns its rank.
     #[inline]
-    fn find(&self, start: u64) -> Option<(Path, usize)> {
+    fn find(&mut self, start: u64) -> Option<usize> {
         if self.root == NONE {
             return None;
         }
-        let path = self.path(start);
-        let leaf = &self.leaves[path.leaf];
+        self.go_to(start);
+        let leaf = &self.leaves[self.way.leaf];
         let rank = leaf.rank(start).checked_sub(1)?;
-        (leaf.starts[rank] == start).then_some((path, rank))
+        (leaf.starts[rank] == start).then_some(rank)
     }
 
     /// Gives the entry that starts at `start` another value.
     pub(crate) fn set(&mut self, start: u64, value: V) {
-        if let Some((path, rank)) = self.find(start) {
-            self.leaves[path.leaf].values[rank] = value;
+        if let Some(rank) = self.find(start) {
+            self.leaves[self.way.leaf].values[rank] = value;
         }
     }
 
@@ -185,6 +204,17 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.before(range.last).is_some_and(|(before, _)| range.start <= before.last)
     }
 
+    /// As [`overlaps`](Self::overlaps), for who is about to change what is there: goes to the leaf where the range belongs if it is free.
+    #[inline]
+    pub(crate) fn overlaps_at(&mut self, range: Range) -> bool {
+        if self.root == NONE {
+            return false;
+        }
+        self.go_to(range.last);
+        let leaf = &self.leaves[self.way.leaf];
+        leaf.rank(range.last).checked_sub(1).is_some_and(|rank| range.start <= leaf.lasts[rank])
+    }
+
     /// Entries in ascending order, from the first that contains `address` or lies above it.
     pub(crate) fn iter_from(&self, address: u64) -> Iter<'_, V, S> {
         if self.root == NONE {
@@ -196,29 +226,30 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         Iter { tree: self, leaf, rank: rank - usize::from(inside) }
     }
 
-    /// Writes `minimum` where the path's nodes keep the lowest start of its leaf.
-    fn set_minimum(&mut self, path: &Path, minimum: u64) {
+    /// Writes `minimum` where the way's nodes keep the lowest start of its leaf.
+    fn set_minimum(&mut self, minimum: u64) {
         for level in 0..self.height {
-            self.inners[path.nodes[level]].keys[path.slots[level] as usize] = minimum;
-            if path.slots[level] != 0 {
+            let slot = self.way.slots[level] as usize;
+            self.inners[self.way.nodes[level]].keys[slot] = minimum;
+            if slot != 0 {
                 return;
             }
         }
     }
 
-    /// The way to the leaf before the path's.
-    fn path_before(&self, path: &Path) -> Option<Path> {
-        let mut before = *path;
-        let up = (0..self.height).find(|&level| path.slots[level] > 0)?;
-        before.slots[up] -= 1;
-        before.leaf = self.inners[path.nodes[up]].children[before.slots[up] as usize];
+    /// Goes to the leaf before the way's, unless that is the first.
+    fn step_back(&mut self) -> bool {
+        let Some(up) = (0..self.height).find(|&level| self.way.slots[level] > 0) else { return false };
+        self.way.slots[up] -= 1;
+        let mut node = self.inners[self.way.nodes[up]].children[self.way.slots[up] as usize];
         for level in (0..up).rev() {
-            let inner = &self.inners[before.leaf];
-            before.nodes[level] = before.leaf;
-            before.slots[level] = inner.len() as u32 - 1;
-            before.leaf = inner.children[inner.len() - 1];
+            let inner = &self.inners[node];
+            self.way.nodes[level] = node;
+            self.way.slots[level] = inner.len() as u32 - 1;
+            node = inner.children[inner.len() - 1];
         }
-        Some(before)
+        self.way.leaf = node;
+        true
     }
 
     /// The lowest start. The tree is not empty.
@@ -226,15 +257,15 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if self.height == 0 { self.leaves[self.root].starts[0] } else { self.inners[self.root].keys[0] }
     }
 
-    /// Adds a gap that has come to all summaries on the path.
+    /// Adds a gap that has come to all summaries on the way.
     #[inline]
-    fn raise(&mut self, path: &Path, gap: Option<Range>) {
+    fn raise(&mut self, gap: Option<Range>) {
         if gap.is_none() || self.height == 0 {
             return;
         }
         let summary = S::of(gap.into_iter());
         for level in 0..self.height {
-            let below = &mut self.inners[path.nodes[level]].below[path.slots[level] as usize];
+            let below = &mut self.inners[self.way.nodes[level]].below[self.way.slots[level] as usize];
             // What a summary covers those above it cover.
             if below.covers(&summary) {
                 return;
@@ -243,20 +274,39 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
     }
 
-    /// Marks the summaries on the path that may be too much, now that a gap has gone or become less.
+    /// Marks the summaries on the way that may be too much, now that a gap has gone or become less.
     #[inline]
-    fn lower(&mut self, path: &Path, gap: Option<Range>) {
+    fn lower(&mut self, gap: Option<Range>) {
         if gap.is_none() || self.height == 0 {
             return;
         }
         let lost = S::of(gap.into_iter());
         for level in 0..self.height {
-            let (inner, slot) = (&mut self.inners[path.nodes[level]], path.slots[level] as usize);
+            let (inner, slot) = (&mut self.inners[self.way.nodes[level]], self.way.slots[level] as usize);
             // What more than makes up for the loss here does so above.
             if !inner.below[slot].rests_on(&lost) {
                 return;
             }
             inner.stale[slot] = true;
+        }
+    }
+
+    /// Corrects the summaries on the way that are marked, from the leaf up to the first that is not.
+    #[inline]
+    pub(crate) fn correct(&mut self) {
+        if self.way.leaf == NONE {
+            return;
+        }
+        let mut child = self.way.leaf;
+        for level in 0..self.height {
+            let (node, slot) = (self.way.nodes[level], self.way.slots[level] as usize);
+            if !self.inners[node].stale[slot] {
+                return;
+            }
+            let known = self.known_of(child, level);
+            let inner = &mut self.inners[node];
+            (inner.below[slot], inner.stale[slot]) = known;
+            child = node;
         }
     }
 

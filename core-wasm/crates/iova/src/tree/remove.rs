@@ -1,57 +1,62 @@
 //! Removing: nodes less than half full share with a sibling or join it, from the leaf upwards. Nothing is allocated.
 
 use super::node::{FAN, LEAF, Node};
-use super::{FAN_MIN, LEAF_MIN, NONE, Path, Summary, Tree};
+use super::{FAN_MIN, LEAF_MIN, NONE, Summary, Tree};
 use crate::range::Range;
 use crate::slab::Slab;
 
 impl<V: Copy, S: Summary> Tree<V, S> {
     /// Removes the entry that starts at `start`. Never allocates.
     pub(crate) fn remove(&mut self, start: u64) -> Option<(Range, V)> {
-        let (path, rank) = self.find(start)?;
+        let rank = self.find(start)?;
         self.len -= 1;
-        let leaf = &mut self.leaves[path.leaf];
+        let leaf = &mut self.leaves[self.way.leaf];
         let gap = leaf.gap_after(rank);
         let removed = leaf.remove(rank);
         let left = leaf.len();
         if rank > 0 {
             // It and the gaps on both sides are one now.
             let gap = leaf.gap_after(rank - 1);
-            self.raise(&path, gap);
+            self.raise(gap);
         } else if left > 0 {
             let minimum = leaf.starts[0];
-            self.set_minimum(&path, minimum);
-            self.lower(&path, gap);
-            self.lengthen_before(&path, minimum - 1);
+            self.set_minimum(minimum);
+            self.lower(gap);
+            self.lengthen_before(minimum - 1);
         }
         if self.height > 0 {
             if left < LEAF_MIN {
-                self.refill(&path);
+                self.refill();
             }
         } else if left == 0 {
-            self.leaves.put(path.leaf);
+            self.leaves.put(self.root);
             self.root = NONE;
+            self.way.leaf = NONE;
         }
         Some(removed)
     }
 
-    /// Has the last gap of the leaf before the path's reach to `until`.
+    /// Has the last gap of the leaf before the way's reach to `until`.
     #[inline(never)]
-    fn lengthen_before(&mut self, path: &Path, until: u64) {
-        let Some(before) = self.path_before(path) else { return };
-        let leaf = &mut self.leaves[before.leaf];
-        leaf.until = until;
-        let gap = leaf.gap_after(leaf.len() - 1);
-        self.raise(&before, gap);
+    fn lengthen_before(&mut self, until: u64) {
+        let way = self.way;
+        if self.step_back() {
+            let leaf = &mut self.leaves[self.way.leaf];
+            leaf.until = until;
+            let gap = leaf.gap_after(leaf.len() - 1);
+            self.raise(gap);
+            self.way = way;
+        }
     }
 
-    /// Restores the least filling of the path's nodes.
+    /// Restores the least filling of the way's nodes.
     #[inline(never)]
-    fn refill(&mut self, path: &Path) {
+    fn refill(&mut self) {
+        self.way.leaf = NONE;
         for level in 0..self.height {
-            let parent = path.nodes[level];
-            // The siblings at `slot` and `slot + 1`, one of which is the path's; an inner node has at least two children.
-            let slot = (path.slots[level] as usize).saturating_sub(1);
+            let parent = self.way.nodes[level];
+            // The siblings at `slot` and `slot + 1`, one of which is the way's; an inner node has at least two children.
+            let slot = (self.way.slots[level] as usize).saturating_sub(1);
             let [left, right] = [self.inners[parent].children[slot], self.inners[parent].children[slot + 1]];
             let joined =
                 if level == 0 { even_out(&mut self.leaves, left, right, LEAF) } else { even_out(&mut self.inners, left, right, FAN) };

@@ -28,46 +28,66 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if self.root == NONE {
             return None;
         }
-        self.search(self.root, self.height, within.start, within, wanted, visited)
+        self.search(within, wanted, visited)
     }
 
-    /// The first that is found below a node. What is free behind entries that end before `from` is passed over: only where `within` begins is there need to.
-    fn search<W: Wanted<S>>(
-        &mut self,
-        node: u32,
-        level: usize,
-        from: u64,
-        within: Range,
-        wanted: &W,
-        visited: &mut usize,
-    ) -> Option<W::Found> {
-        *visited += 1;
-        if level == 0 {
-            let leaf = &self.leaves[node];
-            let first = if from == 0 { 0 } else { leaf.rank(from).saturating_sub(1) };
-            let mut gaps = leaf.gaps_from(first, wanted.least()).take_while(|gap| gap.start <= within.last);
-            return gaps.find_map(|gap| gap.intersection(within).and_then(|gap| wanted.find_in(gap)));
-        }
-        let first = if from == 0 { 0 } else { self.inners[node].slot(from) };
-        let mut next = first;
+    /// The first that is found behind an entry. Goes to its leaf.
+    fn search<W: Wanted<S>>(&mut self, within: Range, wanted: &W, visited: &mut usize) -> Option<W::Found> {
+        // What is free behind entries that end before `from` is passed over: only where `within` begins is there need to.
+        let mut from = if within.start <= self.lowest() { 0 } else { within.start };
+        let (mut node, mut level) = (self.root, self.height);
+        self.way.leaf = NONE;
         loop {
-            let inner = &self.inners[node];
-            let below = &inner.below[next..inner.len()];
-            let slot = next + below.iter().position(|below| wanted.may_be_in(below))?;
-            if inner.keys[slot] > within.last {
-                return None;
+            *visited += 1;
+            let mut next = 0;
+            if level == 0 {
+                let leaf = &self.leaves[node];
+                let first = if from == 0 { 0 } else { leaf.rank(from).saturating_sub(1) };
+                let mut gaps = leaf.gaps_from(first, wanted.least()).take_while(|gap| gap.start <= within.last);
+                let found = gaps.find_map(|gap| gap.intersection(within).and_then(|gap| wanted.find_in(gap)));
+                if found.is_some() {
+                    self.way.leaf = node;
+                    return found;
+                }
+                from = 0;
+            } else {
+                self.way.nodes[level - 1] = node;
+                if from != 0 {
+                    next = self.inners[node].slot(from);
+                }
             }
-            let (child, stale) = (inner.children[slot], inner.stale[slot]);
-            let found = self.search(child, level - 1, if slot == first { from } else { 0 }, within, wanted, visited);
-            if found.is_some() {
-                return found;
+            // Down again at the next child that may have it, here or at a node above.
+            loop {
+                if level > 0 {
+                    let inner = &self.inners[node];
+                    let below = &inner.below[next..inner.len()];
+                    if let Some(more) = below.iter().position(|below| wanted.may_be_in(below)) {
+                        let slot = next + more;
+                        if inner.keys[slot] <= within.last {
+                            if more != 0 {
+                                from = 0;
+                            }
+                            self.way.slots[level - 1] = slot as u32;
+                            node = inner.children[slot];
+                            level -= 1;
+                            break;
+                        }
+                    }
+                    from = 0;
+                }
+                if level == self.height {
+                    return None;
+                }
+                let (child, slot) = (node, self.way.slots[level] as usize);
+                node = self.way.nodes[level];
+                if self.inners[node].stale[slot] {
+                    let known = self.known_of(child, level);
+                    let inner = &mut self.inners[node];
+                    (inner.below[slot], inner.stale[slot]) = known;
+                }
+                level += 1;
+                next = slot + 1;
             }
-            if stale {
-                let known = self.known_of(child, level - 1);
-                let inner = &mut self.inners[node];
-                (inner.below[slot], inner.stale[slot]) = known;
-            }
-            next = slot + 1;
         }
     }
 }
