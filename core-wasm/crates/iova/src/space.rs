@@ -138,9 +138,9 @@ impl<V: Copy> IovaSpace<V> {
         if self.reserved.overlaps(range) {
             return Err(FixedError::Reserved);
         }
-        if self.recent.is_some_and(|recent| !recent.is_area) {
+        if let Some(recent) = self.recent.filter(|recent| !recent.is_area) {
             // Where an area was removed there is room for the same again.
-            if self.recent.is_some_and(|recent| recent.range == range) {
+            if recent.range == range {
                 return Ok(range);
             }
             self.settle();

@@ -15,7 +15,7 @@ struct Walk {
 }
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Panics if the tree is not what it must be: order, filling, exact minima, summaries, chain, and node counts.
+    /// Panics if the tree is not what it must be: order, filling, exact minima, summaries, chain, node counts, and the way gone last.
     pub(crate) fn check_invariants(&self) {
         let mut walk = Walk::default();
         if self.root == NONE {
@@ -24,11 +24,24 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             self.check_node(self.root, self.height, true, &mut walk);
             assert_eq!(walk.next, Some(NONE), "the chain ends with the last leaf");
         }
+        self.check_way();
         assert_eq!(walk.entries, self.len);
         assert_eq!((walk.leaves, walk.inners), (self.leaves.used(), self.inners.used()), "no node is lost");
         assert!(self.len <= self.ensured);
         let (leaves, inners) = most_nodes(self.len);
         assert!(walk.leaves <= leaves && walk.inners <= inners, "the bound on nodes holds");
+    }
+
+    fn check_way(&self) {
+        if self.way.leaf == NONE {
+            return;
+        }
+        let mut node = self.root;
+        for level in (0..self.height).rev() {
+            assert_eq!(self.way.nodes[level], node, "the way goes down from the root");
+            node = self.inners[node].children[self.way.slots[level] as usize];
+        }
+        assert_eq!(self.way.leaf, node, "the way ends in its leaf");
     }
 
     /// Returns the lowest start and the true summary below the node.
@@ -39,6 +52,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         walk.inners += 1;
         let inner = &self.inners[node];
         assert!(inner.len() >= if root { 2 } else { FAN_MIN }, "an inner node is half full");
+        assert!(inner.keys[inner.len()..].iter().all(|key| *key == u64::MAX), "no key behind the last");
         let mut summary = S::NOTHING;
         for slot in 0..inner.len() {
             let child = inner.children[slot];
@@ -57,6 +71,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         assert!(leaf.len() >= if root { 1 } else { LEAF_MIN }, "a leaf is half full");
         assert!(walk.next.is_none_or(|next| next == node), "the chain follows the order");
         walk.next = Some(leaf.next);
+        assert!(leaf.starts[leaf.len()..].iter().all(|start| *start == u64::MAX), "no start behind the last");
         for rank in 0..leaf.len() {
             let Range { start, last } = leaf.range(rank);
             assert!(start <= last && walk.last.is_none_or(|before| before < start), "ranges ascend and are disjoint");

@@ -15,6 +15,7 @@ pub(crate) struct Leaf<V> {
     pub(super) next: u32,
     /// The last address before the next leaf's first entry.
     pub(super) until: u64,
+    /// `u64::MAX` behind the last entry's.
     pub(super) starts: [u64; LEAF],
     pub(super) lasts: [u64; LEAF],
     pub(crate) values: [V; LEAF],
@@ -24,7 +25,7 @@ pub(crate) struct Leaf<V> {
 pub(crate) struct Inner<S> {
     len: u32,
     pub(crate) children: [u32; FAN],
-    /// The lowest start below each child.
+    /// The lowest start below each child; `u64::MAX` behind the last one's.
     pub(super) keys: [u64; FAN],
     /// What is known of the gaps below each child.
     pub(super) below: [S; FAN],
@@ -44,7 +45,7 @@ pub(super) trait Node {
 impl<V: Copy> Leaf<V> {
     /// Without entries. `value` fills the places, which need one before they have one.
     pub(super) fn new(value: V) -> Self {
-        Leaf { len: 0, next: NONE, until: u64::MAX, starts: [0; LEAF], lasts: [0; LEAF], values: [value; LEAF] }
+        Leaf { len: 0, next: NONE, until: u64::MAX, starts: [u64::MAX; LEAF], lasts: [0; LEAF], values: [value; LEAF] }
     }
 
     #[inline]
@@ -55,7 +56,7 @@ impl<V: Copy> Leaf<V> {
     /// How many entries start at or below `address`.
     #[inline]
     pub(crate) fn rank(&self, address: u64) -> usize {
-        self.starts[..self.len()].partition_point(|start| *start <= address)
+        count(&self.starts, address).min(self.len())
     }
 
     #[inline]
@@ -81,22 +82,19 @@ impl<V: Copy> Leaf<V> {
 
     pub(super) fn insert(&mut self, rank: usize, range: Range, value: V) {
         let len = self.len();
-        self.starts.copy_within(rank..len, rank + 1);
-        self.lasts.copy_within(rank..len, rank + 1);
-        self.values.copy_within(rank..len, rank + 1);
-        self.starts[rank] = range.start;
-        self.lasts[rank] = range.last;
-        self.values[rank] = value;
+        put(&mut self.starts, rank, len, range.start);
+        put(&mut self.lasts, rank, len, range.last);
+        put(&mut self.values, rank, len, value);
         self.len += 1;
     }
 
     pub(super) fn remove(&mut self, rank: usize) -> (Range, V) {
-        let (len, removed) = (self.len(), (self.range(rank), self.values[rank]));
-        self.starts.copy_within(rank + 1..len, rank);
-        self.lasts.copy_within(rank + 1..len, rank);
-        self.values.copy_within(rank + 1..len, rank);
+        let (len, any) = (self.len(), self.values[rank]);
+        let start = take(&mut self.starts, rank, len, u64::MAX);
+        let last = take(&mut self.lasts, rank, len, u64::MAX);
+        let value = take(&mut self.values, rank, len, any);
         self.len -= 1;
-        removed
+        (Range { start, last }, value)
     }
 }
 
@@ -110,6 +108,7 @@ impl<V: Copy> Node for Leaf<V> {
         shift_right(&mut self.starts, left_len, &mut right.starts, right_len, count);
         shift_right(&mut self.lasts, left_len, &mut right.lasts, right_len, count);
         shift_right(&mut self.values, left_len, &mut right.values, right_len, count);
+        self.starts[left_len - count..left_len].fill(u64::MAX);
         self.len -= count as u32;
         right.len += count as u32;
     }
@@ -119,6 +118,7 @@ impl<V: Copy> Node for Leaf<V> {
         shift_left(&mut self.starts, left_len, &mut right.starts, right_len, count);
         shift_left(&mut self.lasts, left_len, &mut right.lasts, right_len, count);
         shift_left(&mut self.values, left_len, &mut right.values, right_len, count);
+        right.starts[right_len - count..right_len].fill(u64::MAX);
         self.len += count as u32;
         right.len -= count as u32;
     }
@@ -126,7 +126,7 @@ impl<V: Copy> Node for Leaf<V> {
 
 impl<S: Summary> Inner<S> {
     pub(super) fn new() -> Self {
-        Inner { len: 0, children: [NONE; FAN], keys: [0; FAN], below: [S::NOTHING; FAN], stale: [false; FAN] }
+        Inner { len: 0, children: [NONE; FAN], keys: [u64::MAX; FAN], below: [S::NOTHING; FAN], stale: [false; FAN] }
     }
 
     #[inline]
@@ -137,7 +137,7 @@ impl<S: Summary> Inner<S> {
     /// The child below which `address` belongs: the last whose lowest start is not above it, or the first.
     #[inline]
     pub(super) fn slot(&self, address: u64) -> usize {
-        self.keys[1..self.len()].partition_point(|key| *key <= address)
+        count(&self.keys, address).min(self.len()).saturating_sub(1)
     }
 
     /// `known` is the summary, and whether it is stale.
@@ -156,6 +156,7 @@ impl<S: Summary> Inner<S> {
     pub(super) fn remove(&mut self, slot: usize) {
         let len = self.len();
         self.keys.copy_within(slot + 1..len, slot);
+        self.keys[len - 1] = u64::MAX;
         self.children.copy_within(slot + 1..len, slot);
         self.below.copy_within(slot + 1..len, slot);
         self.stale.copy_within(slot + 1..len, slot);
@@ -174,6 +175,7 @@ impl<S: Summary> Node for Inner<S> {
         shift_right(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_right(&mut self.below, left_len, &mut right.below, right_len, count);
         shift_right(&mut self.stale, left_len, &mut right.stale, right_len, count);
+        self.keys[left_len - count..left_len].fill(u64::MAX);
         self.len -= count as u32;
         right.len += count as u32;
     }
@@ -184,9 +186,41 @@ impl<S: Summary> Node for Inner<S> {
         shift_left(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_left(&mut self.below, left_len, &mut right.below, right_len, count);
         shift_left(&mut self.stale, left_len, &mut right.stale, right_len, count);
+        right.keys[right_len - count..right_len].fill(u64::MAX);
         self.len += count as u32;
         right.len -= count as u32;
     }
+}
+
+/// How many of ascending numbers are not above `most`: in which eight they end, in which pair, and where in it. The comparisons of a step do not
+/// wait for each other, so that what is in no cache comes all at once.
+#[inline(always)]
+fn count(ascending: &[u64; 32], most: u64) -> usize {
+    let passed = |number: u64| usize::from(number <= most);
+    let (eights, _) = ascending.as_chunks::<8>();
+    let eight = (passed(eights[0][7]) + passed(eights[1][7]) + passed(eights[2][7])) & 3;
+    let (pairs, _) = eights[eight].as_chunks::<2>();
+    let pair = (passed(pairs[0][1]) + passed(pairs[1][1]) + passed(pairs[2][1])) & 3;
+    8 * eight + 2 * pair + passed(pairs[pair][0]) + passed(pairs[pair][1])
+}
+
+/// Puts `value` in before what is at `at`, of `len`: a loop, as there is little to move, and a call to move it costs as much.
+#[inline(always)]
+fn put<T: Copy>(list: &mut [T], at: usize, len: usize, value: T) {
+    let mut carried = value;
+    for place in &mut list[at..=len] {
+        carried = core::mem::replace(place, carried);
+    }
+}
+
+/// Takes out what is at `at`, of `len`; `rest` fills the last one's place.
+#[inline(always)]
+fn take<T: Copy>(list: &mut [T], at: usize, len: usize, rest: T) -> T {
+    let mut carried = rest;
+    for place in list[at..len].iter_mut().rev() {
+        carried = core::mem::replace(place, carried);
+    }
+    carried
 }
 
 /// Moves the last `count` of `left` to the front of `right`.
