@@ -16,6 +16,7 @@ mod range_map;
 mod request;
 mod reserved;
 mod rooms;
+mod row;
 mod slab;
 mod space;
 mod tree;

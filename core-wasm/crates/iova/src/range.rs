@@ -9,6 +9,27 @@ pub struct Range {
     pub last: u64,
 }
 
+/// What is free behind an address that is not: the addresses above `after` up to `last`. Empty if they are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Gap {
+    pub(crate) after: u64,
+    pub(crate) last: u64,
+}
+
+impl Gap {
+    /// How many addresses.
+    #[inline(always)]
+    pub(crate) fn length(self) -> u64 {
+        self.last - self.after
+    }
+
+    /// The same as a range. It is not empty.
+    #[inline(always)]
+    pub(crate) fn range(self) -> Range {
+        Range { start: self.after + 1, last: self.last }
+    }
+}
+
 impl Range {
     /// The whole 64-bit space.
     pub const ALL: Range = Range { start: 0, last: u64::MAX };

@@ -1,27 +1,31 @@
 //! What a gap has room for, by alignment: the summary that makes the search for a place logarithmic.
 
-use crate::range::Range;
+use crate::range::Gap;
 use crate::request::LARGE_LG2;
+use crate::row::{CLASSES, Row};
 use crate::tree::Summary;
 
-/// Alignments below this (lg2) share a class: only mappings of parts of pages ask for them.
+/// Alignments below this (lg2) share a class, the first: only mappings of parts of pages ask for them. Each other one up to the largest has its own.
 const SMALLEST_LG2: u32 = 12;
-/// Class 0 and one for each alignment up to the largest; then so many that the processor takes them four at a time.
-const CLASSES: usize = ((LARGE_LG2 - SMALLEST_LG2 + 2) as usize).next_multiple_of(4);
+
+const _: () = assert!((LARGE_LG2 - SMALLEST_LG2 + 2) as usize <= CLASSES);
 
 /// The most pages that can be told apart, and no gap has more: what it loses until its first aligned address still fits above.
 const MOST: u64 = (i32::MAX - (1 << CLASSES)) as u64;
 
 /// The pages below the alignment of each class, as bits of a page number.
-const MASKS: [i32; CLASSES] = {
+const MASKS: Row = {
     let mut masks = [0; CLASSES];
     let mut class = 1;
     while class < CLASSES {
         masks[class] = (1 << (class - 1)) - 1;
         class += 1;
     }
-    masks
+    Row::of(masks)
 };
+
+/// The bits of an address within a page.
+const PART: u64 = (1 << SMALLEST_LG2) - 1;
 
 /// For each class of alignments, the most pages that a gap has from its first aligned address on, a part of one counted as one.
 ///
@@ -30,78 +34,58 @@ const MASKS: [i32; CLASSES] = {
 ///
 /// Signed numbers of 32 bits, which every processor can compare four at a time, worked on without branches: they are summed up over whole leaves.
 #[derive(Clone, Copy)]
-pub(crate) struct Rooms([i32; CLASSES]);
+pub(crate) struct Rooms(Row);
 
 impl Rooms {
     /// Whether there is room.
     #[inline(always)]
     pub(crate) fn has(&self, need: Need) -> bool {
-        self.0[need.class as usize] >= need.pages
-    }
-
-    /// What both have, class by class.
-    #[inline(always)]
-    fn zip(self, other: Rooms, join: impl Fn(i32, i32) -> i32) -> Rooms {
-        let mut joined = self;
-        for (room, more) in joined.0.iter_mut().zip(other.0) {
-            *room = join(*room, more);
-        }
-        joined
-    }
-
-    /// Whether any class is not 0.
-    #[inline(always)]
-    fn is_something(self) -> bool {
-        self.0.iter().fold(0, |seen, room| seen | room) != 0
-    }
-}
-
-impl PartialEq for Rooms {
-    #[inline(always)]
-    fn eq(&self, other: &Rooms) -> bool {
-        !self.zip(*other, |room, more| room ^ more).is_something()
+        self.0.get(need.class as usize) >= need.pages
     }
 }
 
 impl Summary for Rooms {
-    const NOTHING: Rooms = Rooms([0; CLASSES]);
+    const NOTHING: Rooms = Rooms(Row::all(0));
 
     #[inline(always)]
-    fn of(gaps: impl Iterator<Item = Range>) -> Rooms {
-        let rooms = gaps.fold(Self::NOTHING, |rooms, gap| rooms.join(rooms_of(gap)));
-        Rooms(rooms.0.map(|room| room.min(MOST as i32)))
+    fn of(gap: Gap, others: impl Iterator<Item = Gap>) -> Rooms {
+        // Numbers that the compiler does not know it keeps in registers, instead of making them anew for each gap.
+        let masks = core::hint::black_box(MASKS);
+        // Without the condition it would go on with several gaps at a time, one class after the other.
+        let others = others.filter(|gap| gap.length() != 0);
+        let (rooms, first) = others.fold(rooms_of(gap, masks), |(rooms, first), gap| {
+            let (more, part) = rooms_of(gap, masks);
+            (rooms.max(more), part.max(first))
+        });
+        Rooms(rooms.max(Row::first(first)).max(Row::all(0)).min(Row::all(MOST as i32)))
     }
 
     #[inline(always)]
     fn join(self, other: Rooms) -> Rooms {
-        self.zip(other, i32::max)
+        Rooms(self.0.max(other.0))
     }
 
     #[inline(always)]
     fn covers(&self, other: &Rooms) -> bool {
-        !other.zip(*self, |more, room| i32::from(more > room)).is_something()
+        !other.0.is_above(self.0).is_something()
     }
 
     #[inline(always)]
     fn rests_on(&self, part: &Rooms) -> bool {
-        self.zip(*part, |room, one| if room == one { one } else { 0 }).is_something()
+        self.0.equals(part.0).and(part.0).is_something()
     }
 }
 
-/// What a gap has room for: below 0 where it ends before its first aligned address, and perhaps more than [`MOST`].
+/// What a gap has room for: not above 0 where it ends before its first aligned address, and perhaps more than [`MOST`]. Class 0 by itself, as there a
+/// part of a page counts.
 #[inline(always)]
-fn rooms_of(gap: Range) -> Rooms {
-    let end = (gap.last >> SMALLEST_LG2) + 1;
-    let begun = gap.start >> SMALLEST_LG2;
-    let first = begun + u64::from(gap.start & ((1 << SMALLEST_LG2) - 1) != 0);
-    let pages = |count: u64| count.min(i32::MAX as u64) as i32;
-    let whole = pages(end - first);
-    let mut rooms = Rooms([0; CLASSES]);
-    for (room, mask) in rooms.0.iter_mut().zip(MASKS) {
-        *room = whole - ((first as i32).wrapping_neg() & mask);
-    }
-    rooms.0[0] = pages(end - begun);
-    rooms
+fn rooms_of(gap: Gap, masks: Row) -> (Row, i32) {
+    let before = gap.after >> SMALLEST_LG2;
+    let whole = ((gap.last >> SMALLEST_LG2) - before).min(i32::MAX as u64 - 1) as i32;
+    // The first page that is free as a whole is the one behind `before`, whose complement says how far that is from an aligned one.
+    let missing = Row::all(!(before as i32)).and(masks);
+    let part = (gap.after & PART != PART) & (gap.after != gap.last);
+    (Row::all(whole).minus(missing), whole + i32::from(part))
 }
 
 /// So many pages of one class of alignments.

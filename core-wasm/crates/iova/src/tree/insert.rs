@@ -3,7 +3,7 @@
 use super::node::{FAN, Inner, LEAF, Leaf, Node};
 use super::{NONE, Summary, Tree};
 use crate::error::InsertError;
-use crate::range::Range;
+use crate::range::{Gap, Range};
 
 impl<V: Copy, S: Summary> Tree<V, S> {
     /// Inserts an entry. On error nothing has changed. Returns how much is free behind it.
@@ -30,7 +30,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             self.lower(leaf.gap_after(rank - 1));
         } else {
             // The gap before all entries is summed up nowhere; what is left of it behind the new one is.
-            self.raise((range.last < until).then(|| Range { start: range.last + 1, last: until }));
+            self.raise(Gap { after: range.last, last: until });
             self.set_minimum(range.start);
         }
         self.put_at(rank, range, value);

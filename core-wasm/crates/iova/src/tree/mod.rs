@@ -16,7 +16,7 @@ mod remove;
 mod search;
 
 use crate::error::OutOfMemory;
-use crate::range::Range;
+use crate::range::{Gap, Range};
 use crate::slab::Slab;
 pub(crate) use node::{FAN, LEAF};
 use node::{Inner, Leaf};
@@ -33,11 +33,11 @@ const MAX_HEIGHT: usize = 8;
 const NONE: u32 = u32::MAX;
 
 /// What an inner node knows of all gaps below a child: at least what they have, and no more unless it is marked as stale.
-pub(crate) trait Summary: Copy + PartialEq {
+pub(crate) trait Summary: Copy {
     /// Of no gap.
     const NOTHING: Self;
     /// Of gaps.
-    fn of(gaps: impl Iterator<Item = Range>) -> Self;
+    fn of(gap: Gap, others: impl Iterator<Item = Gap>) -> Self;
     /// Of both.
     fn join(self, other: Self) -> Self;
     /// Whether joining `other` would change nothing.
@@ -49,7 +49,7 @@ pub(crate) trait Summary: Copy + PartialEq {
 impl Summary for () {
     const NOTHING: () = ();
 
-    fn of(_: impl Iterator<Item = Range>) {}
+    fn of(_: Gap, _: impl Iterator<Item = Gap>) {}
 
     fn join(self, _: ()) {}
 
@@ -259,11 +259,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
 
     /// Adds a gap that has come to all summaries on the way.
     #[inline]
-    fn raise(&mut self, gap: Option<Range>) {
-        if gap.is_none() || self.height == 0 {
+    fn raise(&mut self, gap: Gap) {
+        if gap.length() == 0 || self.height == 0 {
             return;
         }
-        let summary = S::of(gap.into_iter());
+        let summary = S::of(gap, core::iter::empty());
         for level in 0..self.height {
             let below = &mut self.inners[self.way.nodes[level]].below[self.way.slots[level] as usize];
             // What a summary covers those above it cover.
@@ -276,11 +276,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
 
     /// Marks the summaries on the way that may be too much, now that a gap has gone or become less.
     #[inline]
-    fn lower(&mut self, gap: Option<Range>) {
-        if gap.is_none() || self.height == 0 {
+    fn lower(&mut self, gap: Gap) {
+        if gap.length() == 0 || self.height == 0 {
             return;
         }
-        let lost = S::of(gap.into_iter());
+        let lost = S::of(gap, core::iter::empty());
         for level in 0..self.height {
             let (inner, slot) = (&mut self.inners[self.way.nodes[level]], self.way.slots[level] as usize);
             // What more than makes up for the loss here does so above.
@@ -315,7 +315,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
     fn known_of(&self, node: u32, level: usize) -> (S, bool) {
         if level == 0 {
             let leaf = &self.leaves[node];
-            return (S::of(leaf.gaps_from(0, 1)), false);
+            return (S::of(leaf.last_gap(), leaf.gaps_from(0)), false);
         }
         let inner = &self.inners[node];
         let sum = inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below));

@@ -1,7 +1,7 @@
 //! The two kinds of node, and how entries move within and between siblings.
 
 use super::{NONE, Summary};
-use crate::range::Range;
+use crate::range::{Gap, Range};
 
 /// Most entries of a leaf.
 pub(crate) const LEAF: usize = 32;
@@ -66,18 +66,23 @@ impl<V: Copy> Leaf<V> {
 
     /// What is free between an entry and the next one, which may be another leaf's.
     #[inline(always)]
-    pub(super) fn gap_after(&self, rank: usize) -> Option<Range> {
+    pub(super) fn gap_after(&self, rank: usize) -> Gap {
         let last = if rank + 1 < self.len() { self.starts[rank + 1] - 1 } else { self.until };
-        (self.lasts[rank] < last).then(|| Range { start: self.lasts[rank] + 1, last })
+        Gap { after: self.lasts[rank], last }
     }
 
-    /// What is free behind the entries from `rank` on, where it has at least `least` bytes, which is not 0.
+    /// What is free behind the last entry.
     #[inline(always)]
-    pub(super) fn gaps_from(&self, rank: usize, least: u64) -> impl Iterator<Item = Range> + '_ {
-        let lasts = &self.lasts[rank..self.len()];
-        let nexts = &self.starts[self.len().min(rank + 1)..self.len()];
-        let ends = nexts.iter().map(|next| next - 1).chain(core::iter::once(self.until));
-        lasts.iter().zip(ends).filter(move |&(last, end)| end - last >= least).map(|(last, end)| Range { start: last + 1, last: end })
+    pub(super) fn last_gap(&self) -> Gap {
+        Gap { after: self.lasts[self.len() - 1], last: self.until }
+    }
+
+    /// What is free behind the entries from `rank` on, which is one of them, but the last.
+    #[inline(always)]
+    pub(super) fn gaps_from(&self, rank: usize) -> impl Iterator<Item = Gap> + '_ {
+        let end = self.len() - 1;
+        let between = self.lasts[rank..end].iter().zip(&self.starts[rank + 1..end + 1]);
+        between.map(|(&after, next)| Gap { after, last: next - 1 })
     }
 
     pub(super) fn insert(&mut self, rank: usize, range: Range, value: V) {

@@ -8,7 +8,7 @@ pub(crate) trait Wanted<S> {
     type Found;
     /// Whether what is summed up here may have it. Where it says no there is nothing.
     fn may_be_in(&self, below: &S) -> bool;
-    /// The least length of a gap that may have it.
+    /// The least length of a gap that may have it: not 0.
     fn least(&self) -> u64;
     /// What is looked for, if the gap has it.
     fn find_in(&self, gap: Range) -> Option<Self::Found>;
@@ -43,8 +43,12 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             if level == 0 {
                 let leaf = &self.leaves[node];
                 let first = if from == 0 { 0 } else { leaf.rank(from).saturating_sub(1) };
-                let mut gaps = leaf.gaps_from(first, wanted.least()).take_while(|gap| gap.start <= within.last);
-                let found = gaps.find_map(|gap| gap.intersection(within).and_then(|gap| wanted.find_in(gap)));
+                let least = wanted.least();
+                let found = leaf
+                    .gaps_from(first)
+                    .chain(core::iter::once(leaf.last_gap()))
+                    .filter(|gap| gap.length() >= least)
+                    .find_map(|gap| gap.range().intersection(within).and_then(|gap| wanted.find_in(gap)));
                 if found.is_some() {
                     self.way.leaf = node;
                     return found;
