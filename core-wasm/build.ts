@@ -152,8 +152,8 @@ function wrapTypes(types: string): string {
   return `${GENERATED}\n// deno-lint-ignore-file\n// deno-fmt-ignore-file\n${
     types.replace(/^declare function wasm_bindgen[^;]*;/m, "")
   }\n` +
-    `/** The functions and classes of one instance; the call instantiates it. */\nexport type Glue = typeof wasm_bindgen & ((module: { module_or_path: WebAssembly.Module }) => Promise<InitOutput>);\n` +
-    `/** The core of one machine. */\nexport type Core = wasm_bindgen.Core;\n/** Make a glue with an instance of its own. */\n` +
+    `/** The functions of one instance; the call instantiates it. */\nexport type Glue = typeof wasm_bindgen & ((module: { module_or_path: WebAssembly.Module }) => Promise<InitOutput>);\n` +
+    `/** The core of one machine. */\nexport type Core = Omit<typeof wasm_bindgen, "boot">;\n/** Make a glue with an instance of its own. */\n` +
     `export declare function createGlue(): Glue;\n`;
 }
 

@@ -48,7 +48,7 @@ export interface CoreInstance {
 }
 
 /** What the full core alone exports. */
-const FULL_EXPORTS = ["core_check", "core_find_area_changes"];
+const FULL_EXPORTS = ["check", "find_area_changes"];
 
 const compiled: { lean?: Promise<WebAssembly.Module> | undefined; full?: Promise<WebAssembly.Module> | undefined } = {};
 
@@ -97,8 +97,10 @@ export async function instantiate(options: { readonly module?: WebAssembly.Modul
       const { iommu, levels, memlock = Infinity, openFiles } = config;
       // Of one that is remote the core knows no more than that it is one.
       const kind = KINDS.indexOf(iommu === "remote" ? "vtd" : iommu);
-      const core = glue.boot(heapBytes, ramBytes, kind, bootFlags(config), levels, memlock, openFiles);
-      if (core !== undefined) return core;
+      if (glue.boot(heapBytes, ramBytes, kind, bootFlags(config), levels, memlock, openFiles)) {
+        // The glue is a function with many properties, which engines look up slowly, unless they are a prototype's.
+        return Object.create(glue) as Core;
+      }
       const reserved = memory.buffer.byteLength >= heapBytes + ramBytes;
       throw new RangeError(
         reserved

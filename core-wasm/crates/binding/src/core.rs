@@ -2,6 +2,7 @@
 
 use crate::answer::{address, negative, nothing, number};
 use crate::memory;
+use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -30,12 +31,13 @@ const SYS_RAWIO: u32 = 64;
 const NO_NAPOT: u32 = 128;
 const NAPOT_PAGES: u64 = 1 << 16;
 
-/// What wasm-bindgen keeps beside an object: counts of its holders and borrowers, and the allocator's own bytes.
-const HANDLE_BYTES: usize = 64;
+thread_local! {
+    /// An instance has one machine. An object of wasm-bindgen's would be counted and borrowed anew by each call.
+    static CORE: RefCell<Option<Core>> = const { RefCell::new(None) };
+}
 
 /// The core of one machine.
-#[wasm_bindgen]
-pub struct Core {
+pub(crate) struct Core {
     /// Never dropped: it ends with its instance, whose memory goes as a whole. What takes it apart would be 3 % of the code.
     pub(crate) kernel: ManuallyDrop<Kernel>,
     /// Offset of RAM in the linear memory.
@@ -51,9 +53,16 @@ pub struct Core {
 /// `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
 /// alone 5, RISC-V 6, mock 7. `flags`: single open 1,
 /// groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
-/// infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
+/// infinite: no limit. Returns false if memory is short, or there is no such kind: then the instance is of no use, and its other functions trap.
 #[wasm_bindgen]
-pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
+pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> bool {
+    let core = start(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files);
+    let started = core.is_some();
+    CORE.set(core);
+    started
+}
+
+fn start(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
     let kind = *KINDS.get(kind as usize)?;
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
@@ -78,10 +87,13 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, 
         },
     };
     let kernel = Kernel::new(config, Ram::new(ram).ok()?).map(ManuallyDrop::new).ok()?;
-    let core = Core { kernel, ram_start, notice: None, peer: None };
-    // What wasm-bindgen hands to JavaScript it puts on the heap, and traps where there is no room.
-    Vec::<u8>::new().try_reserve_exact(size_of::<Core>() + HANDLE_BYTES).ok()?;
-    Some(core)
+    Some(Core { kernel, ram_start, notice: None, peer: None })
+}
+
+/// Has the core do something; all exports but [`boot`] do.
+#[inline]
+pub(crate) fn with<R>(ask: impl FnOnce(&mut Core) -> R) -> R {
+    CORE.with_borrow_mut(|core| ask(core.as_mut().expect("boot comes first")))
 }
 
 impl Core {
@@ -97,73 +109,83 @@ impl Core {
     }
 }
 
+/// Opens `/dev/iommu`. Returns the fd or −errno.
 #[wasm_bindgen]
-impl Core {
-    /// Opens `/dev/iommu`. Returns the fd or −errno.
-    pub fn open_iommufd(&mut self) -> i32 {
-        number(self.kernel.open_iommufd())
-    }
+pub fn open_iommufd() -> i32 {
+    with(|core| number(core.kernel.open_iommufd()))
+}
 
-    /// Opens a device's node. Returns the fd or −errno.
-    pub fn open_device(&mut self, device: u32) -> i32 {
-        number(self.kernel.open_device(device))
-    }
+/// Opens a device's node. Returns the fd or −errno.
+#[wasm_bindgen]
+pub fn open_device(device: u32) -> i32 {
+    with(|core| number(core.kernel.open_device(device)))
+}
 
-    /// Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
-    pub fn close(&mut self, fd: i32) -> i32 {
-        number(self.kernel.close(fd))
-    }
+/// Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
+#[wasm_bindgen]
+pub fn close(fd: i32) -> i32 {
+    with(|core| number(core.kernel.close(fd)))
+}
 
-    /// One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
-    pub fn ioctl(&mut self, fd: i32, request: u32, argument: u64) -> i32 {
-        number(self.kernel.ioctl(fd, request, argument))
-    }
+/// One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
+#[wasm_bindgen]
+pub fn ioctl(fd: i32, request: u32, argument: u64) -> i32 {
+    with(|core| number(core.kernel.ioctl(fd, request, argument)))
+}
 
-    /// Reads at most `length` bytes to the process's memory. Returns their number or −errno.
-    pub fn read(&mut self, fd: i32, va: u64, length: u32) -> i32 {
-        number(self.kernel.read(fd, va, u64::from(length)).map(|count| count as u32))
-    }
+/// Reads at most `length` bytes to the process's memory. Returns their number or −errno.
+#[wasm_bindgen]
+pub fn read(fd: i32, va: u64, length: u32) -> i32 {
+    with(|core| number(core.kernel.read(fd, va, u64::from(length)).map(|count| count as u32)))
+}
 
-    /// Writes `length` bytes of the process's memory. Returns their number or −errno.
-    pub fn write(&mut self, fd: i32, va: u64, length: u32) -> i32 {
-        number(self.kernel.write(fd, va, u64::from(length)).map(|count| count as u32))
-    }
+/// Writes `length` bytes of the process's memory. Returns their number or −errno.
+#[wasm_bindgen]
+pub fn write(fd: i32, va: u64, length: u32) -> i32 {
+    with(|core| number(core.kernel.write(fd, va, u64::from(length)).map(|count| count as u32)))
+}
 
-    /// Whether a read would find something: 1 or 0, or −errno.
-    pub fn poll(&self, fd: i32) -> i32 {
-        number(self.kernel.poll(fd))
-    }
+/// Whether a read would find something: 1 or 0, or −errno.
+#[wasm_bindgen]
+pub fn poll(fd: i32) -> i32 {
+    with(|core| number(core.kernel.poll(fd)))
+}
 
-    /// The device behind a bound device_fd, or −errno.
-    pub fn device_of(&self, fd: i32) -> i32 {
-        number(self.kernel.device_of(fd))
-    }
+/// The device behind a bound device_fd, or −errno.
+#[wasm_bindgen]
+pub fn device_of(fd: i32) -> i32 {
+    with(|core| number(core.kernel.device_of(fd)))
+}
 
-    /// Maps memory of the process. Returns its address or −errno.
-    pub fn mmap(&mut self, at: u64, length: u32, prot: u32, flags: u32, fd: i32, offset: f64) -> i64 {
-        address(self.kernel.mmap(at, u64::from(length), prot, flags, fd, offset as u64))
-    }
+/// Maps memory of the process. Returns its address or −errno.
+#[wasm_bindgen]
+pub fn mmap(at: u64, length: u32, prot: u32, flags: u32, fd: i32, offset: f64) -> i64 {
+    with(|core| address(core.kernel.mmap(at, u64::from(length), prot, flags, fd, offset as u64)))
+}
 
-    /// Unmaps memory of the process. Returns 0 or −errno.
-    pub fn munmap(&mut self, at: u64, length: u32) -> i32 {
-        nothing(self.kernel.munmap(at, u64::from(length)))
-    }
+/// Unmaps memory of the process. Returns 0 or −errno.
+#[wasm_bindgen]
+pub fn munmap(at: u64, length: u32) -> i32 {
+    with(|core| nothing(core.kernel.munmap(at, u64::from(length))))
+}
 
-    /// The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
-    pub fn view(&self, at: u64, length: u32) -> f64 {
-        match self.kernel.view(at, u64::from(length)) {
-            Ok(found) => self.offset_of(found),
-            Err(error) => f64::from(negative(error)),
-        }
-    }
+/// The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
+#[wasm_bindgen]
+pub fn view(at: u64, length: u32) -> f64 {
+    with(|core| match core.kernel.view(at, u64::from(length)) {
+        Ok(found) => core.offset_of(found),
+        Err(error) => f64::from(negative(error)),
+    })
+}
 
-    /// Makes an eventfd. Returns the fd or −errno.
-    pub fn eventfd(&mut self, initial: u32, flags: u32) -> i32 {
-        number(self.kernel.eventfd(initial, flags))
-    }
+/// Makes an eventfd. Returns the fd or −errno.
+#[wasm_bindgen]
+pub fn eventfd(initial: u32, flags: u32) -> i32 {
+    with(|core| number(core.kernel.eventfd(initial, flags)))
+}
 
-    /// Makes an anonymous file. Returns the fd or −errno.
-    pub fn memfd(&mut self, length: u32) -> i32 {
-        number(self.kernel.memfd(u64::from(length)))
-    }
+/// Makes an anonymous file. Returns the fd or −errno.
+#[wasm_bindgen]
+pub fn memfd(length: u32) -> i32 {
+    with(|core| number(core.kernel.memfd(u64::from(length))))
 }

@@ -5,7 +5,7 @@
 //! detaches: statics and stack, then the kernel's heap, then the machine's RAM.
 //!
 //! Numbers cross the border: a result is 0 or more, or −errno (of a transfer: −reason). 64-bit addresses are bigints, offsets in the
-//! linear memory and in files are numbers. Nothing here panics or traps, whatever the arguments; what would need memory that is not there
+//! linear memory and in files are numbers. After [`boot`] nothing here panics or traps, whatever the arguments; what would need memory that is not there
 //! answers −ENOMEM, or nothing.
 
 #![allow(unsafe_code)]
@@ -20,4 +20,4 @@ mod sanitizer;
 #[cfg(feature = "checks")]
 mod text;
 
-pub use crate::core::{Core, boot};
+pub use crate::core::boot;
