@@ -19,6 +19,7 @@ impl PageTable {
     }
 
     /// The same for `first..=last`, which can be all of a 64-bit space. Nothing is done if `first` is above `last`.
+    #[inline(never)]
     pub fn unmap_range(&mut self, memory: &mut impl TableMemory, first: u64, last: u64) -> Unmapped {
         let granule_last = (1 << self.format.granule_lg2) - 1;
         let first = first & !granule_last;
