@@ -73,15 +73,31 @@ impl Part {
 }
 
 /// The parts of a range up to the first IOVA without an area. The range is covered if the lengths of the parts are its own.
-pub(crate) fn parts(ioas: &Ioas, wanted: Range) -> impl Iterator<Item = Part> {
-    let mut next = Some(wanted.start);
-    ioas.space.iter_from(wanted.start).map_while(move |(range, area)| {
-        let at = next.filter(|&at| range.start <= at)?;
-        let last = range.last.min(wanted.last);
-        next = if last == wanted.last { None } else { Some(last + 1) };
+pub(crate) fn parts(ioas: &Ioas, wanted: Range) -> Parts<'_> {
+    Parts { ioas, next: Some(wanted.start), last: wanted.last }
+}
+
+/// See [`parts`].
+pub(crate) struct Parts<'a> {
+    ioas: &'a Ioas,
+    /// Where the next part begins, unless the last was the last.
+    next: Option<u64>,
+    last: u64,
+}
+
+impl Iterator for Parts<'_> {
+    type Item = Part;
+
+    // Once, not in each loop.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Part> {
+        let at = self.next.take()?;
+        let (range, area) = self.ioas.space.first_from(at).filter(|(range, _)| range.start <= at)?;
+        let last = range.last.min(self.last);
+        self.next = if last == self.last { None } else { Some(last + 1) };
         let (start, _) = area.byte_range(range);
         Some(Part { area, first: start + (at - range.start), last: start + (last - range.start) })
-    })
+    }
 }
 
 impl Context {
