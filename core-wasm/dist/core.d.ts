@@ -6,310 +6,72 @@ declare namespace wasm_bindgen {
     /* eslint-disable */
 
     /**
-     * The core of one machine.
+     * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
      */
-    export class Core {
-        private constructor();
-        free(): void;
-        [Symbol.dispose](): void;
-        /**
-         * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
-         */
-        access_copy(device: number, iova: bigint, offset: number, length: number, write: boolean): number;
-        /**
-         * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
-         */
-        access_pin(device: number, iova: bigint, length: number, write: boolean, id: number): number;
-        /**
-         * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
-         */
-        access_unpin(device: number, id: number): number;
-        /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
-         * DMA 128; in bits 15:8 how
-         * many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
-         */
-        add_device(group: number, requester: number, flags: number): number;
-        /**
-         * Adds an IOMMU group. Returns its number, or −errno.
-         */
-        add_group(): number;
-        /**
-         * Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
-         */
-        add_irq(device: number, index: number, count: number, flags: number): number;
-        /**
-         * Keeps addresses from being chosen. Returns 0 or −errno.
-         */
-        add_quarantine(space: bigint, start: bigint, last: bigint): number;
-        /**
-         * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
-         */
-        add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
-        /**
-         * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
-         */
-        add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
-        /**
-         * Adds a bus that can be reset. Returns its number, or −errno.
-         */
-        add_reset_bus(): number;
-        /**
-         * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
-         * very bus and VFIO's driver has it. Returns 0 or −errno.
-         */
-        add_reset_function(bus: number, location: number, device: number, in_set: boolean): number;
-        /**
-         * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
-         */
-        area_change(index: number, field: number): bigint;
-        /**
-         * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
-         */
-        attached_pasid(device: number, index: number): number;
-        /**
-         * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
-         */
-        check(): string | undefined;
-        /**
-         * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
-         */
-        close(fd: number): number;
-        /**
-         * The device behind a bound device_fd, or −errno.
-         */
-        device_of(fd: number): number;
-        /**
-         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
-         * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
-         * stale ones used.
-         */
-        device_statistic(device: number, count: number): number;
-        /**
-         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
-         * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
-         */
-        dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
-        /**
-         * A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
-         */
-        dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
-        /**
-         * Ends that for the range that starts there.
-         */
-        end_quarantine(space: bigint, start: bigint): void;
-        /**
-         * Makes an eventfd. Returns the fd or −errno.
-         */
-        eventfd(initial: number, flags: number): number;
-        /**
-         * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
-         * label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
-         * transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
-         */
-        fault(index: number, field: number): bigint;
-        /**
-         * Fault records that are kept.
-         */
-        faults_len(): number;
-        /**
-         * Fault records that made room for others.
-         */
-        faults_lost(): number;
-        /**
-         * Looks for areas that came or went since the last time. Returns how many, or −errno.
-         */
-        find_area_changes(): number;
-        /**
-         * Tells the translation caches of what waits.
-         */
-        flush_iotlb(): void;
-        /**
-         * Notes a transfer that a device gave up, since the page that it asked for is not there.
-         */
-        give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
-        /**
-         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
-         */
-        global_statistic(count: number): number;
-        /**
-         * Whether a space is there.
-         */
-        has_space(space: bigint): boolean;
-        /**
-         * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
-         */
-        ioctl(fd: number, request: number, argument: bigint): number;
-        /**
-         * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
-         */
-        ioctl_apart(fd: number, request: number, argument: bigint, margin: bigint): number;
-        /**
-         * Whether a program has enabled an interrupt.
-         */
-        irq_enabled(device: number, index: number, vector: number): boolean;
-        /**
-         * What the program calls a device.
-         */
-        label_of(device: number): bigint | undefined;
-        /**
-         * A device deasserts its INTx pin. Returns 0 or −errno.
-         */
-        lower(device: number, index: number): number;
-        /**
-         * Makes an anonymous file. Returns the fd or −errno.
-         */
-        memfd(length: number): number;
-        /**
-         * Maps memory of the process. Returns its address or −errno.
-         */
-        mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint;
-        /**
-         * Unmaps memory of the process. Returns 0 or −errno.
-         */
-        munmap(at: bigint, length: number): number;
-        /**
-         * Last IOVA of the last notice.
-         */
-        notice_last(): bigint;
-        /**
-         * First IOVA of the last notice.
-         */
-        notice_start(): bigint;
-        /**
-         * Opens a device's node. Returns the fd or −errno.
-         */
-        open_device(device: number): number;
-        /**
-         * Opens `/dev/iommu`. Returns the fd or −errno.
-         */
-        open_iommufd(): number;
-        /**
-         * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
-         * the answer: invalid 1, failure 15; or −errno.
-         */
-        page_request(device: number, pasid: number, group: number, permissions: number, address: bigint, last: boolean): number;
-        /**
-         * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
-         * address of the top table, last IOVA, number of the format.
-         */
-        page_table(device: number, pasid: number, field: number): bigint;
-        /**
-         * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
-         * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
-         * it leads, the entry.
-         */
-        page_table_row(device: number, pasid: number, iova: bigint, level: number, field: number): bigint;
-        /**
-         * Pages of 2^`lg2` bytes that are mapped now.
-         */
-        pages_of_size(lg2: number): number;
-        /**
-         * Physical address of that memory.
-         */
-        peer_address(): bigint;
-        /**
-         * Bytes that the last transfer to come to memory of another device had moved.
-         */
-        peer_done(): number;
-        /**
-         * Bytes of it.
-         */
-        peer_length(): number;
-        /**
-         * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
-         */
-        pinned_run(device: number, id: number, position: number, length: boolean): number;
-        /**
-         * A device that is gone comes back. Returns 0 or −errno.
-         */
-        plug(device: number): number;
-        /**
-         * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
-         */
-        plug_state(device: number): number;
-        /**
-         * Whether a read would find something: 1 or 0, or −errno.
-         */
-        poll(fd: number): number;
-        /**
-         * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
-         */
-        probe(device: number, pasid: number, iova: bigint, write: boolean): number;
-        /**
-         * A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
-         */
-        raise(device: number, index: number, vector: number): number;
-        /**
-         * Reads at most `length` bytes to the process's memory. Returns their number or −errno.
-         */
-        read(fd: number, va: bigint, length: number): number;
-        /**
-         * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
-         */
-        request_state(device: number): number;
-        /**
-         * Goes on with the system call that waits for models. Its answer.
-         */
-        restart(): number;
-        /**
-         * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
-         */
-        set_batch(batch: number): number;
-        /**
-         * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
-         */
-        set_driver_blocks(device: number, blocks: boolean): number;
-        /**
-         * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
-         * −errno.
-         */
-        set_iotlb(entries: number, ways: number, structures: number, replacement: number, seed: bigint): number;
-        /**
-         * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
-         */
-        set_memory_enabled(device: number, enabled: boolean): number;
-        /**
-         * Says how far a remote IOMMU translates, for page tables that are made from now on.
-         */
-        set_remote_aperture(last: bigint): void;
-        /**
-         * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
-         */
-        space_of(device: number, pasid: number): bigint;
-        /**
-         * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
-         */
-        staging_alloc(length: number): number;
-        /**
-         * Gives back what `staging_alloc` gave, with the same length.
-         */
-        staging_free(offset: number, length: number): void;
-        /**
-         * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
-         */
-        take_notice(): number;
-        /**
-         * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
-         */
-        take_page_response(): bigint;
-        /**
-         * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
-         */
-        unplug(device: number): number;
-        /**
-         * What is in use now: open files, objects, pinned pages.
-         */
-        usage(count: number): number;
-        /**
-         * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
-         */
-        view(at: bigint, length: number): number;
-        /**
-         * Writes `length` bytes of the process's memory. Returns their number or −errno.
-         */
-        write(fd: number, va: bigint, length: number): number;
-    }
+    export function access_copy(device: number, iova: bigint, offset: number, length: number, write: boolean): number;
+
+    /**
+     * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
+     */
+    export function access_pin(device: number, iova: bigint, length: number, write: boolean, id: number): number;
+
+    /**
+     * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
+     */
+    export function access_unpin(device: number, id: number): number;
+
+    /**
+     * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
+     * DMA 128; in bits 15:8 how
+     * many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
+     */
+    export function add_device(group: number, requester: number, flags: number): number;
+
+    /**
+     * Adds an IOMMU group. Returns its number, or −errno.
+     */
+    export function add_group(): number;
+
+    /**
+     * Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
+     */
+    export function add_irq(device: number, index: number, count: number, flags: number): number;
+
+    /**
+     * Keeps addresses from being chosen. Returns 0 or −errno.
+     */
+    export function add_quarantine(space: bigint, start: bigint, last: bigint): number;
+
+    /**
+     * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
+     */
+    export function add_region(device: number, index: number, size: bigint, flags: number, address: bigint): number;
+
+    /**
+     * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
+     */
+    export function add_reserved(device: number, start: bigint, last: bigint, kind: number): number;
+
+    /**
+     * Adds a bus that can be reset. Returns its number, or −errno.
+     */
+    export function add_reset_bus(): number;
+
+    /**
+     * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
+     * very bus and VFIO's driver has it. Returns 0 or −errno.
+     */
+    export function add_reset_function(bus: number, location: number, device: number, in_set: boolean): number;
+
+    /**
+     * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
+     */
+    export function area_change(index: number, field: number): bigint;
+
+    /**
+     * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
+     */
+    export function attached_pasid(device: number, index: number): number;
 
     /**
      * Lays out the memory and starts the kernel: once in an instance.
@@ -317,88 +79,387 @@ declare namespace wasm_bindgen {
      * `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
      * alone 5, RISC-V 6, mock 7. `flags`: single open 1,
      * groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
-     * infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
+     * infinite: no limit. Returns false if memory is short, or there is no such kind: then the instance is of no use, and its other functions trap.
      */
-    export function boot(heap_bytes: number, ram_bytes: number, kind: number, flags: number, levels: number, memlock: number, open_files: number): Core | undefined;
+    export function boot(heap_bytes: number, ram_bytes: number, kind: number, flags: number, levels: number, memlock: number, open_files: number): boolean;
+
+    /**
+     * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
+     */
+    export function check(): string | undefined;
+
+    /**
+     * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
+     */
+    export function close(fd: number): number;
+
+    /**
+     * The device behind a bound device_fd, or −errno.
+     */
+    export function device_of(fd: number): number;
+
+    /**
+     * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
+     * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
+     * stale ones used.
+     */
+    export function device_statistic(device: number, count: number): number;
+
+    /**
+     * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
+     * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
+     */
+    export function dma_read(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+
+    /**
+     * A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
+     */
+    export function dma_write(device: number, pasid: number, iova: bigint, offset: number, length: number): number;
+
+    /**
+     * Ends that for the range that starts there.
+     */
+    export function end_quarantine(space: bigint, start: bigint): void;
+
+    /**
+     * Makes an eventfd. Returns the fd or −errno.
+     */
+    export function eventfd(initial: number, flags: number): number;
+
+    /**
+     * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
+     * label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
+     * transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
+     */
+    export function fault(index: number, field: number): bigint;
+
+    /**
+     * Fault records that are kept.
+     */
+    export function faults_len(): number;
+
+    /**
+     * Fault records that made room for others.
+     */
+    export function faults_lost(): number;
+
+    /**
+     * Looks for areas that came or went since the last time. Returns how many, or −errno.
+     */
+    export function find_area_changes(): number;
+
+    /**
+     * Tells the translation caches of what waits.
+     */
+    export function flush_iotlb(): void;
+
+    /**
+     * Notes a transfer that a device gave up, since the page that it asked for is not there.
+     */
+    export function give_up(device: number, pasid: number, iova: bigint, length: number, write: boolean): void;
+
+    /**
+     * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
+     */
+    export function global_statistic(count: number): number;
+
+    /**
+     * Whether a space is there.
+     */
+    export function has_space(space: bigint): boolean;
+
+    /**
+     * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
+     */
+    export function ioctl(fd: number, request: number, argument: bigint): number;
+
+    /**
+     * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
+     */
+    export function ioctl_apart(fd: number, request: number, argument: bigint, margin: bigint): number;
+
+    /**
+     * Whether a program has enabled an interrupt.
+     */
+    export function irq_enabled(device: number, index: number, vector: number): boolean;
+
+    /**
+     * What the program calls a device.
+     */
+    export function label_of(device: number): bigint | undefined;
+
+    /**
+     * A device deasserts its INTx pin. Returns 0 or −errno.
+     */
+    export function lower(device: number, index: number): number;
+
+    /**
+     * Makes an anonymous file. Returns the fd or −errno.
+     */
+    export function memfd(length: number): number;
+
+    /**
+     * Maps memory of the process. Returns its address or −errno.
+     */
+    export function mmap(at: bigint, length: number, prot: number, flags: number, fd: number, offset: number): bigint;
+
+    /**
+     * Unmaps memory of the process. Returns 0 or −errno.
+     */
+    export function munmap(at: bigint, length: number): number;
+
+    /**
+     * Last IOVA of the last notice.
+     */
+    export function notice_last(): bigint;
+
+    /**
+     * First IOVA of the last notice.
+     */
+    export function notice_start(): bigint;
+
+    /**
+     * Opens a device's node. Returns the fd or −errno.
+     */
+    export function open_device(device: number): number;
+
+    /**
+     * Opens `/dev/iommu`. Returns the fd or −errno.
+     */
+    export function open_iommufd(): number;
+
+    /**
+     * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
+     * the answer: invalid 1, failure 15; or −errno.
+     */
+    export function page_request(device: number, pasid: number, group: number, permissions: number, address: bigint, last: boolean): number;
+
+    /**
+     * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
+     * address of the top table, last IOVA, number of the format.
+     */
+    export function page_table(device: number, pasid: number, field: number): bigint;
+
+    /**
+     * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
+     * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
+     * it leads, the entry.
+     */
+    export function page_table_row(device: number, pasid: number, iova: bigint, level: number, field: number): bigint;
+
+    /**
+     * Pages of 2^`lg2` bytes that are mapped now.
+     */
+    export function pages_of_size(lg2: number): number;
+
+    /**
+     * Physical address of that memory.
+     */
+    export function peer_address(): bigint;
+
+    /**
+     * Bytes that the last transfer to come to memory of another device had moved.
+     */
+    export function peer_done(): number;
+
+    /**
+     * Bytes of it.
+     */
+    export function peer_length(): number;
+
+    /**
+     * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
+     */
+    export function pinned_run(device: number, id: number, position: number, length: boolean): number;
+
+    /**
+     * A device that is gone comes back. Returns 0 or −errno.
+     */
+    export function plug(device: number): number;
+
+    /**
+     * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
+     */
+    export function plug_state(device: number): number;
+
+    /**
+     * Whether a read would find something: 1 or 0, or −errno.
+     */
+    export function poll(fd: number): number;
+
+    /**
+     * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
+     */
+    export function probe(device: number, pasid: number, iova: bigint, write: boolean): number;
+
+    /**
+     * A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
+     */
+    export function raise(device: number, index: number, vector: number): number;
+
+    /**
+     * Reads at most `length` bytes to the process's memory. Returns their number or −errno.
+     */
+    export function read(fd: number, va: bigint, length: number): number;
+
+    /**
+     * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
+     */
+    export function request_state(device: number): number;
+
+    /**
+     * Goes on with the system call that waits for models. Its answer.
+     */
+    export function restart(): number;
+
+    /**
+     * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
+     */
+    export function set_batch(batch: number): number;
+
+    /**
+     * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
+     */
+    export function set_driver_blocks(device: number, blocks: boolean): number;
+
+    /**
+     * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
+     * −errno.
+     */
+    export function set_iotlb(entries: number, ways: number, structures: number, replacement: number, seed: bigint): number;
+
+    /**
+     * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
+     */
+    export function set_memory_enabled(device: number, enabled: boolean): number;
+
+    /**
+     * Says how far a remote IOMMU translates, for page tables that are made from now on.
+     */
+    export function set_remote_aperture(last: bigint): void;
+
+    /**
+     * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
+     */
+    export function space_of(device: number, pasid: number): bigint;
+
+    /**
+     * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
+     */
+    export function staging_alloc(length: number): number;
+
+    /**
+     * Gives back what `staging_alloc` gave, with the same length.
+     */
+    export function staging_free(offset: number, length: number): void;
+
+    /**
+     * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
+     */
+    export function take_notice(): number;
+
+    /**
+     * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
+     */
+    export function take_page_response(): bigint;
+
+    /**
+     * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
+     */
+    export function unplug(device: number): number;
+
+    /**
+     * What is in use now: open files, objects, pinned pages.
+     */
+    export function usage(count: number): number;
+
+    /**
+     * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
+     */
+    export function view(at: bigint, length: number): number;
+
+    /**
+     * Writes `length` bytes of the process's memory. Returns their number or −errno.
+     */
+    export function write(fd: number, va: bigint, length: number): number;
 
 }
 declare type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 declare interface InitOutput {
     readonly memory: WebAssembly.Memory;
-    readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly access_copy: (a: number, b: bigint, c: number, d: number, e: number) => number;
+    readonly access_pin: (a: number, b: bigint, c: number, d: number, e: number) => number;
+    readonly access_unpin: (a: number, b: number) => number;
+    readonly add_device: (a: number, b: number, c: number) => number;
+    readonly add_group: () => number;
+    readonly add_irq: (a: number, b: number, c: number, d: number) => number;
+    readonly add_quarantine: (a: bigint, b: bigint, c: bigint) => number;
+    readonly add_region: (a: number, b: number, c: bigint, d: number, e: bigint) => number;
+    readonly add_reserved: (a: number, b: bigint, c: bigint, d: number) => number;
+    readonly add_reset_bus: () => number;
+    readonly add_reset_function: (a: number, b: number, c: number, d: number) => number;
+    readonly area_change: (a: number, b: number) => bigint;
+    readonly attached_pasid: (a: number, b: number) => number;
     readonly boot: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => number;
-    readonly core_access_copy: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
-    readonly core_access_pin: (a: number, b: number, c: bigint, d: number, e: number, f: number) => number;
-    readonly core_access_unpin: (a: number, b: number, c: number) => number;
-    readonly core_add_device: (a: number, b: number, c: number, d: number) => number;
-    readonly core_add_group: (a: number) => number;
-    readonly core_add_irq: (a: number, b: number, c: number, d: number, e: number) => number;
-    readonly core_add_quarantine: (a: number, b: bigint, c: bigint, d: bigint) => number;
-    readonly core_add_region: (a: number, b: number, c: number, d: bigint, e: number, f: bigint) => number;
-    readonly core_add_reserved: (a: number, b: number, c: bigint, d: bigint, e: number) => number;
-    readonly core_add_reset_bus: (a: number) => number;
-    readonly core_add_reset_function: (a: number, b: number, c: number, d: number, e: number) => number;
-    readonly core_area_change: (a: number, b: number, c: number) => bigint;
-    readonly core_attached_pasid: (a: number, b: number, c: number) => number;
-    readonly core_check: (a: number) => [number, number];
-    readonly core_close: (a: number, b: number) => number;
-    readonly core_device_of: (a: number, b: number) => number;
-    readonly core_device_statistic: (a: number, b: number, c: number) => number;
-    readonly core_dma_read: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
-    readonly core_dma_write: (a: number, b: number, c: number, d: bigint, e: number, f: number) => number;
-    readonly core_end_quarantine: (a: number, b: bigint, c: bigint) => void;
-    readonly core_eventfd: (a: number, b: number, c: number) => number;
-    readonly core_fault: (a: number, b: number, c: number) => bigint;
-    readonly core_faults_len: (a: number) => number;
-    readonly core_faults_lost: (a: number) => number;
-    readonly core_find_area_changes: (a: number) => number;
-    readonly core_flush_iotlb: (a: number) => void;
-    readonly core_give_up: (a: number, b: number, c: number, d: bigint, e: number, f: number) => void;
-    readonly core_global_statistic: (a: number, b: number) => number;
-    readonly core_has_space: (a: number, b: bigint) => number;
-    readonly core_ioctl: (a: number, b: number, c: number, d: bigint) => number;
-    readonly core_ioctl_apart: (a: number, b: number, c: number, d: bigint, e: bigint) => number;
-    readonly core_irq_enabled: (a: number, b: number, c: number, d: number) => number;
-    readonly core_label_of: (a: number, b: number) => [number, bigint];
-    readonly core_lower: (a: number, b: number, c: number) => number;
-    readonly core_memfd: (a: number, b: number) => number;
-    readonly core_mmap: (a: number, b: bigint, c: number, d: number, e: number, f: number, g: number) => bigint;
-    readonly core_munmap: (a: number, b: bigint, c: number) => number;
-    readonly core_notice_last: (a: number) => bigint;
-    readonly core_notice_start: (a: number) => bigint;
-    readonly core_open_device: (a: number, b: number) => number;
-    readonly core_open_iommufd: (a: number) => number;
-    readonly core_page_request: (a: number, b: number, c: number, d: number, e: number, f: bigint, g: number) => number;
-    readonly core_page_table: (a: number, b: number, c: number, d: number) => bigint;
-    readonly core_page_table_row: (a: number, b: number, c: number, d: bigint, e: number, f: number) => bigint;
-    readonly core_pages_of_size: (a: number, b: number) => number;
-    readonly core_peer_address: (a: number) => bigint;
-    readonly core_peer_done: (a: number) => number;
-    readonly core_peer_length: (a: number) => number;
-    readonly core_pinned_run: (a: number, b: number, c: number, d: number, e: number) => number;
-    readonly core_plug: (a: number, b: number) => number;
-    readonly core_plug_state: (a: number, b: number) => number;
-    readonly core_poll: (a: number, b: number) => number;
-    readonly core_probe: (a: number, b: number, c: number, d: bigint, e: number) => number;
-    readonly core_raise: (a: number, b: number, c: number, d: number) => number;
-    readonly core_read: (a: number, b: number, c: bigint, d: number) => number;
-    readonly core_request_state: (a: number, b: number) => number;
-    readonly core_restart: (a: number) => number;
-    readonly core_set_batch: (a: number, b: number) => number;
-    readonly core_set_driver_blocks: (a: number, b: number, c: number) => number;
-    readonly core_set_iotlb: (a: number, b: number, c: number, d: number, e: number, f: bigint) => number;
-    readonly core_set_memory_enabled: (a: number, b: number, c: number) => number;
-    readonly core_set_remote_aperture: (a: number, b: bigint) => void;
-    readonly core_space_of: (a: number, b: number, c: number) => bigint;
-    readonly core_staging_alloc: (a: number, b: number) => number;
-    readonly core_staging_free: (a: number, b: number, c: number) => void;
-    readonly core_take_notice: (a: number) => number;
-    readonly core_take_page_response: (a: number) => bigint;
-    readonly core_unplug: (a: number, b: number) => number;
-    readonly core_usage: (a: number, b: number) => number;
-    readonly core_view: (a: number, b: bigint, c: number) => number;
-    readonly core_write: (a: number, b: number, c: bigint, d: number) => number;
+    readonly check: () => [number, number];
+    readonly close: (a: number) => number;
+    readonly device_of: (a: number) => number;
+    readonly device_statistic: (a: number, b: number) => number;
+    readonly dma_read: (a: number, b: number, c: bigint, d: number, e: number) => number;
+    readonly dma_write: (a: number, b: number, c: bigint, d: number, e: number) => number;
+    readonly end_quarantine: (a: bigint, b: bigint) => void;
+    readonly eventfd: (a: number, b: number) => number;
+    readonly fault: (a: number, b: number) => bigint;
+    readonly faults_len: () => number;
+    readonly faults_lost: () => number;
+    readonly find_area_changes: () => number;
+    readonly flush_iotlb: () => void;
+    readonly give_up: (a: number, b: number, c: bigint, d: number, e: number) => void;
+    readonly global_statistic: (a: number) => number;
+    readonly has_space: (a: bigint) => number;
+    readonly ioctl: (a: number, b: number, c: bigint) => number;
+    readonly ioctl_apart: (a: number, b: number, c: bigint, d: bigint) => number;
+    readonly irq_enabled: (a: number, b: number, c: number) => number;
+    readonly label_of: (a: number) => [number, bigint];
+    readonly lower: (a: number, b: number) => number;
+    readonly memfd: (a: number) => number;
+    readonly mmap: (a: bigint, b: number, c: number, d: number, e: number, f: number) => bigint;
+    readonly munmap: (a: bigint, b: number) => number;
+    readonly notice_last: () => bigint;
+    readonly notice_start: () => bigint;
+    readonly open_device: (a: number) => number;
+    readonly open_iommufd: () => number;
+    readonly page_request: (a: number, b: number, c: number, d: number, e: bigint, f: number) => number;
+    readonly page_table: (a: number, b: number, c: number) => bigint;
+    readonly page_table_row: (a: number, b: number, c: bigint, d: number, e: number) => bigint;
+    readonly pages_of_size: (a: number) => number;
+    readonly peer_address: () => bigint;
+    readonly peer_done: () => number;
+    readonly peer_length: () => number;
+    readonly pinned_run: (a: number, b: number, c: number, d: number) => number;
+    readonly plug: (a: number) => number;
+    readonly plug_state: (a: number) => number;
+    readonly poll: (a: number) => number;
+    readonly probe: (a: number, b: number, c: bigint, d: number) => number;
+    readonly raise: (a: number, b: number, c: number) => number;
+    readonly read: (a: number, b: bigint, c: number) => number;
+    readonly request_state: (a: number) => number;
+    readonly restart: () => number;
+    readonly set_batch: (a: number) => number;
+    readonly set_driver_blocks: (a: number, b: number) => number;
+    readonly set_iotlb: (a: number, b: number, c: number, d: number, e: bigint) => number;
+    readonly set_memory_enabled: (a: number, b: number) => number;
+    readonly set_remote_aperture: (a: bigint) => void;
+    readonly space_of: (a: number, b: number) => bigint;
+    readonly staging_alloc: (a: number) => number;
+    readonly staging_free: (a: number, b: number) => void;
+    readonly take_notice: () => number;
+    readonly take_page_response: () => bigint;
+    readonly unplug: (a: number) => number;
+    readonly usage: (a: number) => number;
+    readonly view: (a: bigint, b: number) => number;
+    readonly write: (a: number, b: bigint, c: number) => number;
     readonly __wbindgen_externrefs: WebAssembly.Table;
     readonly __wbindgen_free: (a: number, b: number, c: number) => void;
     readonly __wbindgen_start: () => void;
@@ -428,9 +489,9 @@ declare namespace wasm_bindgen {
  */
 
 
-/** The functions and classes of one instance; the call instantiates it. */
+/** The functions of one instance; the call instantiates it. */
 export type Glue = typeof wasm_bindgen & ((module: { module_or_path: WebAssembly.Module }) => Promise<InitOutput>);
 /** The core of one machine. */
-export type Core = wasm_bindgen.Core;
+export type Core = Omit<typeof wasm_bindgen, "boot">;
 /** Make a glue with an instance of its own. */
 export declare function createGlue(): Glue;

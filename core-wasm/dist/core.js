@@ -11,749 +11,176 @@ let wasm_bindgen = (function(exports) {
     }
 
     /**
-     * The core of one machine.
+     * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
+     * @param {number} device
+     * @param {bigint} iova
+     * @param {number} offset
+     * @param {number} length
+     * @param {boolean} write
+     * @returns {number}
      */
-    class Core {
-        static __wrap(ptr) {
-            const obj = Object.create(Core.prototype);
-            obj.__wbg_ptr = ptr;
-            CoreFinalization.register(obj, obj.__wbg_ptr, obj);
-            return obj;
-        }
-        __destroy_into_raw() {
-            const ptr = this.__wbg_ptr;
-            this.__wbg_ptr = 0;
-            CoreFinalization.unregister(this);
-            return ptr;
-        }
-        free() {
-            const ptr = this.__destroy_into_raw();
-            wasm.__wbg_core_free(ptr, 0);
-        }
-        /**
-         * The model of an emulated device copies between its buffer at `offset` and memory at `iova`. Returns 0 or −reason.
-         * @param {number} device
-         * @param {bigint} iova
-         * @param {number} offset
-         * @param {number} length
-         * @param {boolean} write
-         * @returns {number}
-         */
-        access_copy(device, iova, offset, length, write) {
-            const ret = wasm.core_access_copy(this.__wbg_ptr, device, iova, offset, length, write);
-            return ret;
-        }
-        /**
-         * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
-         * @param {number} device
-         * @param {bigint} iova
-         * @param {number} length
-         * @param {boolean} write
-         * @param {number} id
-         * @returns {number}
-         */
-        access_pin(device, iova, length, write, id) {
-            const ret = wasm.core_access_pin(this.__wbg_ptr, device, iova, length, write, id);
-            return ret;
-        }
-        /**
-         * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
-         * @param {number} device
-         * @param {number} id
-         * @returns {number}
-         */
-        access_unpin(device, id) {
-            const ret = wasm.core_access_unpin(this.__wbg_ptr, device, id);
-            return ret;
-        }
-        /**
-         * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
-         * DMA 128; in bits 15:8 how
-         * many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
-         * @param {number} group
-         * @param {number} requester
-         * @param {number} flags
-         * @returns {number}
-         */
-        add_device(group, requester, flags) {
-            const ret = wasm.core_add_device(this.__wbg_ptr, group, requester, flags);
-            return ret;
-        }
-        /**
-         * Adds an IOMMU group. Returns its number, or −errno.
-         * @returns {number}
-         */
-        add_group() {
-            const ret = wasm.core_add_group(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
-         * @param {number} device
-         * @param {number} index
-         * @param {number} count
-         * @param {number} flags
-         * @returns {number}
-         */
-        add_irq(device, index, count, flags) {
-            const ret = wasm.core_add_irq(this.__wbg_ptr, device, index, count, flags);
-            return ret;
-        }
-        /**
-         * Keeps addresses from being chosen. Returns 0 or −errno.
-         * @param {bigint} space
-         * @param {bigint} start
-         * @param {bigint} last
-         * @returns {number}
-         */
-        add_quarantine(space, start, last) {
-            const ret = wasm.core_add_quarantine(this.__wbg_ptr, space, start, last);
-            return ret;
-        }
-        /**
-         * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
-         * @param {number} device
-         * @param {number} index
-         * @param {bigint} size
-         * @param {number} flags
-         * @param {bigint} address
-         * @returns {number}
-         */
-        add_region(device, index, size, flags, address) {
-            const ret = wasm.core_add_region(this.__wbg_ptr, device, index, size, flags, address);
-            return ret;
-        }
-        /**
-         * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
-         * @param {number} device
-         * @param {bigint} start
-         * @param {bigint} last
-         * @param {number} kind
-         * @returns {number}
-         */
-        add_reserved(device, start, last, kind) {
-            const ret = wasm.core_add_reserved(this.__wbg_ptr, device, start, last, kind);
-            return ret;
-        }
-        /**
-         * Adds a bus that can be reset. Returns its number, or −errno.
-         * @returns {number}
-         */
-        add_reset_bus() {
-            const ret = wasm.core_add_reset_bus(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
-         * very bus and VFIO's driver has it. Returns 0 or −errno.
-         * @param {number} bus
-         * @param {number} location
-         * @param {number} device
-         * @param {boolean} in_set
-         * @returns {number}
-         */
-        add_reset_function(bus, location, device, in_set) {
-            const ret = wasm.core_add_reset_function(this.__wbg_ptr, bus, location, device, in_set);
-            return ret;
-        }
-        /**
-         * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
-         * @param {number} index
-         * @param {number} field
-         * @returns {bigint}
-         */
-        area_change(index, field) {
-            const ret = wasm.core_area_change(this.__wbg_ptr, index, field);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
-         * @param {number} device
-         * @param {number} index
-         * @returns {number}
-         */
-        attached_pasid(device, index) {
-            const ret = wasm.core_attached_pasid(this.__wbg_ptr, device, index);
-            return ret;
-        }
-        /**
-         * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
-         * @returns {string | undefined}
-         */
-        check() {
-            const ret = wasm.core_check(this.__wbg_ptr);
-            let v1;
-            if (ret[0] !== 0) {
-                v1 = getStringFromWasm0(ret[0], ret[1]);
-                wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
-            }
-            return v1;
-        }
-        /**
-         * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
-         * @param {number} fd
-         * @returns {number}
-         */
-        close(fd) {
-            const ret = wasm.core_close(this.__wbg_ptr, fd);
-            return ret;
-        }
-        /**
-         * The device behind a bound device_fd, or −errno.
-         * @param {number} fd
-         * @returns {number}
-         */
-        device_of(fd) {
-            const ret = wasm.core_device_of(this.__wbg_ptr, fd);
-            return ret;
-        }
-        /**
-         * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
-         * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
-         * stale ones used.
-         * @param {number} device
-         * @param {number} count
-         * @returns {number}
-         */
-        device_statistic(device, count) {
-            const ret = wasm.core_device_statistic(this.__wbg_ptr, device, count);
-            return ret;
-        }
-        /**
-         * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
-         * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {bigint} iova
-         * @param {number} offset
-         * @param {number} length
-         * @returns {number}
-         */
-        dma_read(device, pasid, iova, offset, length) {
-            const ret = wasm.core_dma_read(this.__wbg_ptr, device, pasid, iova, offset, length);
-            return ret;
-        }
-        /**
-         * A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {bigint} iova
-         * @param {number} offset
-         * @param {number} length
-         * @returns {number}
-         */
-        dma_write(device, pasid, iova, offset, length) {
-            const ret = wasm.core_dma_write(this.__wbg_ptr, device, pasid, iova, offset, length);
-            return ret;
-        }
-        /**
-         * Ends that for the range that starts there.
-         * @param {bigint} space
-         * @param {bigint} start
-         */
-        end_quarantine(space, start) {
-            wasm.core_end_quarantine(this.__wbg_ptr, space, start);
-        }
-        /**
-         * Makes an eventfd. Returns the fd or −errno.
-         * @param {number} initial
-         * @param {number} flags
-         * @returns {number}
-         */
-        eventfd(initial, flags) {
-            const ret = wasm.core_eventfd(this.__wbg_ptr, initial, flags);
-            return ret;
-        }
-        /**
-         * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
-         * label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
-         * transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
-         * @param {number} index
-         * @param {number} field
-         * @returns {bigint}
-         */
-        fault(index, field) {
-            const ret = wasm.core_fault(this.__wbg_ptr, index, field);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * Fault records that are kept.
-         * @returns {number}
-         */
-        faults_len() {
-            const ret = wasm.core_faults_len(this.__wbg_ptr);
-            return ret >>> 0;
-        }
-        /**
-         * Fault records that made room for others.
-         * @returns {number}
-         */
-        faults_lost() {
-            const ret = wasm.core_faults_lost(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Looks for areas that came or went since the last time. Returns how many, or −errno.
-         * @returns {number}
-         */
-        find_area_changes() {
-            const ret = wasm.core_find_area_changes(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Tells the translation caches of what waits.
-         */
-        flush_iotlb() {
-            wasm.core_flush_iotlb(this.__wbg_ptr);
-        }
-        /**
-         * Notes a transfer that a device gave up, since the page that it asked for is not there.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {bigint} iova
-         * @param {number} length
-         * @param {boolean} write
-         */
-        give_up(device, pasid, iova, length, write) {
-            wasm.core_give_up(this.__wbg_ptr, device, pasid, iova, length, write);
-        }
-        /**
-         * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
-         * @param {number} count
-         * @returns {number}
-         */
-        global_statistic(count) {
-            const ret = wasm.core_global_statistic(this.__wbg_ptr, count);
-            return ret;
-        }
-        /**
-         * Whether a space is there.
-         * @param {bigint} space
-         * @returns {boolean}
-         */
-        has_space(space) {
-            const ret = wasm.core_has_space(this.__wbg_ptr, space);
-            return ret !== 0;
-        }
-        /**
-         * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
-         * @param {number} fd
-         * @param {number} request
-         * @param {bigint} argument
-         * @returns {number}
-         */
-        ioctl(fd, request, argument) {
-            const ret = wasm.core_ioctl(this.__wbg_ptr, fd, request, argument);
-            return ret;
-        }
-        /**
-         * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
-         * @param {number} fd
-         * @param {number} request
-         * @param {bigint} argument
-         * @param {bigint} margin
-         * @returns {number}
-         */
-        ioctl_apart(fd, request, argument, margin) {
-            const ret = wasm.core_ioctl_apart(this.__wbg_ptr, fd, request, argument, margin);
-            return ret;
-        }
-        /**
-         * Whether a program has enabled an interrupt.
-         * @param {number} device
-         * @param {number} index
-         * @param {number} vector
-         * @returns {boolean}
-         */
-        irq_enabled(device, index, vector) {
-            const ret = wasm.core_irq_enabled(this.__wbg_ptr, device, index, vector);
-            return ret !== 0;
-        }
-        /**
-         * What the program calls a device.
-         * @param {number} device
-         * @returns {bigint | undefined}
-         */
-        label_of(device) {
-            const ret = wasm.core_label_of(this.__wbg_ptr, device);
-            return ret[0] === 0 ? undefined : BigInt.asUintN(64, ret[1]);
-        }
-        /**
-         * A device deasserts its INTx pin. Returns 0 or −errno.
-         * @param {number} device
-         * @param {number} index
-         * @returns {number}
-         */
-        lower(device, index) {
-            const ret = wasm.core_lower(this.__wbg_ptr, device, index);
-            return ret;
-        }
-        /**
-         * Makes an anonymous file. Returns the fd or −errno.
-         * @param {number} length
-         * @returns {number}
-         */
-        memfd(length) {
-            const ret = wasm.core_memfd(this.__wbg_ptr, length);
-            return ret;
-        }
-        /**
-         * Maps memory of the process. Returns its address or −errno.
-         * @param {bigint} at
-         * @param {number} length
-         * @param {number} prot
-         * @param {number} flags
-         * @param {number} fd
-         * @param {number} offset
-         * @returns {bigint}
-         */
-        mmap(at, length, prot, flags, fd, offset) {
-            const ret = wasm.core_mmap(this.__wbg_ptr, at, length, prot, flags, fd, offset);
-            return ret;
-        }
-        /**
-         * Unmaps memory of the process. Returns 0 or −errno.
-         * @param {bigint} at
-         * @param {number} length
-         * @returns {number}
-         */
-        munmap(at, length) {
-            const ret = wasm.core_munmap(this.__wbg_ptr, at, length);
-            return ret;
-        }
-        /**
-         * Last IOVA of the last notice.
-         * @returns {bigint}
-         */
-        notice_last() {
-            const ret = wasm.core_notice_last(this.__wbg_ptr);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * First IOVA of the last notice.
-         * @returns {bigint}
-         */
-        notice_start() {
-            const ret = wasm.core_notice_start(this.__wbg_ptr);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * Opens a device's node. Returns the fd or −errno.
-         * @param {number} device
-         * @returns {number}
-         */
-        open_device(device) {
-            const ret = wasm.core_open_device(this.__wbg_ptr, device);
-            return ret;
-        }
-        /**
-         * Opens `/dev/iommu`. Returns the fd or −errno.
-         * @returns {number}
-         */
-        open_iommufd() {
-            const ret = wasm.core_open_iommufd(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
-         * the answer: invalid 1, failure 15; or −errno.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {number} group
-         * @param {number} permissions
-         * @param {bigint} address
-         * @param {boolean} last
-         * @returns {number}
-         */
-        page_request(device, pasid, group, permissions, address, last) {
-            const ret = wasm.core_page_request(this.__wbg_ptr, device, pasid, group, permissions, address, last);
-            return ret;
-        }
-        /**
-         * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
-         * address of the top table, last IOVA, number of the format.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {number} field
-         * @returns {bigint}
-         */
-        page_table(device, pasid, field) {
-            const ret = wasm.core_page_table(this.__wbg_ptr, device, pasid, field);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
-         * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
-         * it leads, the entry.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {bigint} iova
-         * @param {number} level
-         * @param {number} field
-         * @returns {bigint}
-         */
-        page_table_row(device, pasid, iova, level, field) {
-            const ret = wasm.core_page_table_row(this.__wbg_ptr, device, pasid, iova, level, field);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * Pages of 2^`lg2` bytes that are mapped now.
-         * @param {number} lg2
-         * @returns {number}
-         */
-        pages_of_size(lg2) {
-            const ret = wasm.core_pages_of_size(this.__wbg_ptr, lg2);
-            return ret;
-        }
-        /**
-         * Physical address of that memory.
-         * @returns {bigint}
-         */
-        peer_address() {
-            const ret = wasm.core_peer_address(this.__wbg_ptr);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * Bytes that the last transfer to come to memory of another device had moved.
-         * @returns {number}
-         */
-        peer_done() {
-            const ret = wasm.core_peer_done(this.__wbg_ptr);
-            return ret >>> 0;
-        }
-        /**
-         * Bytes of it.
-         * @returns {number}
-         */
-        peer_length() {
-            const ret = wasm.core_peer_length(this.__wbg_ptr);
-            return ret >>> 0;
-        }
-        /**
-         * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
-         * @param {number} device
-         * @param {number} id
-         * @param {number} position
-         * @param {boolean} length
-         * @returns {number}
-         */
-        pinned_run(device, id, position, length) {
-            const ret = wasm.core_pinned_run(this.__wbg_ptr, device, id, position, length);
-            return ret;
-        }
-        /**
-         * A device that is gone comes back. Returns 0 or −errno.
-         * @param {number} device
-         * @returns {number}
-         */
-        plug(device) {
-            const ret = wasm.core_plug(this.__wbg_ptr, device);
-            return ret;
-        }
-        /**
-         * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
-         * @param {number} device
-         * @returns {number}
-         */
-        plug_state(device) {
-            const ret = wasm.core_plug_state(this.__wbg_ptr, device);
-            return ret >>> 0;
-        }
-        /**
-         * Whether a read would find something: 1 or 0, or −errno.
-         * @param {number} fd
-         * @returns {number}
-         */
-        poll(fd) {
-            const ret = wasm.core_poll(this.__wbg_ptr, fd);
-            return ret;
-        }
-        /**
-         * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
-         * @param {number} device
-         * @param {number} pasid
-         * @param {bigint} iova
-         * @param {boolean} write
-         * @returns {number}
-         */
-        probe(device, pasid, iova, write) {
-            const ret = wasm.core_probe(this.__wbg_ptr, device, pasid, iova, write);
-            return ret;
-        }
-        /**
-         * A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
-         * @param {number} device
-         * @param {number} index
-         * @param {number} vector
-         * @returns {number}
-         */
-        raise(device, index, vector) {
-            const ret = wasm.core_raise(this.__wbg_ptr, device, index, vector);
-            return ret;
-        }
-        /**
-         * Reads at most `length` bytes to the process's memory. Returns their number or −errno.
-         * @param {number} fd
-         * @param {bigint} va
-         * @param {number} length
-         * @returns {number}
-         */
-        read(fd, va, length) {
-            const ret = wasm.core_read(this.__wbg_ptr, fd, va, length);
-            return ret;
-        }
-        /**
-         * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
-         * @param {number} device
-         * @returns {number}
-         */
-        request_state(device) {
-            const ret = wasm.core_request_state(this.__wbg_ptr, device);
-            return ret >>> 0;
-        }
-        /**
-         * Goes on with the system call that waits for models. Its answer.
-         * @returns {number}
-         */
-        restart() {
-            const ret = wasm.core_restart(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
-         * @param {number} batch
-         * @returns {number}
-         */
-        set_batch(batch) {
-            const ret = wasm.core_set_batch(this.__wbg_ptr, batch);
-            return ret;
-        }
-        /**
-         * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
-         * @param {number} device
-         * @param {boolean} blocks
-         * @returns {number}
-         */
-        set_driver_blocks(device, blocks) {
-            const ret = wasm.core_set_driver_blocks(this.__wbg_ptr, device, blocks);
-            return ret;
-        }
-        /**
-         * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
-         * −errno.
-         * @param {number} entries
-         * @param {number} ways
-         * @param {number} structures
-         * @param {number} replacement
-         * @param {bigint} seed
-         * @returns {number}
-         */
-        set_iotlb(entries, ways, structures, replacement, seed) {
-            const ret = wasm.core_set_iotlb(this.__wbg_ptr, entries, ways, structures, replacement, seed);
-            return ret;
-        }
-        /**
-         * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
-         * @param {number} device
-         * @param {boolean} enabled
-         * @returns {number}
-         */
-        set_memory_enabled(device, enabled) {
-            const ret = wasm.core_set_memory_enabled(this.__wbg_ptr, device, enabled);
-            return ret;
-        }
-        /**
-         * Says how far a remote IOMMU translates, for page tables that are made from now on.
-         * @param {bigint} last
-         */
-        set_remote_aperture(last) {
-            wasm.core_set_remote_aperture(this.__wbg_ptr, last);
-        }
-        /**
-         * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
-         * @param {number} device
-         * @param {number} pasid
-         * @returns {bigint}
-         */
-        space_of(device, pasid) {
-            const ret = wasm.core_space_of(this.__wbg_ptr, device, pasid);
-            return BigInt.asUintN(64, ret);
-        }
-        /**
-         * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
-         * @param {number} length
-         * @returns {number}
-         */
-        staging_alloc(length) {
-            const ret = wasm.core_staging_alloc(this.__wbg_ptr, length);
-            return ret;
-        }
-        /**
-         * Gives back what `staging_alloc` gave, with the same length.
-         * @param {number} offset
-         * @param {number} length
-         */
-        staging_free(offset, length) {
-            wasm.core_staging_free(this.__wbg_ptr, offset, length);
-        }
-        /**
-         * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
-         * @returns {number}
-         */
-        take_notice() {
-            const ret = wasm.core_take_notice(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
-         * @returns {bigint}
-         */
-        take_page_response() {
-            const ret = wasm.core_take_page_response(this.__wbg_ptr);
-            return ret;
-        }
-        /**
-         * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
-         * @param {number} device
-         * @returns {number}
-         */
-        unplug(device) {
-            const ret = wasm.core_unplug(this.__wbg_ptr, device);
-            return ret;
-        }
-        /**
-         * What is in use now: open files, objects, pinned pages.
-         * @param {number} count
-         * @returns {number}
-         */
-        usage(count) {
-            const ret = wasm.core_usage(this.__wbg_ptr, count);
-            return ret;
-        }
-        /**
-         * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
-         * @param {bigint} at
-         * @param {number} length
-         * @returns {number}
-         */
-        view(at, length) {
-            const ret = wasm.core_view(this.__wbg_ptr, at, length);
-            return ret;
-        }
-        /**
-         * Writes `length` bytes of the process's memory. Returns their number or −errno.
-         * @param {number} fd
-         * @param {bigint} va
-         * @param {number} length
-         * @returns {number}
-         */
-        write(fd, va, length) {
-            const ret = wasm.core_write(this.__wbg_ptr, fd, va, length);
-            return ret;
-        }
+    function access_copy(device, iova, offset, length, write) {
+        const ret = wasm.access_copy(device, iova, offset, length, write);
+        return ret;
     }
-    if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;
-    exports.Core = Core;
+    exports.access_copy = access_copy;
+
+    /**
+     * The model of an emulated device pins pages, by a number of its choice. Returns 0 or −errno.
+     * @param {number} device
+     * @param {bigint} iova
+     * @param {number} length
+     * @param {boolean} write
+     * @param {number} id
+     * @returns {number}
+     */
+    function access_pin(device, iova, length, write, id) {
+        const ret = wasm.access_pin(device, iova, length, write, id);
+        return ret;
+    }
+    exports.access_pin = access_pin;
+
+    /**
+     * The model of an emulated device lets go of what it has pinned. Returns 0 or −errno.
+     * @param {number} device
+     * @param {number} id
+     * @returns {number}
+     */
+    function access_unpin(device, id) {
+        const ret = wasm.access_unpin(device, id);
+        return ret;
+    }
+    exports.access_unpin = access_unpin;
+
+    /**
+     * Adds a device. `flags`: viable 1, can be reset 2, coherent 4, PASIDs may be executed 8, or privileged 16, page requests 32, emulated 64, a log of
+     * DMA 128; in bits 15:8 how
+     * many bits a PASID has; no IOMMU 65,536. Returns its number, which counts from 0, or −errno.
+     * @param {number} group
+     * @param {number} requester
+     * @param {number} flags
+     * @returns {number}
+     */
+    function add_device(group, requester, flags) {
+        const ret = wasm.add_device(group, requester, flags);
+        return ret;
+    }
+    exports.add_device = add_device;
+
+    /**
+     * Adds an IOMMU group. Returns its number, or −errno.
+     * @returns {number}
+     */
+    function add_group() {
+        const ret = wasm.add_group();
+        return ret;
+    }
+    exports.add_group = add_group;
+
+    /**
+     * Describes an interrupt of a device, by VFIO's index. Returns 0 or −errno.
+     * @param {number} device
+     * @param {number} index
+     * @param {number} count
+     * @param {number} flags
+     * @returns {number}
+     */
+    function add_irq(device, index, count, flags) {
+        const ret = wasm.add_irq(device, index, count, flags);
+        return ret;
+    }
+    exports.add_irq = add_irq;
+
+    /**
+     * Keeps addresses from being chosen. Returns 0 or −errno.
+     * @param {bigint} space
+     * @param {bigint} start
+     * @param {bigint} last
+     * @returns {number}
+     */
+    function add_quarantine(space, start, last) {
+        const ret = wasm.add_quarantine(space, start, last);
+        return ret;
+    }
+    exports.add_quarantine = add_quarantine;
+
+    /**
+     * Describes a region of a device, by VFIO's index; of a BAR also its physical address. Returns 0 or −errno.
+     * @param {number} device
+     * @param {number} index
+     * @param {bigint} size
+     * @param {number} flags
+     * @param {bigint} address
+     * @returns {number}
+     */
+    function add_region(device, index, size, flags, address) {
+        const ret = wasm.add_region(device, index, size, flags, address);
+        return ret;
+    }
+    exports.add_region = add_region;
+
+    /**
+     * Reserves IOVAs for a device. `kind`: direct 0, relaxable 1, reserved 2, MSI 3. Returns 0 or −errno.
+     * @param {number} device
+     * @param {bigint} start
+     * @param {bigint} last
+     * @param {number} kind
+     * @returns {number}
+     */
+    function add_reserved(device, start, last, kind) {
+        const ret = wasm.add_reserved(device, start, last, kind);
+        return ret;
+    }
+    exports.add_reserved = add_reserved;
+
+    /**
+     * Adds a bus that can be reset. Returns its number, or −errno.
+     * @returns {number}
+     */
+    function add_reset_bus() {
+        const ret = wasm.add_reset_bus();
+        return ret;
+    }
+    exports.add_reset_bus = add_reset_bus;
+
+    /**
+     * Says that a reset of the bus reaches the function at `location` (bus << 8 | devfn). `device`: negative for none. `in_set`: it sits on this
+     * very bus and VFIO's driver has it. Returns 0 or −errno.
+     * @param {number} bus
+     * @param {number} location
+     * @param {number} device
+     * @param {boolean} in_set
+     * @returns {number}
+     */
+    function add_reset_function(bus, location, device, in_set) {
+        const ret = wasm.add_reset_function(bus, location, device, in_set);
+        return ret;
+    }
+    exports.add_reset_function = add_reset_function;
+
+    /**
+     * A field of a change: space, first address, last address, flags (read 1, write 2, came 4). 0 for what is not there.
+     * @param {number} index
+     * @param {number} field
+     * @returns {bigint}
+     */
+    function area_change(index, field) {
+        const ret = wasm.area_change(index, field);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.area_change = area_change;
+
+    /**
+     * The PASID of an attachment of a device, by its number; 0: without one. −1: there are no more.
+     * @param {number} device
+     * @param {number} index
+     * @returns {number}
+     */
+    function attached_pasid(device, index) {
+        const ret = wasm.attached_pasid(device, index);
+        return ret;
+    }
+    exports.attached_pasid = attached_pasid;
 
     /**
      * Lays out the memory and starts the kernel: once in an instance.
@@ -761,7 +188,7 @@ let wasm_bindgen = (function(exports) {
      * `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
      * alone 5, RISC-V 6, mock 7. `flags`: single open 1,
      * groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
-     * infinite: no limit. Returns nothing if memory is short, or there is no such kind: then the instance is of no use.
+     * infinite: no limit. Returns false if memory is short, or there is no such kind: then the instance is of no use, and its other functions trap.
      * @param {number} heap_bytes
      * @param {number} ram_bytes
      * @param {number} kind
@@ -769,19 +196,707 @@ let wasm_bindgen = (function(exports) {
      * @param {number} levels
      * @param {number} memlock
      * @param {number} open_files
-     * @returns {Core | undefined}
+     * @returns {boolean}
      */
     function boot(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files) {
         const ret = wasm.boot(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files);
-        return ret === 0 ? undefined : Core.__wrap(ret);
+        return ret !== 0;
     }
     exports.boot = boot;
+
+    /**
+     * Violated invariants, a line each. Empty when all is well; nothing where the heap has no room for finding out.
+     * @returns {string | undefined}
+     */
+    function check() {
+        const ret = wasm.check();
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    exports.check = check;
+
+    /**
+     * Closes an fd. Returns 0, a bit with the device that the host resets, or −errno.
+     * @param {number} fd
+     * @returns {number}
+     */
+    function close(fd) {
+        const ret = wasm.close(fd);
+        return ret;
+    }
+    exports.close = close;
+
+    /**
+     * The device behind a bound device_fd, or −errno.
+     * @param {number} fd
+     * @returns {number}
+     */
+    function device_of(fd) {
+        const ret = wasm.device_of(fd);
+        return ret;
+    }
+    exports.device_of = device_of;
+
+    /**
+     * A count of what a device did since boot. Counts: reads, writes, bytes, IOTLB hits and misses, entries read by walks, faults,
+     * walks that began at a cached table, translations driven out of the IOTLB, those forgotten, and
+     * stale ones used.
+     * @param {number} device
+     * @param {number} count
+     * @returns {number}
+     */
+    function device_statistic(device, count) {
+        const ret = wasm.device_statistic(device, count);
+        return ret;
+    }
+    exports.device_statistic = device_statistic;
+
+    /**
+     * A device reads memory at `iova` into its buffer at `offset`. A negative `pasid` is none. Returns 0, or −reason, or 1 where it has come
+     * to memory of another device: then `peer_done` bytes have moved, the host moves the next `peer_length` at `peer_address`, and what is left is another transfer.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {bigint} iova
+     * @param {number} offset
+     * @param {number} length
+     * @returns {number}
+     */
+    function dma_read(device, pasid, iova, offset, length) {
+        const ret = wasm.dma_read(device, pasid, iova, offset, length);
+        return ret;
+    }
+    exports.dma_read = dma_read;
+
+    /**
+     * A device writes its buffer at `offset` to memory at `iova`, as `dma_read`.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {bigint} iova
+     * @param {number} offset
+     * @param {number} length
+     * @returns {number}
+     */
+    function dma_write(device, pasid, iova, offset, length) {
+        const ret = wasm.dma_write(device, pasid, iova, offset, length);
+        return ret;
+    }
+    exports.dma_write = dma_write;
+
+    /**
+     * Ends that for the range that starts there.
+     * @param {bigint} space
+     * @param {bigint} start
+     */
+    function end_quarantine(space, start) {
+        wasm.end_quarantine(space, start);
+    }
+    exports.end_quarantine = end_quarantine;
+
+    /**
+     * Makes an eventfd. Returns the fd or −errno.
+     * @param {number} initial
+     * @param {number} flags
+     * @returns {number}
+     */
+    function eventfd(initial, flags) {
+        const ret = wasm.eventfd(initial, flags);
+        return ret;
+    }
+    exports.eventfd = eventfd;
+
+    /**
+     * A field of a fault record; record 0 is the oldest that is kept. Fields: number of the fault since boot, device, flags (write 1, has a
+     * label 2, has a PASID 4, has a record of the hardware's 8), label, PASID, first byte that was refused, bytes from there to the end of the
+     * transfer, reason, the hardware's code, the four words of its record. 0 for what is not there.
+     * @param {number} index
+     * @param {number} field
+     * @returns {bigint}
+     */
+    function fault(index, field) {
+        const ret = wasm.fault(index, field);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.fault = fault;
+
+    /**
+     * Fault records that are kept.
+     * @returns {number}
+     */
+    function faults_len() {
+        const ret = wasm.faults_len();
+        return ret >>> 0;
+    }
+    exports.faults_len = faults_len;
+
+    /**
+     * Fault records that made room for others.
+     * @returns {number}
+     */
+    function faults_lost() {
+        const ret = wasm.faults_lost();
+        return ret;
+    }
+    exports.faults_lost = faults_lost;
+
+    /**
+     * Looks for areas that came or went since the last time. Returns how many, or −errno.
+     * @returns {number}
+     */
+    function find_area_changes() {
+        const ret = wasm.find_area_changes();
+        return ret;
+    }
+    exports.find_area_changes = find_area_changes;
+
+    /**
+     * Tells the translation caches of what waits.
+     */
+    function flush_iotlb() {
+        wasm.flush_iotlb();
+    }
+    exports.flush_iotlb = flush_iotlb;
+
+    /**
+     * Notes a transfer that a device gave up, since the page that it asked for is not there.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {bigint} iova
+     * @param {number} length
+     * @param {boolean} write
+     */
+    function give_up(device, pasid, iova, length, write) {
+        wasm.give_up(device, pasid, iova, length, write);
+    }
+    exports.give_up = give_up;
+
+    /**
+     * A count of the whole machine: maps, unmaps and invalidations since boot, page tables now, unmapped ranges that wait.
+     * @param {number} count
+     * @returns {number}
+     */
+    function global_statistic(count) {
+        const ret = wasm.global_statistic(count);
+        return ret;
+    }
+    exports.global_statistic = global_statistic;
+
+    /**
+     * Whether a space is there.
+     * @param {bigint} space
+     * @returns {boolean}
+     */
+    function has_space(space) {
+        const ret = wasm.has_space(space);
+        return ret !== 0;
+    }
+    exports.has_space = has_space;
+
+    /**
+     * One request to a file. Returns 0 or more, a bit with the device that the host resets, or −errno.
+     * @param {number} fd
+     * @param {number} request
+     * @param {bigint} argument
+     * @returns {number}
+     */
+    function ioctl(fd, request, argument) {
+        const ret = wasm.ioctl(fd, request, argument);
+        return ret;
+    }
+    exports.ioctl = ioctl;
+
+    /**
+     * As `ioctl`, with automatic placement `margin` bytes from what is mapped and outside of the quarantine, while there is room.
+     * @param {number} fd
+     * @param {number} request
+     * @param {bigint} argument
+     * @param {bigint} margin
+     * @returns {number}
+     */
+    function ioctl_apart(fd, request, argument, margin) {
+        const ret = wasm.ioctl_apart(fd, request, argument, margin);
+        return ret;
+    }
+    exports.ioctl_apart = ioctl_apart;
+
+    /**
+     * Whether a program has enabled an interrupt.
+     * @param {number} device
+     * @param {number} index
+     * @param {number} vector
+     * @returns {boolean}
+     */
+    function irq_enabled(device, index, vector) {
+        const ret = wasm.irq_enabled(device, index, vector);
+        return ret !== 0;
+    }
+    exports.irq_enabled = irq_enabled;
+
+    /**
+     * What the program calls a device.
+     * @param {number} device
+     * @returns {bigint | undefined}
+     */
+    function label_of(device) {
+        const ret = wasm.label_of(device);
+        return ret[0] === 0 ? undefined : BigInt.asUintN(64, ret[1]);
+    }
+    exports.label_of = label_of;
+
+    /**
+     * A device deasserts its INTx pin. Returns 0 or −errno.
+     * @param {number} device
+     * @param {number} index
+     * @returns {number}
+     */
+    function lower(device, index) {
+        const ret = wasm.lower(device, index);
+        return ret;
+    }
+    exports.lower = lower;
+
+    /**
+     * Makes an anonymous file. Returns the fd or −errno.
+     * @param {number} length
+     * @returns {number}
+     */
+    function memfd(length) {
+        const ret = wasm.memfd(length);
+        return ret;
+    }
+    exports.memfd = memfd;
+
+    /**
+     * Maps memory of the process. Returns its address or −errno.
+     * @param {bigint} at
+     * @param {number} length
+     * @param {number} prot
+     * @param {number} flags
+     * @param {number} fd
+     * @param {number} offset
+     * @returns {bigint}
+     */
+    function mmap(at, length, prot, flags, fd, offset) {
+        const ret = wasm.mmap(at, length, prot, flags, fd, offset);
+        return ret;
+    }
+    exports.mmap = mmap;
+
+    /**
+     * Unmaps memory of the process. Returns 0 or −errno.
+     * @param {bigint} at
+     * @param {number} length
+     * @returns {number}
+     */
+    function munmap(at, length) {
+        const ret = wasm.munmap(at, length);
+        return ret;
+    }
+    exports.munmap = munmap;
+
+    /**
+     * Last IOVA of the last notice.
+     * @returns {bigint}
+     */
+    function notice_last() {
+        const ret = wasm.notice_last();
+        return BigInt.asUintN(64, ret);
+    }
+    exports.notice_last = notice_last;
+
+    /**
+     * First IOVA of the last notice.
+     * @returns {bigint}
+     */
+    function notice_start() {
+        const ret = wasm.notice_start();
+        return BigInt.asUintN(64, ret);
+    }
+    exports.notice_start = notice_start;
+
+    /**
+     * Opens a device's node. Returns the fd or −errno.
+     * @param {number} device
+     * @returns {number}
+     */
+    function open_device(device) {
+        const ret = wasm.open_device(device);
+        return ret;
+    }
+    exports.open_device = open_device;
+
+    /**
+     * Opens `/dev/iommu`. Returns the fd or −errno.
+     * @returns {number}
+     */
+    function open_iommufd() {
+        const ret = wasm.open_iommufd();
+        return ret;
+    }
+    exports.open_iommufd = open_iommufd;
+
+    /**
+     * A device asks for a page. `permissions`: `PGFAULT_PERM_*`. Returns 0 if it is answered later, or not at all as it is not the last of its group; else
+     * the answer: invalid 1, failure 15; or −errno.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {number} group
+     * @param {number} permissions
+     * @param {bigint} address
+     * @param {boolean} last
+     * @returns {number}
+     */
+    function page_request(device, pasid, group, permissions, address, last) {
+        const ret = wasm.page_request(device, pasid, group, permissions, address, last);
+        return ret;
+    }
+    exports.page_request = page_request;
+
+    /**
+     * A field of the page table of a device's transfers, those with a PASID or, where it is negative, those without. Fields: levels (0: it has none),
+     * address of the top table, last IOVA, number of the format.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {number} field
+     * @returns {bigint}
+     */
+    function page_table(device, pasid, field) {
+        const ret = wasm.page_table(device, pasid, field);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.page_table = page_table;
+
+    /**
+     * A field of the first entry of that page table from an IOVA on, of those that begin there from `level` downwards. Fields: what it is (bytes
+     * that it covers, lg2; level in bits 15:8; there is one 65,536, page and not table 131,072, readable, writable, accessed, dirty); its first IOVA, where
+     * it leads, the entry.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {bigint} iova
+     * @param {number} level
+     * @param {number} field
+     * @returns {bigint}
+     */
+    function page_table_row(device, pasid, iova, level, field) {
+        const ret = wasm.page_table_row(device, pasid, iova, level, field);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.page_table_row = page_table_row;
+
+    /**
+     * Pages of 2^`lg2` bytes that are mapped now.
+     * @param {number} lg2
+     * @returns {number}
+     */
+    function pages_of_size(lg2) {
+        const ret = wasm.pages_of_size(lg2);
+        return ret;
+    }
+    exports.pages_of_size = pages_of_size;
+
+    /**
+     * Physical address of that memory.
+     * @returns {bigint}
+     */
+    function peer_address() {
+        const ret = wasm.peer_address();
+        return BigInt.asUintN(64, ret);
+    }
+    exports.peer_address = peer_address;
+
+    /**
+     * Bytes that the last transfer to come to memory of another device had moved.
+     * @returns {number}
+     */
+    function peer_done() {
+        const ret = wasm.peer_done();
+        return ret >>> 0;
+    }
+    exports.peer_done = peer_done;
+
+    /**
+     * Bytes of it.
+     * @returns {number}
+     */
+    function peer_length() {
+        const ret = wasm.peer_length();
+        return ret >>> 0;
+    }
+    exports.peer_length = peer_length;
+
+    /**
+     * A piece of what a model has pinned: its offset in the linear memory, or with `length` its length. −1 behind the last.
+     * @param {number} device
+     * @param {number} id
+     * @param {number} position
+     * @param {boolean} length
+     * @returns {number}
+     */
+    function pinned_run(device, id, position, length) {
+        const ret = wasm.pinned_run(device, id, position, length);
+        return ret;
+    }
+    exports.pinned_run = pinned_run;
+
+    /**
+     * A device that is gone comes back. Returns 0 or −errno.
+     * @param {number} device
+     * @returns {number}
+     */
+    function plug(device) {
+        const ret = wasm.plug(device);
+        return ret;
+    }
+    exports.plug = plug;
+
+    /**
+     * Whether a device is there: 0 it is not, 1 it leaves once its files are closed, 2 it is.
+     * @param {number} device
+     * @returns {number}
+     */
+    function plug_state(device) {
+        const ret = wasm.plug_state(device);
+        return ret >>> 0;
+    }
+    exports.plug_state = plug_state;
+
+    /**
+     * Whether a read would find something: 1 or 0, or −errno.
+     * @param {number} fd
+     * @returns {number}
+     */
+    function poll(fd) {
+        const ret = wasm.poll(fd);
+        return ret;
+    }
+    exports.poll = poll;
+
+    /**
+     * Whether a device may read or write at an IOVA: 0 or −reason. Nothing is logged.
+     * @param {number} device
+     * @param {number} pasid
+     * @param {bigint} iova
+     * @param {boolean} write
+     * @returns {number}
+     */
+    function probe(device, pasid, iova, write) {
+        const ret = wasm.probe(device, pasid, iova, write);
+        return ret;
+    }
+    exports.probe = probe;
+
+    /**
+     * A device signals an interrupt, by VFIO's index. Returns 1 if a program was told, 0 if not, or −errno.
+     * @param {number} device
+     * @param {number} index
+     * @param {number} vector
+     * @returns {number}
+     */
+    function raise(device, index, vector) {
+        const ret = wasm.raise(device, index, vector);
+        return ret;
+    }
+    exports.raise = raise;
+
+    /**
+     * Reads at most `length` bytes to the process's memory. Returns their number or −errno.
+     * @param {number} fd
+     * @param {bigint} va
+     * @param {number} length
+     * @returns {number}
+     */
+    function read(fd, va, length) {
+        const ret = wasm.read(fd, va, length);
+        return ret;
+    }
+    exports.read = read;
+
+    /**
+     * What became of the last request to give a device back: 0 nobody listens, 1 it was told and nobody has looked, 2 it was taken.
+     * @param {number} device
+     * @returns {number}
+     */
+    function request_state(device) {
+        const ret = wasm.request_state(device);
+        return ret >>> 0;
+    }
+    exports.request_state = request_state;
+
+    /**
+     * Goes on with the system call that waits for models. Its answer.
+     * @returns {number}
+     */
+    function restart() {
+        const ret = wasm.restart();
+        return ret;
+    }
+    exports.restart = restart;
+
+    /**
+     * Has unmapped ranges wait until there are `batch` of them; 0: none waits. Returns 0 or −errno.
+     * @param {number} batch
+     * @returns {number}
+     */
+    function set_batch(batch) {
+        const ret = wasm.set_batch(batch);
+        return ret;
+    }
+    exports.set_batch = set_batch;
+
+    /**
+     * Says whether a kernel driver that does DMA has the device. Returns 0 or −errno.
+     * @param {number} device
+     * @param {boolean} blocks
+     * @returns {number}
+     */
+    function set_driver_blocks(device, blocks) {
+        const ret = wasm.set_driver_blocks(device, blocks);
+        return ret;
+    }
+    exports.set_driver_blocks = set_driver_blocks;
+
+    /**
+     * Gives the IOMMU other translation caches, before anything else. `replacement`: LRU 0, tree-PLRU 1, FIFO 2, else random by `seed`. Returns 0 or
+     * −errno.
+     * @param {number} entries
+     * @param {number} ways
+     * @param {number} structures
+     * @param {number} replacement
+     * @param {bigint} seed
+     * @returns {number}
+     */
+    function set_iotlb(entries, ways, structures, replacement, seed) {
+        const ret = wasm.set_iotlb(entries, ways, structures, replacement, seed);
+        return ret;
+    }
+    exports.set_iotlb = set_iotlb;
+
+    /**
+     * Says whether a device answers to memory accesses; its dma-bufs are revoked while it does not. Returns 0 or −errno.
+     * @param {number} device
+     * @param {boolean} enabled
+     * @returns {number}
+     */
+    function set_memory_enabled(device, enabled) {
+        const ret = wasm.set_memory_enabled(device, enabled);
+        return ret;
+    }
+    exports.set_memory_enabled = set_memory_enabled;
+
+    /**
+     * Says how far a remote IOMMU translates, for page tables that are made from now on.
+     * @param {bigint} last
+     */
+    function set_remote_aperture(last) {
+        wasm.set_remote_aperture(last);
+    }
+    exports.set_remote_aperture = set_remote_aperture;
+
+    /**
+     * The space that a device uses with a PASID, 0 without one; 2^64 − 1 for none.
+     * @param {number} device
+     * @param {number} pasid
+     * @returns {bigint}
+     */
+    function space_of(device, pasid) {
+        const ret = wasm.space_of(device, pasid);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.space_of = space_of;
+
+    /**
+     * Memory for a device's own buffers, zeroed: its offset in the linear memory, or −errno.
+     * @param {number} length
+     * @returns {number}
+     */
+    function staging_alloc(length) {
+        const ret = wasm.staging_alloc(length);
+        return ret;
+    }
+    exports.staging_alloc = staging_alloc;
+
+    /**
+     * Gives back what `staging_alloc` gave, with the same length.
+     * @param {number} offset
+     * @param {number} length
+     */
+    function staging_free(offset, length) {
+        wasm.staging_free(offset, length);
+    }
+    exports.staging_free = staging_free;
+
+    /**
+     * The next model to tell that it must let go of memory: its device, or −1. What it must let go of is `notice_start` and `notice_last`.
+     * @returns {number}
+     */
+    function take_notice() {
+        const ret = wasm.take_notice();
+        return ret;
+    }
+    exports.take_notice = take_notice;
+
+    /**
+     * The next answer to a page request: the device above 32 bits, the group above 8, the answer: success 0, invalid 1, failure 15. −1 if there is none.
+     * @returns {bigint}
+     */
+    function take_page_response() {
+        const ret = wasm.take_page_response();
+        return ret;
+    }
+    exports.take_page_response = take_page_response;
+
+    /**
+     * Asks for a device to leave. Returns its state as `plug_state`, or −errno.
+     * @param {number} device
+     * @returns {number}
+     */
+    function unplug(device) {
+        const ret = wasm.unplug(device);
+        return ret;
+    }
+    exports.unplug = unplug;
+
+    /**
+     * What is in use now: open files, objects, pinned pages.
+     * @param {number} count
+     * @returns {number}
+     */
+    function usage(count) {
+        const ret = wasm.usage(count);
+        return ret;
+    }
+    exports.usage = usage;
+
+    /**
+     * The offset in the linear memory of memory of the process, or −errno where it is not one mapped piece.
+     * @param {bigint} at
+     * @param {number} length
+     * @returns {number}
+     */
+    function view(at, length) {
+        const ret = wasm.view(at, length);
+        return ret;
+    }
+    exports.view = view;
+
+    /**
+     * Writes `length` bytes of the process's memory. Returns their number or −errno.
+     * @param {number} fd
+     * @param {bigint} va
+     * @param {number} length
+     * @returns {number}
+     */
+    function write(fd, va, length) {
+        const ret = wasm.write(fd, va, length);
+        return ret;
+    }
+    exports.write = write;
     function __wbg_get_imports() {
         const import0 = {
             __proto__: null,
-            __wbg___wbindgen_throw_4c88d8bf264fd984: function(arg0, arg1) {
-                throw new Error(getStringFromWasm0(arg0, arg1));
-            },
             __wbindgen_init_externref_table: function() {
                 const table = wasm.__wbindgen_externrefs;
                 table.set(0, undefined);
@@ -796,10 +911,6 @@ let wasm_bindgen = (function(exports) {
             "./core_bg.js": import0,
         };
     }
-
-    const CoreFinalization = (typeof FinalizationRegistry === 'undefined')
-        ? { register: () => {}, unregister: () => {} }
-        : new FinalizationRegistry(ptr => wasm.__wbg_core_free(ptr, 1));
 
     function getStringFromWasm0(ptr, len) {
         ptr = ptr >>> 0;
