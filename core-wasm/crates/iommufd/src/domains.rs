@@ -128,6 +128,7 @@ pub(crate) fn outside(aperture: Range) -> impl Iterator<Item = Range> {
     below.into_iter().chain(above)
 }
 
+#[inline]
 fn unmap_area(hardware: &mut Hardware, domain: DomainId, range: Range, pages: &Pages) {
     if hardware.iommu.config().remote || pages.revoked {
         return;

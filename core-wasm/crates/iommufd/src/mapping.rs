@@ -48,6 +48,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Checks that MAP, MAP_FILE and COPY begin with. `bounds` are the values that must be below 2^64 - 1.
+    #[inline]
     pub(crate) fn from_flags<const N: usize>(flags: u32, reserved: u32, iova: u64, bounds: [u64; N]) -> Result<Target> {
         if flags & !KNOWN_FLAGS != 0 || reserved != 0 {
             return Err(Errno::EOPNOTSUPP);
@@ -255,6 +256,7 @@ fn insert_area(ioas: &mut Ioas, pages: &Slab<Pages>, iova: u64, piece: &Piece, p
 }
 
 /// Takes the areas of `pieces` out again; their holds on the pages go back to the caller.
+#[cold]
 fn remove_areas(ioas: &mut Ioas, iova: u64, pieces: &[Piece]) {
     for (at, _) in placed(iova, pieces) {
         ioas.space.remove(at);

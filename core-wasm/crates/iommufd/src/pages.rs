@@ -157,6 +157,7 @@ impl Pages {
     }
 
     /// The memory of bytes `first..=last`, numbered from the start of this memory; their pages are pinned, or of a dma-buf that is not revoked.
+    #[inline]
     pub(crate) fn pinned_runs(&self, first: u64, last: u64) -> impl Iterator<Item = Run> {
         let shared = match self.backing {
             Backing::Dmabuf { pa, .. } if !self.revoked => Some(Run { pa: Pa(pa.0 + first), length: last - first + 1 }),
