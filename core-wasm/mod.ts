@@ -6,7 +6,7 @@
 import { type Core, createGlue } from "./dist/core.js";
 
 /** The kinds of IOMMU, in the order of their numbers: binding/src/core.rs. */
-const KINDS = ["vtd", "vtd-first-stage", "amdvi", "amdvi-v2", "smmuv3", "smmuv3-stage-2", "riscv", "mock"] as const;
+const KINDS = ["vtd", "vtd-first-stage", "amdvi", "amdvi-v2", "smmuv3", "smmuv3-stage-2", "smmuv3-nested", "riscv", "mock"] as const;
 
 /** A kind of IOMMU, with the stage that its page tables are of. */
 export type IommuKind = (typeof KINDS)[number];
@@ -68,7 +68,7 @@ function checkFull(module: WebAssembly.Module): void {
   const names = WebAssembly.Module.exports(module).map(({ name }) => name);
   if (FULL_EXPORTS.every((name) => names.includes(name))) return;
   throw new TypeError(
-    "Cannot start the machine: its checks, its sanitizer or its mock IOMMU need the full core, and the module given is the lean one; give core_full.wasm",
+    "Cannot start the machine: its checks, its sanitizer, its mock IOMMU or its guests need the full core, and the module given is the lean one; give core_full.wasm",
   );
 }
 

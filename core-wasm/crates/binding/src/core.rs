@@ -4,12 +4,23 @@ use crate::answer::{address, negative, nothing, number};
 use crate::memory;
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
-use iommufd::{Config, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
+use iommufd::{Config, GUESTS, GroupIoas, IommuConfig, Kernel, Kind, Limits, Notice, Pa, Peer, Ram, Rules};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// What `boot` takes for the kind of IOMMU, by its format of page tables: the index here.
-const KINDS: [Kind; 8] =
-    [Kind::VtdSs, Kind::VtdFs, Kind::AmdV1, Kind::AmdV2, Kind::ArmS1Granule4K, Kind::ArmS2Granule4K, Kind::RiscV, Kind::AmdMock];
+const KINDS: [Kind; 9] = [
+    Kind::VtdSs,
+    Kind::VtdFs,
+    Kind::AmdV1,
+    Kind::AmdV2,
+    Kind::ArmS1Granule4K,
+    Kind::ArmS2Granule4K,
+    Kind::ArmS1Granule4K,
+    Kind::RiscV,
+    Kind::AmdMock,
+];
+/// The number of an SMMUv3 of both stages.
+const BOTH_STAGES: u32 = 6;
 /// Pages that Linux maps by an SMMUv3: none of its contiguous leaves.
 const SMMUV3_PAGES: u64 = 1 << 12 | 1 << 21 | 1 << 30;
 
@@ -51,9 +62,10 @@ pub(crate) struct Core {
 /// Lays out the memory and starts the kernel: once in an instance.
 ///
 /// `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
-/// alone 5, RISC-V 6, mock 7. `flags`: single open 1,
+/// alone 5, of both stages 6, RISC-V 7, mock 8. `flags`: single open 1,
 /// groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
-/// infinite: no limit. Returns false if memory is short, or there is no such kind: then the instance is of no use, and its other functions trap.
+/// infinite: no limit. Returns false if memory is short, or there is no such kind, 6 of the full core alone: then the
+/// instance is of no use, and its other functions trap.
 #[wasm_bindgen]
 pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> bool {
     let core = start(heap_bytes, ram_bytes, kind, flags, levels, memlock, open_files);
@@ -64,12 +76,17 @@ pub fn boot(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, 
 
 fn start(heap_bytes: u32, ram_bytes: u32, kind: u32, flags: u32, levels: u8, memlock: f64, open_files: u32) -> Option<Core> {
     let memory::Layout { ram_start, ram } = memory::reserve(heap_bytes as usize, ram_bytes as usize)?;
+    let both_stages = kind == BOTH_STAGES;
+    if both_stages && !GUESTS {
+        return None;
+    }
     let kind = *KINDS.get(kind as usize)?;
     let group_ioas = if flags & GROUP_BY_REQUESTER != 0 { GroupIoas::Requester } else { GroupIoas::Linux };
     let config = Config {
         iommu: IommuConfig {
             remote: flags & REMOTE != 0,
             scalable: flags & SCALABLE != 0,
+            both_stages,
             tracks_dirty: flags & TRACKS_DIRTY != 0,
             page_sizes: match flags & NO_NAPOT {
                 0 if kind.is_arm() => SMMUV3_PAGES,

@@ -29,11 +29,13 @@ pub enum FaultReason {
     SecondStage = 10,
     /// A device without an IOMMU writes to a page table. Hardware would let it, and the kernel would be lost.
     KernelMemory = 11,
+    /// A page is not marked as used in a first-stage table, and the hardware is not told to mark it.
+    NotAccessed = 12,
 }
 
 impl FaultReason {
     /// The reasons, in the order of their codes.
-    pub const ALL: [FaultReason; 11] = [
+    pub const ALL: [FaultReason; 12] = [
         FaultReason::Blocked,
         FaultReason::NotPresent,
         FaultReason::NoRead,
@@ -45,6 +47,7 @@ impl FaultReason {
         FaultReason::TableUnreachable,
         FaultReason::SecondStage,
         FaultReason::KernelMemory,
+        FaultReason::NotAccessed,
     ];
 
     /// A number from 1 on, fixed for ever.

@@ -1,6 +1,5 @@
 //! The IOMMU: which requester uses which domain, and what the domains map.
 
-use crate::OutOfMemory;
 use crate::deferred::Deferred;
 use crate::domain::{Domain, DomainId, Domains};
 use crate::fault::{FaultLog, FaultReason};
@@ -10,6 +9,7 @@ use crate::nested::NestedDomains;
 use crate::ram::{FRAME_LG2, Ram};
 use crate::requesters::Requesters;
 use crate::statistics::{DeviceStatistics, IommuStatistics};
+use crate::{GUESTS, OutOfMemory};
 use alloc::vec::Vec;
 use iova::Range;
 use pgtable::{Config, Kind, LeafOptions, MapError, PageTable, Prot, Run, Translation};
@@ -40,6 +40,8 @@ pub struct IommuConfig {
     /// Whether devices may use PASIDs and page tables of the program's own on top of the IOMMU's: what VT-d calls scalable mode. A mock IOMMU has
     /// both whatever this says.
     pub scalable: bool,
+    /// Whether an Arm SMMU whose page tables are of stage 1 has stage 2 too, which guests' tables can be on top of.
+    pub both_stages: bool,
     /// Whether it marks pages that devices write to: what VT-d calls SSADS, and AMD HDSup. A mock IOMMU does whatever this says.
     pub tracks_dirty: bool,
     /// Whether the page tables are somebody else's: domains are checked and counted here, but map nothing, since memory is that of a process
@@ -52,8 +54,24 @@ pub struct IommuConfig {
 impl IommuConfig {
     /// All page sizes, coherent, with the caches of [`IotlbConfig::DEFAULT`].
     pub const fn new(kind: Kind, levels: u8) -> IommuConfig {
-        let (page_sizes, coherent, scalable, tracks_dirty, remote) = (u64::MAX, true, false, false, false);
-        IommuConfig { kind, levels, page_sizes, coherent, scalable, tracks_dirty, remote, iotlb: IotlbConfig::DEFAULT }
+        let (page_sizes, iotlb) = (u64::MAX, IotlbConfig::DEFAULT);
+        let (coherent, scalable, both_stages, tracks_dirty, remote) = (true, false, false, false, false);
+        IommuConfig { kind, levels, page_sizes, coherent, scalable, both_stages, tracks_dirty, remote, iotlb }
+    }
+
+    /// Whether it is an SMMUv3 with both stages.
+    pub const fn nests(&self) -> bool {
+        GUESTS && self.both_stages
+    }
+
+    /// The format of page tables that a program's own can be on top of.
+    pub const fn parent_kind(&self) -> Kind {
+        match self.kind {
+            Kind::ArmS1Granule4K if self.nests() => Kind::ArmS2Granule4K,
+            Kind::ArmS1Granule16K if self.nests() => Kind::ArmS2Granule16K,
+            Kind::ArmS1Granule64K if self.nests() => Kind::ArmS2Granule64K,
+            kind => kind.second_stage(),
+        }
     }
 }
 
@@ -88,13 +106,13 @@ pub struct Iommu {
 }
 
 impl Iommu {
-    /// An IOMMU without domains. EINVAL if the format has no such number of levels, or is the first stage of a VT-d that is not scalable, or no IOTLB is
-    /// like that; ENOMEM if RAM or the heap is too small.
+    /// An IOMMU without domains. EINVAL if the format has no such number of levels, or not both stages, or is the first stage of a VT-d that is not scalable,
+    /// or no IOTLB is like that; ENOMEM if RAM or the heap is too small.
     pub fn new(config: IommuConfig, ram: &mut Ram) -> Result<Iommu> {
         let IommuConfig { kind, levels, scalable, .. } = config;
         // Which needs PASID tables.
-        let impossible = kind == Kind::VtdFs && !scalable;
-        if impossible || !kind.levels().contains(&levels) || !kind.second_stage().levels().contains(&levels) {
+        let impossible = kind == Kind::VtdFs && !scalable || config.both_stages && config.parent_kind() == kind;
+        if impossible || !kind.levels().contains(&levels) || !config.parent_kind().levels().contains(&levels) {
             return Err(Errno::EINVAL);
         }
         Ok(Iommu {
@@ -161,7 +179,12 @@ impl Iommu {
         self.create(ram, self.config.kind, self.config.levels)
     }
 
-    /// As [`Self::create_domain`], of the second stage where the IOMMU has both: it alone can be below a program's tables, and keep marks.
+    /// As [`Self::create_domain`], of the stage that can be below a program's tables.
+    pub fn create_parent_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
+        self.create(ram, self.config.parent_kind(), self.config.levels)
+    }
+
+    /// As [`Self::create_domain`], of the second stage where the IOMMU has both and that alone can keep marks.
     pub fn create_second_stage_domain(&mut self, ram: &mut Ram) -> Result<DomainId> {
         self.create(ram, self.config.kind.second_stage(), self.config.levels)
     }
@@ -178,7 +201,7 @@ impl Iommu {
         let space = Space::new(owner * 2);
         let IommuConfig { page_sizes, coherent, tracks_dirty, remote, .. } = self.config;
         // Marks of a first stage beside a second one are nobody's matter.
-        let tracks_dirty = tracks_dirty && kind.second_stage() == kind;
+        let tracks_dirty = tracks_dirty && kind == self.config.kind.second_stage();
         let options = LeafOptions { coherent, tracks_dirty };
         let table = PageTable::new(ram, kind, Config { levels, page_sizes, options }).map_err(errno)?;
         let aperture = match kind {
@@ -269,7 +292,7 @@ impl Iommu {
     /// Where a transfer of a requester without a PASID would go, and what would be allowed there. Nothing is cached, counted or logged. A nested domain
     /// answers that it blocks: to walk it leaves marks.
     pub fn translate(&self, ram: &Ram, requester: u32, iova: u64) -> core::result::Result<Translation, FaultReason> {
-        let id = self.find(ram, requester, NO_PASID)?;
+        let id = self.find_domain(ram, requester)?;
         let domain = self.domains.get(id).ok_or(FaultReason::Blocked)?;
         domain.translate(ram, iova)
     }

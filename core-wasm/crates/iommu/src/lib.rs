@@ -53,12 +53,15 @@ pub use mmap::{
     MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
     PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
-pub use nested::FirstStage;
+pub use nested::{FirstStage, SecondStage, VtdTables};
 pub use pgtable::{DirtyLeaf, Kind, Leaf, LeafOptions, Pa, PageTable, Prot, Row, Run, Translation};
 pub use ram::{FRAME, FRAME_LG2, LARGE_LG2, Ram};
 pub use set_associative::Replacement;
 pub use statistics::{DeviceStatistics, IommuStatistics, RamStatistics};
 pub use user_memory::UserMemory;
+
+/// Whether there are guests: SMMUv3s with both stages.
+pub const GUESTS: bool = cfg!(feature = "guests");
 
 /// The heap of the simulated kernel has no room for what was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,13 +1,14 @@
 //! Who uses which domain: what the driver has attached, what the hardware finds of it in RAM, and what it remembers.
 
-use crate::OutOfMemory;
 use crate::domain::DomainId;
 use crate::fault::{FaultReason, FaultRecord};
 use crate::hardware::{Context, Fault, Forget, Hardware, Refusal, Register, Root, Who};
 use crate::iommu::{Iommu, NO_PASID};
+use crate::nested::{FirstStage, SecondStage, Stale};
 use crate::ram::Ram;
+use crate::{GUESTS, OutOfMemory};
 use alloc::vec::Vec;
-use pgtable::PageTable;
+use pgtable::{PageTable, Prot};
 use uapi::{Errno, Result};
 
 /// What [`Attachment`]s are sorted by, and the context cache knows a requester with a PASID by.
@@ -31,6 +32,14 @@ impl Attachment {
     fn pasid(&self) -> u32 {
         self.key as u32
     }
+}
+
+/// What decides about transfers.
+enum Place {
+    /// A domain.
+    Domain(DomainId),
+    /// What a guest has for a requester with a PASID: the domain that is its memory, and its words of the stream table entry.
+    Guest(Who, DomainId, [u64; 2]),
 }
 
 /// All attachments, sorted by key.
@@ -120,11 +129,17 @@ impl Iommu {
         let parent = self.domains.get(nested.map_or(id, |(parent, _)| parent)).ok_or(Errno::ENOENT)?;
         let (table, levels) = (parent.table.root().0, parent.table.levels());
         let host = Root { table, levels, first_stage: parent.table.format().first_stage };
+        // A guest is known by its memory.
+        let tag = match nested {
+            None | Some((_, FirstStage::Vtd(_))) => id,
+            Some((parent, _)) => parent,
+        };
         let domain = match self.hardware {
             Hardware::None => 0,
-            _ => id.to_hardware().ok_or(Errno::ENOSPC)?,
+            _ => tag.to_hardware().ok_or(Errno::ENOSPC)?,
         };
-        Ok(Context { domain, host, first: nested.map(|(_, first)| first), marks: parent.marks })
+        let first = nested.map(|(_, first)| first).filter(|first| *first != FirstStage::Passed);
+        Ok(Context { domain, host, first, marks: parent.marks })
     }
 
     /// A register that the hardware's driver has written, by its place in the order of these; `None` after the last.
@@ -179,7 +194,7 @@ impl Iommu {
     }
 
     /// Has the hardware execute the commands that are posted.
-    fn execute(&mut self, ram: &mut Ram) {
+    pub(crate) fn execute(&mut self, ram: &mut Ram) {
         while let Some(forget) = self.hardware.unit_mut().and_then(|unit| unit.execute(ram)) {
             match forget {
                 Forget::Contexts { requester, pasid, domain } => self.contexts.forget(|key, id| {
@@ -191,6 +206,11 @@ impl Iommu {
                 Forget::Translations { domain } => {
                     if let Some(id) = domain.and_then(DomainId::from_hardware) {
                         self.forget_translations(id);
+                    }
+                }
+                Forget::Guest(domain, stale) => {
+                    if let Some(id) = DomainId::from_hardware(domain).filter(|_| GUESTS) {
+                        self.forget_guest(id, stale);
                     }
                 }
                 Forget::Everything => {
@@ -211,12 +231,15 @@ impl Iommu {
         self.forget_all_nested();
     }
 
-    /// Forgets the translations of a domain, nested or not, but nothing that lies on top of it.
+    /// Forgets the translations of a domain, nested or not, and of the guest that it is the memory of, but nothing else that lies on top of it.
     fn forget_translations(&mut self, id: DomainId) {
         match self.domains.get_mut(id) {
             Some(domain) => {
                 self.iotlb.forget_all(&mut domain.space);
                 self.end_waiting(id);
+                if GUESTS {
+                    self.forget_guest(id, Stale::ALL);
+                }
             }
             None => self.forget_nested(id),
         }
@@ -233,31 +256,64 @@ impl Iommu {
 
     #[cold]
     fn resolve_uncached(&mut self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<DomainId, FaultReason> {
-        let id = self.find(ram, requester, pasid)?;
-        self.contexts.fill(key_of(requester, pasid), id);
-        Ok(id)
+        match self.find(ram, requester, pasid)? {
+            Place::Domain(id) => {
+                self.contexts.fill(key_of(requester, pasid), id);
+                Ok(id)
+            }
+            Place::Guest(..) if !GUESTS => Err(FaultReason::Blocked),
+            Place::Guest(who, parent, stream) => self.enter_guest(ram, who, parent, stream).map_err(|refusal| refusal.reason),
+        }
     }
 
     /// As [`Self::resolve`], with nothing remembered.
-    pub(crate) fn find(&self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<DomainId, FaultReason> {
-        let Some(unit) = self.hardware.unit() else { return self.attached(requester, pasid).ok_or(FaultReason::Blocked) };
-        let requester = u16::try_from(requester).map_err(|_| FaultReason::Blocked)?;
-        let context = unit.look_up(ram, Who { requester, pasid }).map_err(|refusal| refusal.reason)?;
+    fn find(&self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<Place, FaultReason> {
+        let Some(unit) = self.hardware.unit() else {
+            return self.attached(requester, pasid).map(Place::Domain).ok_or(FaultReason::Blocked);
+        };
+        let who = Who { requester: u16::try_from(requester).map_err(|_| FaultReason::Blocked)?, pasid };
+        let context = unit.look_up(ram, who).map_err(|refusal| refusal.reason)?;
         // Whatever the tables name is walked, if it is a page table at all.
         let id = DomainId::from_hardware(context.domain).ok_or(FaultReason::BadTable)?;
-        if self.context_of(id) == Ok(context) { Ok(id) } else { Err(FaultReason::BadTable) }
+        let (known, place) = match context.first {
+            Some(FirstStage::Arm(stream)) if GUESTS => (Context { first: None, ..context }, Place::Guest(who, id, stream)),
+            _ => (context, Place::Domain(id)),
+        };
+        if self.context_of(id) == Ok(known) { Ok(place) } else { Err(FaultReason::BadTable) }
+    }
+
+    /// The domain that transfers of a requester without a PASID go through, if it is known without a look into a guest's tables.
+    pub(crate) fn find_domain(&self, ram: &Ram, requester: u32) -> core::result::Result<DomainId, FaultReason> {
+        match self.find(ram, requester, NO_PASID)? {
+            Place::Domain(id) => Ok(id),
+            Place::Guest(..) => Err(FaultReason::Blocked),
+        }
     }
 
     /// Has the hardware record a refusal of its own, and the driver take the record, which goes into the log with it.
     pub(crate) fn report(&mut self, ram: &mut Ram, record: FaultRecord) -> FaultRecord {
         let FaultRecord { requester, pasid, iova, write, reason, .. } = record;
-        let Some(unit) = self.hardware.unit_mut() else { return record };
+        let Some(unit) = self.hardware.unit() else { return record };
         let Ok(requester) = u16::try_from(requester) else { return record };
-        let (code, domain) = match unit.look_up(ram, Who { requester, pasid: pasid.unwrap_or(NO_PASID) }) {
-            Ok(context) => (unit.code(&context, reason, write), context.domain),
-            Err(refusal) => (unit.refusal_code(&refusal, write), 0),
+        let who = Who { requester, pasid: pasid.unwrap_or(NO_PASID) };
+        let (code, domain, second) = match unit.look_up(ram, who) {
+            Ok(context @ Context { first: Some(FirstStage::Arm(stream)), domain, .. }) if GUESTS => {
+                let wanted = if write { Prot::WRITE } else { Prot::READ };
+                let (code, second) = match DomainId::from_hardware(domain) {
+                    Some(parent) => self.refusal_of_guest(ram, who, parent, stream, (iova, wanted, reason)),
+                    None => (unit.code(&context, reason, write), SecondStage::NONE),
+                };
+                (code, domain, second)
+            }
+            Ok(context) => {
+                let is_second = context.first.is_none() && !context.host.first_stage;
+                let second = if is_second { SecondStage::of_page(iova, reason) } else { SecondStage::NONE };
+                (unit.code(&context, reason, write), context.domain, second)
+            }
+            Err(refusal) => (unit.refusal_code(&refusal, write), 0, refusal.second),
         };
-        unit.record(ram, &Fault { requester, pasid, domain, iova, write, code });
+        let Some(unit) = self.hardware.unit_mut() else { return record };
+        unit.record(ram, &Fault { requester, pasid, domain, iova, write, code, second });
         FaultRecord { raw: unit.take_record(ram), code, ..record }
     }
 }

@@ -4,7 +4,8 @@ mod common;
 
 use common::{AMD_V2, FIRST_STAGE, Machine, PASID_BITS};
 use iommu::{
-    Context, DomainId, FRAME, FaultReason, FirstStage, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, Source, Who,
+    Context, DomainId, FRAME, FaultReason, FirstStage, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, SecondStage,
+    Source, VtdTables, Who,
 };
 use pgtable::TableMemory;
 use proptest::prelude::*;
@@ -63,7 +64,7 @@ impl Model {
         let mut machine = Machine::new(config, &REQUESTERS);
         let [second, third] = [(); 2].map(|()| Some(machine.domain()));
         let first = Some(machine.iommu.create_second_stage_domain(&mut machine.ram).expect("there is RAM"));
-        let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
+        let stage = FirstStage::Vtd(VtdTables { root: 0x1234_5000, levels: 5, extended_accessed: true });
         let nested = first
             .filter(|_| [SCALABLE, FIRST_STAGE].contains(&config))
             .map(|parent| machine.iommu.create_nested(parent, stage).expect("the parent exists"));
@@ -238,7 +239,10 @@ fn an_attachment_without_memory_for_its_pasid_table_changes_nothing() {
     assert_eq!(machine.attach(0x18, 70, Some(domain)), Ok(()));
     // The table is there, and an entry that is there can be changed.
     assert_eq!(machine.attach(0x18, 71, Some(domain)), Ok(()));
-    let other = machine.iommu.create_nested(domain, FirstStage { root: 0, levels: 4, extended_accessed: false }).expect("it takes no RAM");
+    let other = machine
+        .iommu
+        .create_nested(domain, FirstStage::Vtd(VtdTables { root: 0, levels: 4, extended_accessed: false }))
+        .expect("it takes no RAM");
     assert_eq!(machine.attach(0x18, 70, Some(other)), Ok(()));
 }
 
@@ -252,7 +256,7 @@ fn an_attachment_without_memory_for_its_process_directory_makes_none_of_its_tabl
     for room in &hoard[..2] {
         assert_eq!(machine.attach(0x18, 70, Some(domain)), Err(Errno::ENOMEM));
         assert_eq!((machine.iommu.statistics(), machine.iommu.attachments()), (before, 0));
-        assert_eq!(machine.look_up(0x18, 70), Err(Refusal { reason: FaultReason::Blocked, code: 266 }));
+        assert_eq!(machine.look_up(0x18, 70), Err(Refusal { reason: FaultReason::Blocked, code: 266, second: SecondStage::NONE }));
         machine.ram.put_run(*room, FRAME);
     }
     assert_eq!(machine.attach(0x18, 70, Some(domain)), Ok(()));
@@ -283,7 +287,7 @@ fn vtd_tables_have_the_bytes_of_the_specification() {
 fn vtd_tables_of_scalable_mode_have_the_bytes_of_the_specification() {
     let mut machine = Machine::new(SCALABLE, &[0x0390]);
     let domain = machine.domain();
-    let stage = FirstStage { root: 0x1234_5000, levels: 5, extended_accessed: true };
+    let stage = FirstStage::Vtd(VtdTables { root: 0x1234_5000, levels: 5, extended_accessed: true });
     let nested = machine.iommu.create_nested(domain, stage).expect("the parent exists");
     machine.iommu.set_marks(&mut machine.ram, domain, true);
     machine.attach(0x0390, 65, Some(domain)).expect("there is RAM");
@@ -516,7 +520,7 @@ fn corrupt(config: IommuConfig, pasid: u32, cases: &[Corruption]) {
         let at = Pa(path[place] + word * 8);
         machine.ram.entries_mut(at, 1)[0] ^= flip;
         let found = machine.look_up(0x0390, pasid);
-        assert_eq!(found, Err(Refusal { reason, code }), "entry {place}, word {word}, bits {flip:#x}");
+        assert_eq!(found, Err(Refusal { reason, code, second: SecondStage::NONE }), "entry {place}, word {word}, bits {flip:#x}");
         machine.ram.entries_mut(at, 1)[0] ^= flip;
     }
     assert!(machine.look_up(0x0390, pasid).is_ok());
@@ -617,16 +621,16 @@ fn a_pasid_that_the_tables_do_not_reach_is_refused() {
     assert_eq!((code(1 << 20), code(64), code(4)), (Err(0x46), Err(0x51), Err(0x59)));
     assert_eq!(machine.attach(0x18, 1 << 20, Some(domain)), Err(Errno::EINVAL));
     let legacy = Machine::new(LEGACY, &[0x18]);
-    assert_eq!(legacy.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x31 }));
+    assert_eq!(legacy.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x31, second: SecondStage::NONE }));
     let mut amd = Machine::new(AMD, &[0x18]);
     let domain = amd.domain();
     assert_eq!(amd.attach(0x18, 1, Some(domain)), Err(Errno::EINVAL));
-    assert_eq!(amd.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x8000 }));
+    assert_eq!(amd.look_up(0x18, 1), Err(Refusal { reason: FaultReason::Blocked, code: 0x8000, second: SecondStage::NONE }));
     let mut riscv = Machine::new(RISCV, &[0x18]);
     let domain = riscv.domain();
     assert_eq!(riscv.attach(0x18, 1, Some(domain)), Err(Errno::EINVAL));
     riscv.attach(0x18, NO_PASID, Some(domain)).expect("the directory is there");
-    let disallowed = Err(Refusal { reason: FaultReason::Blocked, code: 260 });
+    let disallowed = Err(Refusal { reason: FaultReason::Blocked, code: 260, second: SecondStage::NONE });
     assert_eq!((riscv.look_up(0x18, 1), riscv.look_up(0x40, NO_PASID)), (disallowed, disallowed));
     assert_eq!(riscv.attach(0x40, NO_PASID, Some(domain)), Err(Errno::EINVAL));
     let mut riscv = Machine::new(RISCV_PASIDS, &[0x18]);
@@ -635,7 +639,7 @@ fn a_pasid_that_the_tables_do_not_reach_is_refused() {
     assert_eq!(riscv.look_up(0x18, 1 << 20), disallowed);
     // The device table reaches the requesters that there are.
     assert_eq!(amd.attach(0x0318, NO_PASID, Some(domain)), Err(Errno::EINVAL));
-    assert_eq!(amd.look_up(0x0318, NO_PASID), Err(Refusal { reason: FaultReason::BadTable, code: 0x1000 }));
+    assert_eq!(amd.look_up(0x0318, NO_PASID), Err(Refusal { reason: FaultReason::BadTable, code: 0x1000, second: SecondStage::NONE }));
 }
 
 #[test]

@@ -487,7 +487,7 @@ fn a_fault_carries_the_label_that_the_device_had() {
 
 #[test]
 fn reasons_have_the_codes_that_the_binding_publishes() {
-    assert!(FaultReason::ALL.iter().map(|reason| reason.code()).eq(1..=11));
+    assert!(FaultReason::ALL.iter().map(|reason| reason.code()).eq(1..=12));
 }
 
 #[test]

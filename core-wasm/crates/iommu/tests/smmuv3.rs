@@ -1,6 +1,6 @@
 //! The bytes of the SMMUv3: tables and commands that its driver half writes, and events. Sections are those of IHI 0070.
 
-use iommu::{Context, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, Source};
+use iommu::{Context, DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Refusal, Run, SecondStage, Source};
 use pgtable::TableMemory;
 use uapi::Errno;
 
@@ -339,7 +339,11 @@ fn a_corrupted_entry_gives_the_event_of_the_specification() {
         for &(place, word, flip, reason, code) in of_all.iter().chain(more) {
             let at = Pa(path[place] + word * 8);
             machine.ram.entries_mut(at, 1)[0] ^= flip;
-            assert_eq!(machine.look_up(pasid), Err(Refusal { reason, code }), "entry {place}, word {word}, bits {flip:#x}");
+            assert_eq!(
+                machine.look_up(pasid),
+                Err(Refusal { reason, code, second: SecondStage::NONE }),
+                "entry {place}, word {word}, bits {flip:#x}"
+            );
             machine.ram.entries_mut(at, 1)[0] ^= flip;
         }
         assert!(machine.look_up(pasid).is_ok());

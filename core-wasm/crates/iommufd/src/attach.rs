@@ -7,8 +7,9 @@ use crate::group::AttachSet;
 use crate::hardware::Hardware;
 use crate::hwpt::Making;
 use crate::kernel::Kernel;
+use crate::nested::{Nested, Stage};
 use crate::object::ObjectKind;
-use iommu::{DomainId, NO_PASID};
+use iommu::{DomainId, GUESTS, NO_PASID};
 use uapi::{Errno, Result};
 
 /// Which transfers: those of a bound device with one PASID, or with [`NO_PASID`] those without.
@@ -273,14 +274,14 @@ impl Kernel {
         if pasid == NO_PASID {
             self.mock_may_attach(device, to.tracks_dirty)?;
         }
-        let guest = if pasid == NO_PASID { self.guest_of(port, self.viommu_of(bound.context, to.id))? } else { None };
+        self.check_guest(port, to.id)?;
         self.check_asks(number, to)?;
         self.check_stage(bound.context, to.id)?;
         self.mock_may_set_pasid(device, pasid)?;
         self.point_set(number, pasid, Some(to.domain))?;
         self.mock_has_set_pasid(device, pasid, true);
         if pasid == NO_PASID {
-            self.set_guest(device, guest);
+            self.set_guest(port, Some(to.id));
         }
         self.set_mut(number)?.attachment_mut(pasid).ok_or(Errno::EIO)?.handler = bound.id;
         Ok(())
@@ -289,7 +290,7 @@ impl Kernel {
     /// ENODEV for a page table with a fault queue and a device that does not ask for pages, as Intel's driver has it; AMD's does not look.
     fn check_asks(&self, set: u32, to: Destination) -> Result<()> {
         let asks = |&member: &u32| self.asks_for_pages(member);
-        let wants_requests = Capabilities::of(self.hardware.iommu.config().kind).wants_requests;
+        let wants_requests = Capabilities::of(self.hardware.iommu.config()).wants_requests;
         let refused = to.has_faults && wants_requests && !self.set(set)?.members.iter().all(asks);
         if refused { Err(Errno::ENODEV) } else { Ok(()) }
     }
@@ -297,7 +298,7 @@ impl Kernel {
     fn block(&mut self, port: Port) {
         self.mock_has_set_pasid(port.device, port.pasid, false);
         if port.pasid == NO_PASID {
-            self.set_guest(port.device, None);
+            self.set_guest(port, None);
         }
         if let Ok(set) = self.device(port.device).map(|device| device.set) {
             // Blocking needs no memory.
@@ -315,7 +316,7 @@ impl Kernel {
         if !to.pasid || plain.transpose()?.is_some_and(|plain| !plain.pasid) {
             return Err(Errno::EINVAL);
         }
-        if !Capabilities::of(self.hardware.iommu.config().kind).attaches_pasids {
+        if !Capabilities::of(self.hardware.iommu.config()).attaches_pasids {
             return Err(Errno::EOPNOTSUPP);
         }
         // As in Linux a device that knows of no PASIDs may be attached with any: it uses none.
@@ -333,10 +334,38 @@ impl Kernel {
         }
     }
 
-    /// The virtual IOMMU that a page table was made of.
-    fn viommu_of(&self, context: u32, id: u32) -> Option<u32> {
-        let context = self.contexts.get(context)?;
-        context.nested.get(context.objects.index(id, ObjectKind::Nested).ok()?)?.viommu
+    /// ENOENT where the guest of a page table that a set of devices comes to does not know one of them. With a PASID they stay where they are.
+    fn check_guest(&self, port: Port, id: u32) -> Result<()> {
+        if !GUESTS {
+            return Ok(());
+        }
+        let context = self.context(port.bound.context)?;
+        let Ok(index) = context.objects.index(id, ObjectKind::Nested) else { return Ok(()) };
+        let Some(Nested { viommu: Some(viommu), stage, .. }) = context.nested.get(index) else { return Ok(()) };
+        let needs_number = !matches!(stage, Stage::Smmuv3 { names_device: false });
+        if port.pasid != NO_PASID || !needs_number {
+            return Ok(());
+        }
+        let members = &self.set(self.device(port.device)?.set)?.members;
+        if members.iter().all(|&member| context.virt_id(*viommu, member).is_some()) { Ok(()) } else { Err(Errno::ENOENT) }
+    }
+
+    /// A set of devices has come to a page table with all that their guest knows of them, or has left. A mock device keeps its number as long as it stays with
+    /// a guest.
+    fn set_guest(&mut self, port: Port, id: Option<u32>) {
+        let Kernel { contexts, devices, sets, .. } = self;
+        let Some(context) = contexts.get(port.bound.context).filter(|_| GUESTS) else { return };
+        let index = id.and_then(|id| context.objects.index(id, ObjectKind::Nested).ok());
+        let viommu = index.and_then(|index| context.nested.get(index)?.viommu);
+        let set = devices.get(port.device as usize).and_then(|device| sets.get(device.set as usize));
+        for &member in set.map_or(&[][..], |set| &set.members) {
+            let guest = viommu.and_then(|viommu| Some((viommu, context.virt_id(viommu, member)?)));
+            if let Some(device) = devices.get_mut(member as usize)
+                && (device.mock.is_none() || device.guest.map(|(viommu, _)| viommu) != guest.map(|(viommu, _)| viommu))
+            {
+                device.guest = guest;
+            }
+        }
     }
 
     /// A page table, nested or not, as a place to come to.

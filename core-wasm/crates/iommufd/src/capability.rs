@@ -36,8 +36,10 @@ pub(crate) enum HwInfo {
 /// The tables of a program's own that can be on top of page tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NestedTables {
-    /// None, or of virtual IOMMUs alone that are not here.
+    /// None, or of virtual IOMMUs that are not here.
     None,
+    /// An SMMUv3's, of virtual IOMMUs alone.
+    Smmuv3,
     /// VT-d's first stage.
     Vtd,
     /// The mock IOMMU's.
@@ -73,7 +75,9 @@ pub(crate) struct Capabilities {
     pub(crate) fault_queues: When,
     /// Page tables with HWPT_ALLOC_NEST_PARENT.
     pub(crate) nest_parents: When,
-    /// Nested page tables without a virtual IOMMU.
+    /// Page tables with that flag have no other.
+    pub(crate) parents_alone: bool,
+    /// Nested page tables.
     pub(crate) nested: NestedTables,
     /// Data of HWPT_ALLOC for what is not nested.
     pub(crate) paging_data: bool,
@@ -101,6 +105,7 @@ const PLAIN: Capabilities = Capabilities {
     pasids_by_attachment: false,
     fault_queues: When::Always,
     nest_parents: When::Never,
+    parents_alone: false,
     nested: NestedTables::None,
     paging_data: false,
     viommu: api::VIOMMU_TYPE_DEFAULT,
@@ -141,6 +146,16 @@ const AMD_V2: Capabilities = Capabilities {
 
 const ARM_S1: Capabilities = Capabilities { hw_info: HwInfo::Smmuv3, pasid_tables: When::Always, ..PLAIN };
 
+// Whatever devices do is coherent, as firmware says (CANWBS): else Linux's driver has no guests, which would have to keep caches coherent.
+const ARM_BOTH: Capabilities = Capabilities {
+    nest_parents: When::Always,
+    parents_alone: true,
+    nested: NestedTables::Smmuv3,
+    viommu: api::VIOMMU_TYPE_ARM_SMMUV3,
+    enforces_coherency: true,
+    ..ARM_S1
+};
+
 const ARM_S2: Capabilities = Capabilities { pasid_tables: When::Never, ..ARM_S1 };
 
 // Its page tables have no option, but for the PASIDs that Linux's driver has not.
@@ -158,9 +173,10 @@ const MOCK: Capabilities = Capabilities {
 };
 
 impl Capabilities {
-    /// The row of a kind.
-    pub(crate) const fn of(kind: Kind) -> &'static Capabilities {
-        match kind {
+    /// The row of what a machine has.
+    pub(crate) const fn of(config: &IommuConfig) -> &'static Capabilities {
+        match config.kind {
+            _ if config.nests() => &ARM_BOTH,
             Kind::VtdSs | Kind::VtdFs => &VTD,
             Kind::AmdV1 => &AMD_V1,
             Kind::AmdV2 => &AMD_V2,
@@ -175,7 +191,7 @@ impl Capabilities {
 /// The flags of HWPT_ALLOC that make a page table of an IOAS, but for dirty tracking, which is the matter of a device. The interface to a remote IOMMU has
 /// page tables without any option.
 pub(crate) fn paging_flags(config: &IommuConfig) -> u32 {
-    let row = Capabilities::of(config.kind);
+    let row = Capabilities::of(config);
     let flags = [
         (api::HWPT_ALLOC_PASID, row.pasid_tables),
         (api::HWPT_FAULT_ID_VALID, row.fault_queues),
@@ -186,5 +202,5 @@ pub(crate) fn paging_flags(config: &IommuConfig) -> u32 {
 
 /// Whether devices are let ask for pages.
 pub(crate) fn asks_for_pages(config: &IommuConfig) -> bool {
-    Capabilities::of(config.kind).asks_for_pages.holds(config)
+    Capabilities::of(config).asks_for_pages.holds(config)
 }

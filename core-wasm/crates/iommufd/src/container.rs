@@ -46,7 +46,7 @@ impl Kernel {
         if extension != u64::from(api::DMA_CC_IOMMU) {
             return Ok(0);
         }
-        let enforces = Capabilities::of(self.hardware.iommu.config().kind).enforces_coherency;
+        let enforces = Capabilities::of(self.hardware.iommu.config()).enforces_coherency;
         let (context, _) = self.parts(context)?;
         let index = compatible(context)?;
         let ioas = context.ioases.get(index).ok_or(Errno::EIO)?;

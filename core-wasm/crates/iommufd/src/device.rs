@@ -50,6 +50,8 @@ pub(crate) struct Device {
     pub(crate) vfio: VfioAttachments,
     /// Of an emulated device that is bound: its access.
     pub(crate) access: Option<u32>,
+    /// The virtual IOMMU that it is attached through, and what that calls it.
+    pub(crate) guest: Option<(u32, u64)>,
     /// A mock device, which no host described. While it is not bound its place is free.
     pub(crate) mock: Option<Mock>,
     pub(crate) irqs: Irqs,
@@ -82,6 +84,7 @@ impl Device {
             bound: None,
             vfio: VfioAttachments::default(),
             access: None,
+            guest: None,
             mock: None,
             irqs: Irqs::default(),
             partial: Vec::new(),
@@ -98,7 +101,7 @@ impl Device {
         match &self.mock {
             Some(mock) => 1 << selftest::pasid_bits(mock.flags),
             None if iommu.scalable && self.config.pasids.bits != 0 && !self.config.no_iommu => {
-                (1 << self.config.pasids.bits).min(Capabilities::of(iommu.kind).max_pasids)
+                (1 << self.config.pasids.bits).min(Capabilities::of(iommu).max_pasids)
             }
             None => 0,
         }

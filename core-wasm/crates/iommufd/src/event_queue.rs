@@ -13,13 +13,20 @@ const DEPTH_MAX: u32 = 1 << 19;
 /// Sequence numbers wrap behind this.
 const SEQUENCE_LAST: u32 = i32::MAX as u32;
 const HEADER: u64 = api::VeventHeader::SIZE as u64;
-/// Bytes of an event's data: those of the mock IOMMU, which alone has events here.
-pub(crate) const EVENT: usize = 4;
+/// Most bytes of an event's data: those of an SMMUv3.
+const EVENT: usize = api::VeventArmSmmuv3::SIZE;
 
 /// An event: its number, and its data.
 struct Event {
     sequence: u32,
     data: [u8; EVENT],
+    length: u8,
+}
+
+impl Event {
+    fn data(&self) -> &[u8] {
+        self.data.get(..self.length.into()).unwrap_or(&[])
+    }
 }
 
 /// A queue. It holds its virtual IOMMU, and its file holds it.
@@ -40,7 +47,7 @@ pub(crate) struct EventQueue {
 
 impl EventQueue {
     /// Takes an event, or counts it as lost where the queue is full or memory is short, which is ENOMEM.
-    fn report(&mut self, data: [u8; EVENT]) -> Result<()> {
+    fn report(&mut self, data: &[u8]) -> Result<()> {
         let sequence = self.sequence;
         self.sequence = (sequence + 1) & SEQUENCE_LAST;
         let room = self.unread.try_reserve(1);
@@ -50,14 +57,16 @@ impl EventQueue {
         }
         // The gap in the numbers says by itself that events were lost before this one.
         self.lost = None;
-        self.unread.push_back(Event { sequence, data });
+        let mut event = Event { sequence, data: [0; EVENT], length: data.len() as u8 };
+        event.data.get_mut(..data.len()).ok_or(Errno::EIO)?.copy_from_slice(data);
+        self.unread.push_back(event);
         Ok(())
     }
 
     /// The next record that is to be read.
-    fn next(&self) -> Option<(api::VeventHeader, Option<[u8; EVENT]>)> {
+    fn next(&self) -> Option<(api::VeventHeader, Option<&[u8]>)> {
         if let Some(event) = self.unread.front() {
-            return Some((api::VeventHeader { flags: 0, sequence: event.sequence }, Some(event.data)));
+            return Some((api::VeventHeader { flags: 0, sequence: event.sequence }, Some(event.data())));
         }
         let sequence = self.lost?;
         Some((api::VeventHeader { flags: api::VEVENTQ_FLAG_LOST_EVENTS, sequence }, None))
@@ -116,7 +125,7 @@ impl crate::context::Context {
     }
 
     /// Reports an event of a virtual IOMMU. EOPNOTSUPP if it has no queue of that kind, ENOMEM; an event that does not fit is lost, which is no error.
-    pub(crate) fn report_event(&mut self, viommu: u32, kind: u32, data: [u8; EVENT]) -> Result<()> {
+    pub(crate) fn report_event(&mut self, viommu: u32, kind: u32, data: &[u8]) -> Result<()> {
         let found = self.event_queues.iter().find(|(_, queue)| (queue.viommu, queue.kind) == (viommu, kind)).map(|(index, _)| index);
         self.event_queues.get_mut(found.ok_or(Errno::EOPNOTSUPP)?).ok_or(Errno::EIO)?.report(data)
     }
@@ -159,7 +168,7 @@ impl Kernel {
         header.write(&mut bytes);
         hardware.copy_out(va, &bytes)?;
         if let Some(data) = data {
-            hardware.copy_out(va.wrapping_add(HEADER), &data)?;
+            hardware.copy_out(va.wrapping_add(HEADER), data)?;
         }
         queue.drop_next();
         Ok(Some(length))

@@ -45,7 +45,7 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
     let device = call.kernel.device(device)?;
     request.out_max_pasid_log2 = device.max_pasids(&config).checked_ilog2().unwrap_or(0) as u8;
     let table = call.kernel.hardware.iommu.table_of(device.config.requester, NO_PASID);
-    let enabled = !Capabilities::of(config.kind).pasids_by_attachment || table.is_some_and(|table| table.format().first_stage);
+    let enabled = !Capabilities::of(&config).pasids_by_attachment || table.is_some_and(|table| table.format().first_stage);
     request.out_capabilities = capabilities(device, &config, if enabled { request.out_max_pasid_log2 } else { 0 });
     let mut answer = [0; api::HwInfo::SIZE];
     request.write(&mut answer);
@@ -59,7 +59,7 @@ fn capabilities(device: &Device, config: &IommuConfig, pasid_bits: u8) -> u64 {
     let privileged = if privileged && pasid_bits != 0 { api::HW_CAP_PCI_PASID_PRIV } else { 0 };
     let dirty = if device.tracks_dirty(config) { api::HW_CAP_DIRTY_TRACKING } else { 0 };
     // A function asks for pages where its address translation services did not find them; no other has those.
-    let has_ats = device.mock.is_none() && device.config.page_requests && Capabilities::of(config.kind).has_ats;
+    let has_ats = device.mock.is_none() && device.config.page_requests && Capabilities::of(config).has_ats;
     let no_ats = if has_ats { 0 } else { api::HW_CAP_PCI_ATS_NOT_SUPPORTED };
     no_ats | execute | privileged | dirty
 }
@@ -78,7 +78,7 @@ fn clear(hardware: &mut Hardware, va: u64, from: u64, to: u64) -> Result<()> {
 
 /// Writes the registers that describe the IOMMU. Returns their layout's number and length.
 fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]) -> (u32, usize) {
-    match Capabilities::of(config.kind).hw_info {
+    match Capabilities::of(config).hw_info {
         HwInfo::Vtd => {
             // Linux reports the erratum for every VT-d unit.
             let registers = api::HwInfoVtd {
@@ -146,17 +146,19 @@ const VTD_PAGE_REQUESTS: u64 = 1 << 2 | 1 << 29 | 1 << 42;
 /// The same of an IOMMU that marks pages of the second stage as accessed and dirty (SSADS).
 const VTD_DIRTY: u64 = 1 << 45;
 
-/// SMMUv3 specification, 6.3.1 to 6.3.6: one stage (S1P, S2P) of AArch64's tables (TTF), coherent walks (COHACC), ASIDs and VMIDs of 16 bits, marks (HTTU);
+/// SMMUv3 specification, 6.3.1 to 6.3.6: one stage or both (S1P, S2P) of AArch64's tables (TTF), coherent walks (COHACC), ASIDs and VMIDs of 16 bits, marks (HTTU);
 /// little-endian tables (TTENDIAN), no stalls (STALL_MODEL, TERM_MODEL), two levels of streams (ST_LEVEL) and context descriptors (CD2L); StreamIDs of 16
-/// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule.
+/// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule, or all
+/// that guests may have.
 fn smmuv3(config: &IommuConfig, page_requests: bool) -> api::HwInfoArmSmmuv3 {
     let set = |bits: u32, when: bool| if when { bits } else { 0 };
-    let second = !config.kind.is_first_stage();
     let common = 2 << 2 | 1 << 4 | 1 << 12 | 1 << 18 | 2 << 21 | 1 << 24 | 1 << 26 | 1 << 27;
-    let stage = if second { 1 } else { 1 << 1 | 1 << 19 };
+    let first = config.kind.is_first_stage();
+    let stage = set(1, !first || config.nests()) | set(1 << 1 | 1 << 19, first);
     let idr0 = common | stage | set(2 << 6, config.tracks_dirty) | set(1 << 10, page_requests);
     let idr1 = 16 | 7 << 16 | 8 << 21 | set(20 << 6, config.scalable);
-    let idr5 = 5 | 1 << (4 + (config.kind.format().granule_lg2 - 12) / 2);
+    let granules = if config.nests() { 7 } else { 1 << ((config.kind.format().granule_lg2 - 12) / 2) };
+    let idr5 = 5 | granules << 4;
     api::HwInfoArmSmmuv3 { flags: 0, reserved: 0, idr: [idr0, idr1, 0, 0, 0, idr5], iidr: 0, aidr: 0 }
 }
 

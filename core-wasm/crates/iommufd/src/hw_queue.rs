@@ -1,9 +1,10 @@
 //! Queues in a guest's memory that hardware works on by itself: HW_QUEUE_ALLOC.
 //!
 //! The hardware knows such memory by physical addresses, past every page table: it is pinned, all in one piece, and stays mapped as long as the
-//! queue lives. Only the mock IOMMU has such queues here, as it alone has virtual IOMMUs.
+//! queue lives. Only the mock IOMMU has such queues here.
 
 use crate::access::User;
+use crate::capability::{Capabilities, NestedTables};
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
@@ -45,7 +46,8 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let range = range_of(request.nesting_parent_iova, request.length)?;
     let (context, hardware) = call.parts()?;
     let (viommu, _) = context.viommu(request.viommu_id)?;
-    if request.r#type != HW_QUEUE_TYPE_SELFTEST {
+    let is_mock = selftest::PRESENT && Capabilities::of(hardware.iommu.config()).nested == NestedTables::Mock;
+    if request.r#type != HW_QUEUE_TYPE_SELFTEST || !is_mock {
         return Err(Errno::EOPNOTSUPP);
     }
     let id = context.new_hw_queue(hardware, viommu, range, request.index)?;

@@ -81,6 +81,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let id = match parent.kind {
         ObjectKind::Ioas if software => context.new_software(hardware, parent.index, &request)?,
         ObjectKind::Hwpt if software => return Err(Errno::EOPNOTSUPP),
+        ObjectKind::Viommu if software => return Err(Errno::EINVAL),
         ObjectKind::Ioas => context.new_paging(hardware, parent.index, &request, can_track)?,
         ObjectKind::Hwpt => context.new_nested(hardware, parent.index, &request)?,
         ObjectKind::Viommu => context.new_nested_of(hardware, parent.index, &request)?,
@@ -101,10 +102,12 @@ fn check_flags(request: &api::HwptAlloc, config: &IommuConfig, can_track: bool) 
     const FAULTS_OF_PARENT: u32 = api::HWPT_FAULT_ID_VALID | api::HWPT_ALLOC_NEST_PARENT;
     let tracking = if can_track && !config.remote { api::HWPT_ALLOC_DIRTY_TRACKING } else { 0 };
     const TRACKED_PASIDS: u32 = api::HWPT_ALLOC_PASID | api::HWPT_ALLOC_DIRTY_TRACKING;
-    let untracked = request.flags & TRACKED_PASIDS == TRACKED_PASIDS && !Capabilities::of(config.kind).pasids_track;
+    let row = Capabilities::of(config);
+    let untracked = request.flags & TRACKED_PASIDS == TRACKED_PASIDS && !row.pasids_track;
     let lacking =
         untracked || request.flags & !(paging_flags(config) | tracking) != 0 || request.flags & FAULTS_OF_PARENT == FAULTS_OF_PARENT;
-    let has_data = request.data_len != 0 && !Capabilities::of(config.kind).paging_data;
+    let has_data = request.data_len != 0 && !row.paging_data;
+    let lacking = lacking || row.parents_alone && request.flags & api::HWPT_ALLOC_NEST_PARENT != 0 && request.flags.count_ones() > 1;
     if lacking || has_data { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
 }
 
@@ -144,7 +147,8 @@ impl Context {
         let Hardware { iommu, ram, .. } = hardware;
         let domain = match making {
             Making { software: true, .. } => iommu.create_software_domain(ram),
-            Making { nest_parent: true, .. } | Making { tracks_dirty: true, .. } => iommu.create_second_stage_domain(ram),
+            Making { nest_parent: true, .. } => iommu.create_parent_domain(ram),
+            Making { tracks_dirty: true, .. } => iommu.create_second_stage_domain(ram),
             _ => iommu.create_domain(ram),
         }?;
         if making.huge {

@@ -1,12 +1,14 @@
 //! HWPT_INVALIDATE: a program says that it has changed tables of its own.
 
+use crate::capability::{Capabilities, NestedTables};
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use crate::nested::{Nested, Stage};
 use crate::object::ObjectKind;
 use crate::request::Call;
 use crate::selftest;
-use iommu::DomainId;
+use crate::smmuv3;
+use iommu::{DomainId, GUESTS};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -72,8 +74,14 @@ fn run(call: &mut Call, request: &api::HwptInvalidate, done: &mut u32) -> Result
     }
     let object = call.context()?.objects.get(request.hwpt_id)?;
     let entries = Entries { at: request.data_uptr, length: request.entry_len, count: request.entry_num };
-    if selftest::PRESENT && object.kind == ObjectKind::Viommu {
-        return selftest::invalidate_devices(call.kernel, call.context, object.index, request.data_type, entries, done);
+    if GUESTS && object.kind == ObjectKind::Viommu {
+        let (kernel, context, viommu) = (&mut *call.kernel, call.context, object.index);
+        return match Capabilities::of(kernel.hardware.iommu.config()).nested {
+            NestedTables::Mock if selftest::PRESENT => {
+                selftest::invalidate_devices(kernel, context, viommu, request.data_type, entries, done)
+            }
+            _ => smmuv3::invalidate(kernel, context, viommu, request.data_type, entries, done),
+        };
     }
     if object.kind != ObjectKind::Nested {
         return Err(Errno::EINVAL);
@@ -83,7 +91,7 @@ fn run(call: &mut Call, request: &api::HwptInvalidate, done: &mut u32) -> Result
     match stage {
         Stage::Vtd { .. } => invalidate_vtd(hardware, *domain, request.data_type, entries, done),
         Stage::Mock { iotlb } if selftest::PRESENT => selftest::invalidate_nested(hardware, iotlb, request.data_type, entries, done),
-        Stage::Mock { .. } => Err(Errno::EOPNOTSUPP),
+        Stage::Smmuv3 { .. } | Stage::Mock { .. } => Err(Errno::EOPNOTSUPP),
     }
 }
 

@@ -70,6 +70,7 @@ mod sanitizer;
 mod selftest;
 mod set_irqs;
 mod slab;
+mod smmuv3;
 mod software_msi;
 mod unmap;
 mod usage;
@@ -84,7 +85,8 @@ pub use eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 pub use hot_reset::ResetFunction;
 pub use invariants::Violation;
 pub use iommu::{
-    DeviceStatistics, FaultReason, FaultRecord, IommuConfig, IommuStatistics, IotlbConfig, Kind, Leaf, Pa, Peer, Prot, Ram, Replacement,
+    DeviceStatistics, FaultReason, FaultRecord, GUESTS, IommuConfig, IommuStatistics, IotlbConfig, Kind, Leaf, Pa, Peer, Prot, Ram,
+    Replacement,
 };
 pub use kernel::{HOST_HOT_RESET, HOST_RELEASE, HOST_RESET, HOST_UNMAP, Kernel};
 pub use machine::Moved;

@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::selftest;
-use iommu::{DomainId, FirstStage};
+use crate::smmuv3::Stream;
+use iommu::{DomainId, FirstStage, GUESTS, VtdTables};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
 
@@ -34,6 +35,8 @@ pub(crate) struct Nested {
 
 /// What is on top.
 pub(crate) enum Stage {
+    /// Arm's stage 1, or what a guest has in its place. A device comes to it that the guest knows, if that `names_device`.
+    Smmuv3 { names_device: bool },
     /// VT-d's first stage: the domain is its own. Without one the IOMMU cannot walk such tables, which nobody can attach to.
     Vtd { walked: bool },
     /// The mock IOMMU's: no tables, but entries of a cache. Its devices make no transfers; the domain is the parent's.
@@ -45,7 +48,7 @@ impl Stage {
     pub(crate) fn check_attach(&self) -> Result<()> {
         match self {
             Stage::Vtd { walked: false } => Err(Errno::EINVAL),
-            Stage::Vtd { walked: true } | Stage::Mock { .. } => Ok(()),
+            Stage::Vtd { walked: true } | Stage::Smmuv3 { .. } | Stage::Mock { .. } => Ok(()),
         }
     }
 }
@@ -57,7 +60,7 @@ impl Context {
     /// another length; EFAULT, ENOMEM.
     pub(crate) fn new_nested(&mut self, hardware: &mut Hardware, parent: u32, request: &api::HwptAlloc) -> Result<u32> {
         let config = *hardware.iommu.config();
-        let nests = Capabilities::of(config.kind).nested != NestedTables::None && !config.remote;
+        let nests = matches!(Capabilities::of(&config).nested, NestedTables::Vtd | NestedTables::Mock) && !config.remote;
         if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 || !nests {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -68,7 +71,7 @@ impl Context {
         self.add_nested(hardware, parent, None, request)
     }
 
-    /// HWPT_ALLOC of a virtual IOMMU. Returns the object id. EOPNOTSUPP, EINVAL, EFAULT, ENOMEM as [`Self::new_nested`].
+    /// HWPT_ALLOC of a virtual IOMMU. Returns the object id. EOPNOTSUPP, EINVAL, EFAULT, ENOMEM as [`Self::new_nested`], and EIO.
     pub(crate) fn new_nested_of(&mut self, hardware: &mut Hardware, viommu: u32, request: &api::HwptAlloc) -> Result<u32> {
         if request.flags & !NESTED_FLAGS != 0 || request.data_len == 0 {
             return Err(Errno::EOPNOTSUPP);
@@ -83,8 +86,9 @@ impl Context {
         let (parent_id, parent_domain) = (below.id, below.domain);
         let holds = viommu.and_then(|viommu| self.viommus.get(viommu)).map_or(parent_id, |viommu| viommu.id);
         self.nested.reserve()?;
-        let (domain, stage) = match Capabilities::of(config.kind).nested {
+        let (domain, stage) = match Capabilities::of(&config).nested {
             NestedTables::Mock if selftest::PRESENT => (parent_domain, Stage::Mock { iotlb: selftest::nested_data(hardware, request)? }),
+            NestedTables::Smmuv3 if GUESTS => smmuv3_stage(hardware, parent_domain, request)?,
             NestedTables::Vtd => vtd_stage(hardware, parent_domain, request)?,
             _ => return Err(Errno::EOPNOTSUPP),
         };
@@ -130,6 +134,15 @@ fn destroy_stage(hardware: &mut Hardware, domain: DomainId, parent: DomainId) {
     }
 }
 
+/// Data of Arm: a guest's stream table entry. EOPNOTSUPP for PASIDs, of which it has its own.
+fn smmuv3_stage(hardware: &mut Hardware, parent: DomainId, request: &api::HwptAlloc) -> Result<(DomainId, Stage)> {
+    if request.flags & api::HWPT_ALLOC_PASID != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let stream = Stream::copy_in(hardware, request)?;
+    Ok((hardware.iommu.create_nested(parent, stream.first_stage())?, Stage::Smmuv3 { names_device: stream.names_device() }))
+}
+
 /// Data of VT-d: where the tables are, and how they are walked. Nothing but their place is looked at before they are attached.
 fn vtd_stage(hardware: &mut Hardware, parent: DomainId, request: &api::HwptAlloc) -> Result<(DomainId, Stage)> {
     if request.data_type != api::HWPT_DATA_VTD_S1 {
@@ -145,6 +158,6 @@ fn vtd_stage(hardware: &mut Hardware, parent: DomainId, request: &api::HwptAlloc
     // This IOMMU takes no requests of supervisors; write protection would concern those alone.
     let walked = levels.is_some() && data.flags & api::VTD_S1_SRE == 0;
     let extended_accessed = data.flags & api::VTD_S1_EAFE != 0;
-    let first = FirstStage { root: data.pgtbl_addr, levels: levels.unwrap_or(4), extended_accessed };
+    let first = FirstStage::Vtd(VtdTables { root: data.pgtbl_addr, levels: levels.unwrap_or(4), extended_accessed });
     Ok((hardware.iommu.create_nested(parent, first)?, Stage::Vtd { walked }))
 }

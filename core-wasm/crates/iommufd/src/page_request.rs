@@ -129,7 +129,7 @@ impl Kernel {
         if !self.device(device)?.config.page_requests {
             return Err(Errno::EINVAL);
         }
-        let handed_on = Capabilities::of(self.hardware.iommu.config().kind).page_requests;
+        let handed_on = Capabilities::of(self.hardware.iommu.config()).page_requests;
         match handed_on {
             _ if !self.asks_for_pages(device) => Ok(Some(PageResponse::Invalid)),
             PageRequests::Unprivileged if request.is_privileged() => Ok(Some(PageResponse::Invalid)),

@@ -17,12 +17,16 @@ pub(crate) struct Vdevice {
     pub(crate) virt_id: u64,
 }
 
-/// VDEVICE_ALLOC. ENOENT for no such virtual IOMMU or device, EEXIST if the device has one or the number is another's.
+/// VDEVICE_ALLOC. ENOENT for no such virtual IOMMU or device, EINVAL for one behind no IOMMU, EEXIST if the device has one or the number is another's.
 pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let mut request = api::VdeviceAlloc::read(call.bytes()?);
     let context = call.context()?;
     let (viommu, _) = context.viommu(request.viommu_id)?;
     let device = context.objects.index(request.dev_id, ObjectKind::Device)?;
+    if call.kernel.device(device)?.config.no_iommu {
+        return Err(Errno::EINVAL);
+    }
+    let context = call.context()?;
     let taken =
         context.vdevices.iter().any(|(_, other)| other.device == device || (other.viommu, other.virt_id) == (viommu, request.virt_id));
     if taken {

@@ -1,6 +1,6 @@
 //! Virtual IOMMUs: a guest's share of an IOMMU, on top of a page table that was made to be a parent. VIOMMU_ALLOC.
 //!
-//! Only the mock IOMMU has them here. Intel's driver in Linux has none, AMD's has them where the kernel was built with
+//! The mock IOMMU has them here, and an SMMUv3 with both stages. Intel's driver in Linux has none, AMD's has them where the kernel was built with
 //! CONFIG_AMD_IOMMU_IOMMUFD, which this one was not.
 
 use crate::capability::Capabilities;
@@ -9,8 +9,9 @@ use crate::hardware::Hardware;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use crate::selftest;
-use iommu::MemFile;
+use iommu::{GUESTS, MemFile};
 use uapi::iommufd as api;
+use uapi::selftest::VIOMMU_TYPE_SELFTEST;
 use uapi::{Errno, Result};
 
 /// A virtual IOMMU. It holds its parent; what is made of it holds it.
@@ -31,9 +32,11 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     if request.flags != 0 || request.r#type == api::VIOMMU_TYPE_DEFAULT {
         return Err(Errno::EOPNOTSUPP);
     }
+    let device = call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
+    let no_iommu = call.kernel.device(device)?.config.no_iommu;
     let (context, hardware) = call.parts()?;
-    context.objects.index(request.dev_id, ObjectKind::Device)?;
-    if !selftest::PRESENT || request.r#type != Capabilities::of(hardware.iommu.config().kind).viommu {
+    let config = hardware.iommu.config();
+    if !GUESTS || no_iommu || config.remote || request.r#type != Capabilities::of(config).viommu {
         return Err(Errno::EOPNOTSUPP);
     }
     let parent = context.objects.index(request.hwpt_id, ObjectKind::Hwpt)?;
@@ -44,7 +47,9 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     request.out_viommu_id = id;
     let mut answer = [0; api::ViommuAlloc::SIZE];
     request.write(&mut answer);
-    let given = if request.data_len == 0 { Ok(()) } else { selftest::give_memory(context, hardware, id, &request) };
+    // That of an SMMUv3 takes no data, whatever there is.
+    let has_memory = selftest::PRESENT && request.r#type == VIOMMU_TYPE_SELFTEST && request.data_len != 0;
+    let given = if !has_memory { Ok(()) } else { selftest::give_memory(context, hardware, id, &request) };
     given.and_then(|()| call.respond(&answer)).inspect_err(|_| {
         // Nobody has learned the id.
         let _ = call.parts().and_then(|(context, hardware)| context.destroy(hardware, id));
@@ -54,7 +59,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
 impl Context {
     /// The virtual IOMMU with this object id. ENOENT.
     pub(crate) fn viommu(&self, id: u32) -> Result<(u32, &Viommu)> {
-        if !selftest::PRESENT {
+        if !GUESTS {
             return Err(Errno::ENOENT);
         }
         let index = self.objects.index(id, ObjectKind::Viommu)?;

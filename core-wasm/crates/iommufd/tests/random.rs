@@ -81,7 +81,7 @@ impl State {
         let (mock_iommu, mock) = one_of(&self.mocks, a, (iommu, any));
         let mock_space = one_of(&of(mock_iommu), b, any);
         let m = &mut self.m;
-        match op % 38 {
+        match op % 42 {
             0 => self.iommus.extend(m.kernel.open_iommufd()),
             1 => self.devices.extend(m.kernel.open_device(u32::from(a) % (DEVICES + 2))),
             2 | 3 => self.bound.extend(m.bind(device, owner).map(|id| (device, owner, id))),
@@ -138,6 +138,34 @@ impl State {
                 let asked = api::IoasNoiommuGetPa { ioas_id: id, iova: at(c), length, ..Default::default() };
                 let found = m.call(fd, asked).map_or(Ram::BASE + u64::from(c) * PAGE, |answer| answer.out_phys);
                 either(m.kernel.dma_write(DEVICES, None, found, m.staging, 3000));
+            }
+            38 => {
+                let request =
+                    api::ViommuAlloc { r#type: api::VIOMMU_TYPE_ARM_SMMUV3, dev_id: device_id, hwpt_id: any, ..Default::default() };
+                either(m.call(its_iommu, request));
+                let request = api::VeventqAlloc { viommu_id: any, r#type: 1, veventq_depth: 1 + u32::from(c % 3), ..Default::default() };
+                self.others.extend(m.call(its_iommu, request).map(|answer| answer.out_veventq_fd));
+            }
+            39 if c < 64 => either(m.hwpt_flags(its_iommu, device_id, its_space, api::HWPT_ALLOC_NEST_PARENT)),
+            39 => {
+                let request = api::VdeviceAlloc { viommu_id: any, dev_id: device_id, virt_id: u64::from(c % 4), ..Default::default() };
+                either(m.call(its_iommu, request));
+            }
+            // Descriptors and tables wherever something may be mapped, as above.
+            40 => {
+                let low = 1 | u64::from(c % 8) << 1 | at(c) | u64::from(c % 4) << 59;
+                let descriptor = 16 | u64::from(c / 16) << 6 | 1 << 30 | 1 << 31 | 5 << 32 | 1 << 41 | 3 << 45 | u64::from(a) << 48;
+                let words = [descriptor, at(c), at(c), 0, at(c) | 0x443, at(c / 4) | 0x443, at(c) | 3, at(c / 4) | 3];
+                let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>().repeat(64);
+                m.kernel.poke(va, &bytes).unwrap_or(());
+                let data = [low, u64::from(c % 3)].map(u64::to_le_bytes).concat();
+                either(m.hwpt_data(its_iommu, (device_id, any), 0, api::HWPT_DATA_ARM_SMMUV3, &data));
+            }
+            41 => {
+                let code = [0x30, 0x10, 0x11, 0x12, 0x13, 5, 6, 0x40][usize::from(c % 8)];
+                let number = if code < 0x10 { u64::from(c / 8 % 4) << 32 } else { u64::from(a) << 48 };
+                let data = [code | number, at(c) & !0xfff].map(u64::to_le_bytes).concat();
+                either(m.invalidate(fd, any, 1, 16, &data).0);
             }
             _ => self.transfer(a, at(c), length),
         }
@@ -196,13 +224,15 @@ fn setups() -> impl Strategy<Value = Setup> {
         Just((Kind::VtdFs, 5)),
         Just((Kind::AmdV2, 4)),
         Just((Kind::ArmS1Granule4K, 4)),
+        Just((Kind::ArmS1Granule4K, 4)),
         Just((Kind::RiscV, 3)),
     ];
     let memlocks = prop_oneof![Just(None), Just(Some(20 * PAGE))];
-    (rules, kinds, memlocks, any::<[bool; 3]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi, lazy])| Setup {
+    (rules, kinds, memlocks, any::<[bool; 4]>()).prop_map(|(rules, (kind, levels), memlock, [scalable, software_msi, lazy, both])| Setup {
         kind,
         levels,
         scalable: scalable || kind == Kind::VtdFs,
+        both_stages: both && kind == Kind::ArmS1Granule4K,
         tracks_dirty: scalable,
         remote: false,
         software_msi,

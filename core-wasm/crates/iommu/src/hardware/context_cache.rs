@@ -19,20 +19,30 @@ struct Entry {
 const EMPTY: Entry = Entry { tag: 0, domain: DomainId(0) };
 
 impl ContextCache {
+    /// How many there are.
+    pub(crate) const ENTRIES: usize = ENTRIES;
+
     pub(crate) const fn new() -> ContextCache {
         ContextCache { entries: [EMPTY; ENTRIES] }
+    }
+
+    /// Where the domain of a key is kept.
+    #[inline(always)]
+    pub(crate) const fn place(key: u64) -> usize {
+        // Functions of a device and PASIDs of a function lie next to each other.
+        ((key >> 32) ^ (key << 3)) as usize % ENTRIES
     }
 
     /// The domain of a key, if it is here.
     #[inline(always)]
     pub(crate) fn get(&self, key: u64) -> Option<DomainId> {
-        let entry = self.entries[index(key)];
+        let entry = self.entries[Self::place(key)];
         (entry.tag == !key).then_some(entry.domain)
     }
 
     /// Keeps the domain of a key, in place of whatever was there.
     pub(crate) fn fill(&mut self, key: u64, domain: DomainId) {
-        self.entries[index(key)] = Entry { tag: !key, domain };
+        self.entries[Self::place(key)] = Entry { tag: !key, domain };
     }
 
     /// Forgets the entries for which `goes` holds.
@@ -43,10 +53,4 @@ impl ContextCache {
             }
         }
     }
-}
-
-/// Functions of a device and PASIDs of a function lie next to each other.
-#[inline(always)]
-const fn index(key: u64) -> usize {
-    ((key >> 32) ^ (key << 3)) as usize % ENTRIES
 }

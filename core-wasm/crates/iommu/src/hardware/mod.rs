@@ -12,7 +12,7 @@
 //! | --- | --- | --- |
 //! | Intel VT-d | [`vtd`] | second stage, or first; second stage below first-stage tables of a program |
 //! | AMD-Vi | [`amdvi`] | v1, or v2 |
-//! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2 |
+//! | Arm SMMUv3 | [`smmuv3`] | stage 1, or stage 2; or both, and stage 2 below a guest's stage 1 |
 //! | RISC-V IOMMU | [`riscv`] | first stage, or second |
 //! | none | – | those of Linux's mock IOMMU, or somebody else's: no tables in RAM say who uses which |
 
@@ -27,9 +27,10 @@ mod vtd;
 
 pub(crate) use context_cache::ContextCache;
 
+use crate::domain::Domain;
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
-use crate::nested::FirstStage;
+use crate::nested::{ArmTables, FirstStage, SecondStage, Stale};
 use crate::ram::Ram;
 use amdvi::AmdVi;
 use pgtable::{Kind, Pa, TableMemory};
@@ -71,6 +72,13 @@ pub struct Context {
     pub marks: bool,
 }
 
+impl Context {
+    /// Whether it is none to the hardware, which refuses all that comes.
+    pub fn aborts(&self) -> bool {
+        self.first == Some(FirstStage::Aborted)
+    }
+}
+
 /// Why the hardware finds no context: what it means, and the kind's own number for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refusal {
@@ -78,24 +86,29 @@ pub struct Refusal {
     pub reason: FaultReason,
     /// The kind's number: VT-d's fault reason; AMD-Vi's event code and flags, bits 63:48 of an event; SMMUv3's event number, 0 for what aborts; RISC-V's cause.
     pub code: u16,
+    /// Of nested translation: where it was the second stage that refused.
+    pub second: SecondStage,
 }
 
+/// What translates the addresses that tables have: the second stage below a guest, or nothing.
+pub(crate) type Place<'a> = Option<&'a Domain>;
+
 /// What a look-up finds.
-type Found<T> = core::result::Result<T, Refusal>;
+pub(crate) type Found<T> = core::result::Result<T, Refusal>;
 
 /// Nothing is there.
-const fn absent(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::Blocked, code }
+pub(crate) const fn absent(code: u16) -> Refusal {
+    Refusal { reason: FaultReason::Blocked, code, second: SecondStage::NONE }
 }
 
 /// What is there cannot be.
 const fn bad(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::BadTable, code }
+    Refusal { reason: FaultReason::BadTable, code, second: SecondStage::NONE }
 }
 
 /// What leads on leads out of memory.
-const fn unreachable(code: u16) -> Refusal {
-    Refusal { reason: FaultReason::TableUnreachable, code }
+pub(crate) const fn unreachable(code: u16) -> Refusal {
+    Refusal { reason: FaultReason::TableUnreachable, code, second: SecondStage::NONE }
 }
 
 /// A transfer that the hardware refuses.
@@ -109,6 +122,8 @@ pub(crate) struct Fault {
     pub(crate) write: bool,
     /// As [`Refusal::code`].
     pub(crate) code: u16,
+    /// As [`Refusal::second`].
+    pub(crate) second: SecondStage,
 }
 
 /// What a command makes the hardware forget.
@@ -118,6 +133,8 @@ pub(crate) enum Forget {
     Contexts { requester: Option<u16>, pasid: Option<u32>, domain: Option<u16> },
     /// All translations of a domain, or of all domains.
     Translations { domain: Option<u16> },
+    /// What a guest says of its own, whose memory is a domain.
+    Guest(u16, Stale),
     /// Contexts and translations.
     Everything,
 }
@@ -168,6 +185,22 @@ pub(crate) trait Unit {
 
     /// Hardware half: the kind's number for what a walk of page tables refuses, as [`Refusal::code`].
     fn code(&self, context: &Context, reason: FaultReason, write: bool) -> u16;
+
+    /// Hardware half: what a guest's context descriptor says for transfers with a PASID; `None`: its first stage is passed by. `parent` is the second
+    /// stage, which translates where it lies, `stream` are the guest's words of the entry that the look-up found.
+    fn read_guest(&self, _ram: &Ram, _parent: &Domain, _stream: [u64; 2], _pasid: u32) -> Found<Option<ArmTables>> {
+        Err(absent(0))
+    }
+
+    /// Hardware half: the kind's number for what a guest's tables or the second stage below them refuse. `records`: the guest wants records.
+    fn guest_code(&self, _reason: FaultReason, _second: SecondStage, _records: bool) -> u16 {
+        0
+    }
+
+    /// Driver half: posts a command of a guest, in which it has replaced the guest's numbers. EINVAL for hardware that has no guests.
+    fn pass_on(&mut self, _ram: &mut Ram, _command: [u64; 2]) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
 
     /// Hardware half: the kind's number for what a look-up refuses. Most do not tell reads from writes there.
     fn refusal_code(&self, refusal: &Refusal, _write: bool) -> u16 {

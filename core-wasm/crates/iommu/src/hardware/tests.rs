@@ -5,6 +5,7 @@ use super::riscv::RiscV;
 use super::{Context, Fault, Forget, Hardware, Refusal, Root, Unit, Who, alloc, entry, word};
 use crate::fault::FaultReason;
 use crate::iommu::{IommuConfig, NO_PASID};
+use crate::nested::SecondStage;
 use crate::ram::Ram;
 use pgtable::Kind;
 
@@ -86,14 +87,17 @@ fn records_that_nobody_takes_are_lost_when_there_is_no_room() {
         let mut hardware = Hardware::new(&config, &mut ram).expect("there is RAM");
         let unit: &mut dyn Unit = hardware.unit_mut().expect("each of the kinds has hardware");
         for page in 0..300 {
-            unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: page << 12, write: false, code: 5 });
+            unit.record(
+                &mut ram,
+                &Fault { requester: 1, pasid: None, domain: 2, iova: page << 12, write: false, code: 5, second: SecondStage::NONE },
+            );
         }
         let mut kept = 0;
         while unit.take_record(&mut ram).is_some() {
             kept += 1;
         }
         assert_eq!(kept, room);
-        unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: 0, write: false, code: 5 });
+        unit.record(&mut ram, &Fault { requester: 1, pasid: None, domain: 2, iova: 0, write: false, code: 5, second: SecondStage::NONE });
         assert!(unit.take_record(&mut ram).is_some(), "there is room again");
     }
 }
@@ -130,5 +134,5 @@ fn device_contexts_of_the_base_format_have_32_bytes() {
     // What the capabilities lack is misconfigured: 4 levels here.
     let who = Who { requester: 0, pasid: NO_PASID };
     unit.attach(&mut ram, who, &Context { host: Root { levels: 4, ..to.host }, ..to }).expect("nobody asks the driver");
-    assert_eq!(unit.look_up(&ram, who), Err(Refusal { reason: FaultReason::BadTable, code: 259 }));
+    assert_eq!(unit.look_up(&ram, who), Err(Refusal { reason: FaultReason::BadTable, code: 259, second: SecondStage::NONE }));
 }

@@ -1,4 +1,5 @@
 //! A machine that is an IOMMU alone, for tests of its two halves.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use iommu::{DomainId, FRAME, FaultReason, Iommu, IommuConfig, Kind, Pa, Ram, Source};
 use pgtable::TableMemory;

@@ -170,7 +170,7 @@ impl Kernel {
         let Hardware { iommu, ram, .. } = &self.hardware;
         let found = u16::try_from(requester).ok().and_then(|requester| iommu.look_up_context(ram, requester, pasid));
         if let Some(context) = found {
-            let wanted = domain.and_then(|domain| iommu.context_of(domain).ok());
+            let wanted = domain.and_then(|domain| iommu.context_of(domain).ok()).filter(|context| !context.aborts());
             report.expect(
                 context.ok() == wanted,
                 format_args!("the tables in RAM do not say that PASID {pasid} of requester {requester} uses {domain:?}"),

@@ -18,7 +18,8 @@ impl Kernel {
         let mut wanted = 0_u128;
         for (_, context) in self.contexts.iter() {
             hwpts += context.hwpts.len() as u64;
-            nested += context.nested.iter().filter(|(_, nested)| matches!(nested.stage, Stage::Vtd { .. })).count() as u64;
+            nested +=
+                context.nested.iter().filter(|(_, nested)| matches!(nested.stage, Stage::Vtd { .. } | Stage::Smmuv3 { .. })).count() as u64;
             for (_, ioas) in context.ioases.iter() {
                 for hwpt in ioas.hwpts.iter().filter_map(|&hwpt| context.hwpts.get(hwpt)) {
                     wanted += self.check_table(report, context, ioas, hwpt.domain) + if hwpt.has_doorbell { u128::from(PAGE) } else { 0 };

@@ -27,8 +27,6 @@ pub(crate) struct Mock {
     refuses_pasid: bool,
     /// What stands for its cache.
     pub(crate) cache: [u32; CACHE],
-    /// The virtual IOMMU that it is attached through, and what that calls it.
-    pub(crate) guest: Option<(u32, u64)>,
 }
 
 /// Bits of a PASID of a device with these flags.

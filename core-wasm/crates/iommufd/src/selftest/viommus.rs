@@ -1,6 +1,5 @@
 //! The virtual IOMMUs of the mock IOMMU: memory to map, a cache of each device, events, queues for hardware.
 
-use crate::attach::Port;
 use crate::context::Context;
 use crate::hardware::Hardware;
 use crate::invalidate::Entries;
@@ -132,27 +131,8 @@ pub(super) fn check_cache(call: &mut Call) -> Result<()> {
 pub(super) fn trigger_event(call: &mut Call) -> Result<()> {
     let request = api::TestTriggerVevent::read(call.bytes()?);
     let device = call.context()?.objects.index(request.dev_id, ObjectKind::Device)?;
-    let guest = call.kernel.device(device)?.mock.as_ref().and_then(|mock| mock.guest);
+    let entry = call.kernel.device(device)?;
+    let guest = entry.guest.filter(|_| entry.mock.is_some());
     let (viommu, virt_id) = guest.filter(|&(_, virt_id)| virt_id != 0).ok_or(Errno::ENOENT)?;
-    call.context()?.report_event(viommu, api::VEVENTQ_TYPE_SELFTEST, (virt_id as u32).to_le_bytes())
-}
-
-impl Kernel {
-    /// The guest that a mock device comes to with a page table: none, or the virtual IOMMU of a nested one and what that calls the device. ENOENT if it does
-    /// not know the device. With a PASID it stays where it is.
-    pub(crate) fn guest_of(&self, port: Port, viommu: Option<u32>) -> Result<Option<(u32, u64)>> {
-        let Some(viommu) = viommu else { return Ok(None) };
-        let virt_id = self.context(port.bound.context)?.virt_id(viommu, port.device).ok_or(Errno::ENOENT)?;
-        Ok(Some((viommu, virt_id)))
-    }
-
-    /// A mock device has come to a guest. It keeps its number as long as it stays with that.
-    pub(crate) fn set_guest(&mut self, device: u32, guest: Option<(u32, u64)>) {
-        if let Ok(device) = self.device_mut(device)
-            && let Some(mock) = device.mock.as_mut()
-            && mock.guest.map(|(viommu, _)| viommu) != guest.map(|(viommu, _)| viommu)
-        {
-            mock.guest = guest;
-        }
-    }
+    call.context()?.report_event(viommu, api::VEVENTQ_TYPE_SELFTEST, &(virt_id as u32).to_le_bytes())
 }

@@ -241,6 +241,7 @@ fn setup(byte: u8) -> Setup {
         kind,
         levels: if kind == Kind::AmdMock { 3 } else { 4 },
         scalable: kind == Kind::VtdFs || matches!(kind, Kind::VtdSs | Kind::ArmS1Granule4K | Kind::RiscV) && byte & 32 != 0,
+        both_stages: kind == Kind::ArmS1Granule4K && byte & 16 != 0,
         tracks_dirty: byte & 32 != 0,
         batch: if byte & 64 != 0 { 3 } else { 0 },
         ram: 1 << 20,

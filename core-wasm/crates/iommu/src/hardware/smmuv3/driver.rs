@@ -1,23 +1,32 @@
 //! The driver half of the SMMUv3: stream table, context descriptors, commands.
 
-use super::super::{Context, Root, Who, alloc, entry, set_word, word};
-use super::Smmuv3;
+use super::super::{Context, Root, Who, alloc, entry, set_word, set_words, word};
 use super::layout::{
     ASID_SHIFT, ATTRIBUTES, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT, CD_GRANULE_SHIFT, CD_LG2, CD_MARKS_ACCESSED, CD_MARKS_DIRTY, CD_NO_UPPER,
-    CD_OUTPUT_48, CD_OWN_ASID, CD_RECORDS, CD_VALID, CD_WRITE_BACK, CDS_LG2, CFGI_ALL, CFGI_CD, CFGI_STE, CONFIG, CONFIG_STAGE_1,
-    CONFIG_STAGE_2, DEFAULT_IS_0, FORMAT_SHIFT, POINTER, RANGE_ALL, S2_AARCH64, S2_GRANULE_SHIFT, S2_OUTPUT_48, S2_PROTECTS_TABLES,
-    S2_RECORDS, S2_SIZE_SHIFT, S2_START_SHIFT, S2_WRITE_BACK, SPLIT, STE_LG2, STE_WRITE_BACK, STREAM_SHIFT, SUBSTREAM_SHIFT,
-    SUBSTREAMS_SHIFT, SYNC, TLBI_NH_ASID, TLBI_NSNH_ALL, TLBI_S12_VMALL, VALID,
+    CD_OUTPUT_48, CD_OWN_ASID, CD_RECORDS, CD_VALID, CD_WRITE_BACK, CDS_LG2, CFGI_ALL, CFGI_CD, CFGI_STE, CONFIG, CONFIG_NESTED,
+    CONFIG_STAGE_1, CONFIG_STAGE_2, DEFAULT_IS_0, FORMAT_SHIFT, MERGES_EVENTS, POINTER, RANGE_ALL, S2_AARCH64, S2_GRANULE_SHIFT,
+    S2_OUTPUT_48, S2_PROTECTS_TABLES, S2_RECORDS, S2_SIZE_SHIFT, S2_START_SHIFT, S2_WRITE_BACK, SPLIT, STE_LG2, STE_WRITE_BACK,
+    STREAM_SHIFT, SUBSTREAM_SHIFT, SUBSTREAMS_SHIFT, SYNC, TLBI_NH_ASID, TLBI_NSNH_ALL, TLBI_S12_VMALL, VALID,
 };
+use super::{Smmuv3, granule_of, size_of, start_of};
 use crate::iommu::NO_PASID;
+use crate::nested::FirstStage;
 use crate::ram::{FRAME, FRAME_LG2, Ram};
-use pgtable::{Pa, TableMemory};
+use pgtable::{Format, Pa, TableMemory};
 use uapi::{Errno, Result};
 
 /// Lg2 of the bytes of a table of a bus.
 const STES_LG2: u32 = SPLIT as u32 + STE_LG2;
 /// An STE that aborts.
 const ABORTED: u64 = VALID;
+
+/// What a requester uses.
+#[derive(Clone, Copy)]
+struct Used {
+    domain: u16,
+    /// By stage 2, with a guest on top or without.
+    second: bool,
+}
 
 impl Smmuv3 {
     /// Makes the STEs of a requester's bus, and for stage 1 the table of its context descriptors, which its STE names from now on and which stays.
@@ -31,12 +40,16 @@ impl Smmuv3 {
             set_word(ram, first, table | (SPLIT + 1));
         }
         let at = self.stream_place(ram, requester).ok_or(Errno::EINVAL)?;
-        if !self.second && word(ram, at) == Some(ABORTED) {
+        if self.first.is_some() && word(ram, at) == Some(ABORTED) {
+            let place = self.idle.partition_point(|&(other, _)| other < requester);
+            self.idle.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             let bits = u32::from(pasid_bits).min(self.substream_bits);
             let two_levels = bits > CDS_LG2;
             let lg2 = if two_levels { FRAME_LG2.max(bits - CDS_LG2 + 3) } else { FRAME_LG2 };
             let table = self.table(ram, lg2)?;
-            set_word(ram, at, table | u64::from(two_levels) << FORMAT_SHIFT | u64::from(bits) << SUBSTREAMS_SHIFT | ABORTED);
+            let idle = table | u64::from(two_levels) << FORMAT_SHIFT | u64::from(bits) << SUBSTREAMS_SHIFT | ABORTED;
+            self.idle.insert(place, (requester, idle));
+            set_word(ram, at, idle);
         }
         Ok(())
     }
@@ -70,46 +83,91 @@ impl Smmuv3 {
         Some((table & POINTER) + (u64::from(pasid & ((1 << CDS_LG2) - 1)) << CD_LG2))
     }
 
-    /// The domain of a requester with a PASID.
-    fn domain_of(&self, ram: &Ram, who: Who) -> Option<u16> {
+    /// What a requester uses with a PASID.
+    fn used(&self, ram: &Ram, who: Who) -> Option<Used> {
         let at = self.stream_place(ram, who.requester)?;
         let [stream, _, second] = entry(ram, at)?;
-        if self.second {
-            return (stream & CONFIG != 0 && who.pasid == NO_PASID).then_some(second as u16);
+        if second != 0 {
+            return (who.pasid == NO_PASID).then_some(Used { domain: second as u16, second: true });
         }
+        self.first?;
         let descriptor = word(ram, Smmuv3::descriptor_place(ram, stream, who.pasid)?)?;
-        (descriptor & CD_VALID != 0).then_some((descriptor >> CD_ASID_SHIFT) as u16)
+        (descriptor & CD_VALID != 0).then_some(Used { domain: (descriptor >> CD_ASID_SHIFT) as u16, second: false })
     }
 
     pub(super) fn set(&mut self, ram: &mut Ram, who: Who, to: &Context) -> Result<()> {
-        let at = self.stream_place(ram, who.requester).filter(|_| to.first.is_none()).ok_or(Errno::EINVAL)?;
-        let before = self.domain_of(ram, who);
-        let changed = if self.second {
-            self.set_second(ram, at, who.pasid, to)?;
-            true
-        } else {
-            self.set_descriptor(ram, at, who.pasid, to, before.is_none())?;
-            self.update(ram, at)
+        let at = self.stream_place(ram, who.requester).ok_or(Errno::EINVAL)?;
+        let entry: [u64; 4] = entry(ram, at).ok_or(Errno::EINVAL)?;
+        let before = self.used(ram, who);
+        let changed = match (self.first, self.second) {
+            (Some(format), _) if to.host.first_stage => {
+                let was_second = self.nests() && self.leave_second(ram, at, who.requester);
+                let is_new = before.is_none_or(|before| before.second);
+                if let Err(error) = self.set_descriptor(ram, (format, at), who.pasid, to, is_new) {
+                    set_words(ram, at, &entry);
+                    return Err(error);
+                }
+                self.update(ram, at) || was_second
+            }
+            (_, Some(format)) if !to.host.first_stage => {
+                self.set_second(ram, (format, at), who, to)?;
+                true
+            }
+            _ => return Err(Errno::EINVAL),
         };
         self.forget(ram, who, changed, before);
         Ok(())
     }
 
-    fn set_second(&mut self, ram: &mut Ram, at: u64, pasid: u32, to: &Context) -> Result<()> {
-        if pasid != NO_PASID || to.marks {
+    /// Makes an STE of stage 2 one of stage 1 that aborts. Whether it was one.
+    fn leave_second(&self, ram: &mut Ram, at: u64, requester: u16) -> bool {
+        let was_second = word(ram, at + 16).is_some_and(|second| second != 0);
+        if was_second {
+            let found = self.idle.binary_search_by_key(&requester, |&(other, _)| other).ok();
+            let idle = found.and_then(|place| self.idle.get(place)).map_or(ABORTED, |&(_, idle)| idle);
+            set_words(ram, at, &[idle, 0, 0, 0]);
+        }
+        was_second
+    }
+
+    /// Writes an STE of stage 2, with a guest's stage 1 or without.
+    fn set_second(&mut self, ram: &mut Ram, (format, at): (&Format, u64), who: Who, to: &Context) -> Result<()> {
+        let [low, high] = match to.first {
+            None => [CONFIG_STAGE_2 | VALID, 0],
+            Some(FirstStage::Arm([low, high])) if self.nests() => [low | CONFIG_NESTED | VALID, high | MERGES_EVENTS],
+            Some(FirstStage::Aborted) if self.nests() => [ABORTED, 0],
+            Some(_) => return Err(Errno::EINVAL),
+        };
+        if who.pasid != NO_PASID || to.marks || !self.clear_for_second(ram, at, who.requester) {
             return Err(Errno::EINVAL);
         }
         let Root { table, levels, .. } = to.host;
-        let walk = self.size_of(levels) << S2_SIZE_SHIFT | self.start_of(levels) << S2_START_SHIFT | self.granule() << S2_GRANULE_SHIFT;
+        let size = size_of(format, levels) << S2_SIZE_SHIFT;
+        let walk = size | start_of(format, levels) << S2_START_SHIFT | granule_of(format) << S2_GRANULE_SHIFT;
         let walk = walk | S2_WRITE_BACK | S2_OUTPUT_48 | S2_AARCH64 | S2_PROTECTS_TABLES | S2_RECORDS;
-        set_word(ram, at + 16, walk | u64::from(to.domain));
-        set_word(ram, at + 24, table);
-        set_word(ram, at, CONFIG_STAGE_2 | VALID);
+        // Of what is aborted the rest means nothing to the hardware; the driver finds there whose it was.
+        set_words(ram, at, &[low, high, walk | u64::from(to.domain), table]);
         Ok(())
     }
 
+    /// Takes the context descriptor of transfers without a PASID out of a requester's table. False, and nothing is changed, where PASIDs have some.
+    fn clear_for_second(&mut self, ram: &mut Ram, at: u64, requester: u16) -> bool {
+        let plain = Who { requester, pasid: NO_PASID };
+        let Some(stream) = word(ram, at).filter(|_| self.nests()) else { return true };
+        if word(ram, at + 16).is_some_and(|second| second != 0) {
+            return true;
+        }
+        let default = self.used(ram, plain).is_some();
+        let table = Smmuv3::descriptor_place(ram, stream, NO_PASID).map_or(0, |place| place & !(FRAME - 1));
+        let others = ram.live(Pa(stream & POINTER)) != u32::from(default) || default && ram.live(Pa(table)) != 1;
+        if default && !others {
+            self.clear_descriptor(ram, at, NO_PASID);
+        }
+        !others
+    }
+
     /// Writes a context descriptor; `new`: there was none.
-    fn set_descriptor(&mut self, ram: &mut Ram, at: u64, pasid: u32, to: &Context, new: bool) -> Result<()> {
+    fn set_descriptor(&mut self, ram: &mut Ram, (format, at): (&Format, u64), pasid: u32, to: &Context, new: bool) -> Result<()> {
         let stream = word(ram, at).filter(|stream| pasid >> (stream >> SUBSTREAMS_SHIFT) == 0).ok_or(Errno::EINVAL)?;
         if let Some(step) = Smmuv3::step_place(stream, pasid)
             && word(ram, step) == Some(0)
@@ -121,7 +179,8 @@ impl Smmuv3 {
         let place = Smmuv3::descriptor_place(ram, stream, pasid).ok_or(Errno::EINVAL)?;
         let Root { table, levels, .. } = to.host;
         let marks = if to.marks { CD_MARKS_DIRTY | CD_MARKS_ACCESSED } else { 0 };
-        let walk = self.size_of(levels) | self.granule() << CD_GRANULE_SHIFT | CD_WRITE_BACK | CD_NO_UPPER | CD_OUTPUT_48 | CD_AARCH64;
+        let walk =
+            size_of(format, levels) | granule_of(format) << CD_GRANULE_SHIFT | CD_WRITE_BACK | CD_NO_UPPER | CD_OUTPUT_48 | CD_AARCH64;
         let faults = CD_RECORDS | CD_ABORTS;
         set_word(ram, place + 8, table);
         set_word(ram, place + 24, ATTRIBUTES);
@@ -144,14 +203,9 @@ impl Smmuv3 {
     }
 
     pub(super) fn clear(&mut self, ram: &mut Ram, who: Who) {
-        let Some(before) = self.domain_of(ram, who) else { return };
+        let Some(before) = self.used(ram, who) else { return };
         let Some(at) = self.stream_place(ram, who.requester) else { return };
-        let changed = if self.second {
-            set_word(ram, at, ABORTED);
-            set_word(ram, at + 16, 0);
-            set_word(ram, at + 24, 0);
-            true
-        } else {
+        let changed = before.second && self.leave_second(ram, at, who.requester) || {
             self.clear_descriptor(ram, at, who.pasid);
             self.update(ram, at)
         };
@@ -177,12 +231,13 @@ impl Smmuv3 {
 
     /// Posts what makes the hardware forget what a requester used with a PASID, which was of a domain or of none: its STE and with it all of its context
     /// descriptors if that has changed, else the one descriptor. What is not valid may be remembered too.
-    fn forget(&mut self, ram: &mut Ram, who: Who, stream: bool, domain: Option<u16>) {
+    fn forget(&mut self, ram: &mut Ram, who: Who, stream: bool, before: Option<Used>) {
         let of = u64::from(who.requester) << STREAM_SHIFT;
         let context = if stream { CFGI_STE } else { CFGI_CD | u64::from(who.pasid) << SUBSTREAM_SHIFT };
         self.post(ram, [context | of, 0]);
-        if let Some(domain) = domain.map(u64::from) {
-            let translations = if self.second { TLBI_S12_VMALL | domain << STREAM_SHIFT } else { TLBI_NH_ASID | domain << ASID_SHIFT };
+        if let Some(Used { domain, second }) = before {
+            let domain = u64::from(domain);
+            let translations = if second { TLBI_S12_VMALL | domain << STREAM_SHIFT } else { TLBI_NH_ASID | domain << ASID_SHIFT };
             self.post(ram, [translations, 0]);
         }
         self.post(ram, [SYNC, 0]);

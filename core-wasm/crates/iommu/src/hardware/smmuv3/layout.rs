@@ -50,6 +50,8 @@ pub(super) const VALID: u64 = 1 << 0;
 pub(super) const CONFIG: u64 = 7 << 1;
 /// Config: stage 1; neither of the two: abort, without an event.
 pub(super) const CONFIG_STAGE_1: u64 = 5 << 1;
+/// Config: both.
+pub(super) const CONFIG_NESTED: u64 = 7 << 1;
 /// Config: stage 2.
 pub(super) const CONFIG_STAGE_2: u64 = 6 << 1;
 /// Word 0: where S1Fmt is, of 2 bits: 0 linear; two levels, 1 of 4 KiB each, 2 of 64 KiB.
@@ -62,6 +64,10 @@ pub(super) const SUBSTREAMS_SHIFT: u32 = 59;
 pub(super) const DEFAULT_SUBSTREAM: u64 = 3;
 /// S1DSS: they use the context of substream 0; 0: they are refused.
 pub(super) const DEFAULT_IS_0: u64 = 2;
+/// S1DSS: they pass stage 1 by.
+pub(super) const DEFAULT_PASSES: u64 = 1;
+/// Word 1: MEV: events may be merged, so that one stream cannot fill the queue.
+pub(super) const MERGES_EVENTS: u64 = 1 << 19;
 /// Word 1: S1CIR, S1COR, S1CSH: context descriptors are read write-back, inner shareable.
 pub(super) const STE_WRITE_BACK: u64 = 1 << 2 | 1 << 4 | 3 << 6;
 /// Word 2: where S2T0SZ is, 64 less the bits of an address.
@@ -103,6 +109,8 @@ pub(super) const CD_SIZE: u64 = 0x3f;
 pub(super) const CD_WRITE_BACK: u64 = 1 << 8 | 1 << 10 | 3 << 12;
 /// EPD0: the lower half of addresses is not translated.
 pub(super) const CD_NO_LOWER: u64 = 1 << 14;
+/// Where the fields are of the upper half that T0SZ and the granule are of the lower; its granules have other codes.
+pub(super) const CD_UPPER_SHIFT: u32 = 16;
 /// ENDI.
 pub(super) const CD_BIG_ENDIAN: u64 = 1 << 15;
 /// EPD1: the upper half is not.
@@ -111,6 +119,12 @@ pub(super) const CD_NO_UPPER: u64 = 1 << 30;
 pub(super) const CD_VALID: u64 = 1 << 31;
 /// IPS: addresses of 48 bits.
 pub(super) const CD_OUTPUT_48: u64 = 5 << 32;
+/// Where IPS is.
+pub(super) const CD_OUTPUT_SHIFT: u32 = 32;
+/// AFFD: pages that are not marked as accessed may be used.
+pub(super) const CD_TAKES_UNACCESSED: u64 = 1 << 35;
+/// Where TBI0 is, and TBI1 above: the highest byte of an address of that half means nothing.
+pub(super) const CD_TOP_BYTE_SHIFT: u32 = 38;
 /// AA64.
 pub(super) const CD_AARCH64: u64 = 1 << 41;
 /// HD: a write makes clean pages dirty.
@@ -150,12 +164,18 @@ pub(super) const TLBI_NH_ASID: u64 = 0x11;
 pub(super) const TLBI_NH_VA: u64 = 0x12;
 /// CMD_TLBI_NH_VAA (4.4.1): of all ASIDs.
 pub(super) const TLBI_NH_VAA: u64 = 0x13;
+/// CMD_ATC_INV (4.5.1): of caches that devices have.
+pub(super) const ATC_INV: u64 = 0x40;
 /// CMD_TLBI_S12_VMALL (4.4.3).
 pub(super) const TLBI_S12_VMALL: u64 = 0x28;
 /// CMD_TLBI_S2_IPA (4.4.3).
 pub(super) const TLBI_S2_IPA: u64 = 0x2a;
 /// CMD_TLBI_NSNH_ALL (4.4.4).
 pub(super) const TLBI_NSNH_ALL: u64 = 0x30;
+/// CMD_TLBI_NH_VA and NH_VAA, word 1: nothing but the last level.
+pub(super) const TLBI_LEAF: u64 = 1;
+/// The same: the address.
+pub(super) const TLBI_ADDRESS: u64 = !0xfff;
 /// CMD_SYNC (4.7.3).
 pub(super) const SYNC: u64 = 0x46;
 /// CMD_CFGI_ALL, word 1: the range of all streams.
@@ -177,7 +197,9 @@ pub(super) const EVENT_HAS_SUBSTREAM: u64 = 1 << 11;
 pub(super) const EVENT_READ: u64 = 1 << 35;
 /// Word 1, S2: of stage 2.
 pub(super) const EVENT_STAGE_2: u64 = 1 << 39;
-/// Word 1, CLASS: a table; of pages themselves it is [`EVENT_OF_INPUT`].
+/// Word 1: where CLASS is.
+pub(super) const EVENT_CLASS_SHIFT: u32 = 40;
+/// CLASS: a table; of pages themselves it is [`EVENT_OF_INPUT`].
 pub(super) const EVENT_OF_TABLE: u64 = 1 << 40;
 /// CLASS: the address of the transfer.
 pub(super) const EVENT_OF_INPUT: u64 = 2 << 40;
@@ -199,5 +221,9 @@ pub(super) const BAD_CD: u16 = 0xa;
 pub(super) const WALK_ABORT: u16 = 0xb;
 /// F_TRANSLATION (7.3.13).
 pub(super) const TRANSLATION: u16 = 0x10;
+/// F_ADDR_SIZE (7.3.14).
+pub(super) const ADDRESS_SIZE: u16 = 0x11;
+/// F_ACCESS (7.3.15).
+pub(super) const ACCESS: u16 = 0x12;
 /// F_PERMISSION (7.3.16).
 pub(super) const PERMISSION: u16 = 0x13;

@@ -8,7 +8,8 @@
 //! | command queue | 4 | one frame of 256 commands |
 //! | event queue | 7 | one frame of 128 records |
 //!
-//! A unit has one of the two stages, the one that its page tables are of. Streams that nothing is attached to are aborted, which no event tells of; so are
+//! A unit has one of the two stages, the one that its page tables are of; or both: then its page tables are of stage 1, those that guests are on top of
+//! are of stage 2, and an STE of both has the guest's words for stage 1. Streams that nothing is attached to are aborted, which no event tells of; so are
 //! those whose substreams alone have something attached, which F_STREAM_DISABLED tells of. A frame of context descriptors beside the first comes with its
 //! first descriptor, and goes with the last.
 
@@ -18,15 +19,19 @@ mod unit;
 
 use super::ring::Ring;
 use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
+use crate::GUESTS;
+use crate::domain::Domain;
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
+use crate::nested::{ArmTables, SecondStage};
 use crate::ram::{FRAME_LG2, Ram};
+use ::alloc::vec::Vec;
 use layout::{
     ALLOCATES, CMDQ_BASE, CMDQ_CONS, CMDQ_PROD, CR0, CR0_COMMANDS, CR0_EVENTS, CR0_SMMU, CR1, CR1_WRITE_BACK, EVENT_BYTES, EVENTQ_BASE,
     EVENTQ_CONS, EVENTQ_PROD, STRTAB_BASE, STRTAB_BASE_CFG, STRTAB_TWO_LEVELS,
 };
 use pgtable::Format;
-use uapi::Result;
+use uapi::{Errno, Result};
 
 /// Bytes of a command.
 const COMMAND_BYTES: u64 = 16;
@@ -38,12 +43,16 @@ const SUBSTREAM_BITS: u32 = 20;
 
 /// One SMMUv3.
 pub(crate) struct Smmuv3 {
-    /// What its page tables are.
-    format: &'static Format,
-    /// Whether these are of stage 2.
-    second: bool,
+    /// What its page tables of stage 1 are, if it has that.
+    first: Option<&'static Format>,
+    /// The same of stage 2.
+    second: Option<&'static Format>,
     /// Bits of a SubstreamID at most (SSIDSIZE).
     substream_bits: u32,
+    /// Whether guests' pages can be marked (HTTU).
+    marks: bool,
+    /// The STEs of requesters for stage 1 while nothing is attached, in the order of these: they lead to tables of context descriptors.
+    idle: Vec<(u16, u64)>,
     /// The first level of the stream table.
     streams: u64,
     commands: Ring,
@@ -59,33 +68,39 @@ impl Smmuv3 {
     pub(super) fn new(ram: &mut Ram, config: &IommuConfig) -> Result<Smmuv3> {
         let streams = alloc(ram, FRAME_LG2)?;
         let (commands, events) = (Ring::new(ram, COMMAND_BYTES)?, Ring::new(ram, EVENT_BYTES)?);
-        let second = !config.kind.is_first_stage();
-        let substream_bits = if config.scalable && !second { SUBSTREAM_BITS } else { 0 };
-        let format = config.kind.format();
-        let mut unit = Smmuv3 { format, second, substream_bits, streams, commands, events, frames: 3, stopped: false };
+        let first = if config.kind.is_first_stage() { Some(config.kind.format()) } else { None };
+        let second = if first.is_none() || config.nests() { Some(config.parent_kind().format()) } else { None };
+        let substream_bits = if config.scalable && first.is_some() { SUBSTREAM_BITS } else { 0 };
+        let (marks, idle) = (config.tracks_dirty, Vec::new());
+        let mut unit = Smmuv3 { first, second, substream_bits, marks, idle, streams, commands, events, frames: 3, stopped: false };
         unit.forget_everything(ram);
         while unit.execute(ram).is_some() {}
         Ok(unit)
     }
 
-    /// The granule where STEs and context descriptors have it.
-    const fn granule(&self) -> u64 {
-        match self.format.granule_lg2 {
-            12 => 0,
-            14 => 2,
-            _ => 1,
-        }
+    /// Whether it has both stages, and with them guests.
+    const fn nests(&self) -> bool {
+        GUESTS && self.first.is_some() && self.second.is_some()
     }
+}
 
-    /// Where a walk of so many levels of stage 2 starts: of 4 KiB tables the code is one less than of others.
-    const fn start_of(&self, levels: u8) -> u64 {
-        levels as u64 - if self.format.granule_lg2 == 12 { 2 } else { 1 }
+/// The granule where STEs and context descriptors have it.
+const fn granule_of(format: &Format) -> u64 {
+    match format.granule_lg2 {
+        12 => 0,
+        14 => 2,
+        _ => 1,
     }
+}
 
-    /// 64 less the bits of address that so many levels translate.
-    const fn size_of(&self, levels: u8) -> u64 {
-        64 - self.format.address_lg2(levels as u32) as u64
-    }
+/// Where a walk of so many levels of stage 2 starts: of 4 KiB tables the code is one less than of others.
+const fn start_of(format: &Format, levels: u8) -> u64 {
+    levels as u64 - if format.granule_lg2 == 12 { 2 } else { 1 }
+}
+
+/// 64 less the bits of address that so many levels translate.
+const fn size_of(format: &Format, levels: u8) -> u64 {
+    64 - format.address_lg2(levels as u32) as u64
 }
 
 impl Unit for Smmuv3 {
@@ -115,6 +130,26 @@ impl Unit for Smmuv3 {
 
     fn code(&self, _context: &Context, reason: FaultReason, _write: bool) -> u16 {
         unit::number_of(reason)
+    }
+
+    fn read_guest(&self, ram: &Ram, parent: &Domain, [low, high]: [u64; 2], pasid: u32) -> Found<Option<ArmTables>> {
+        if !GUESTS {
+            return Err(super::absent(0));
+        }
+        self.read_guest_descriptor(ram, parent, pasid, low, high)
+    }
+
+    fn guest_code(&self, reason: FaultReason, second: SecondStage, records: bool) -> u16 {
+        unit::number_of_guest(reason, second, records)
+    }
+
+    fn pass_on(&mut self, ram: &mut Ram, command: [u64; 2]) -> Result<()> {
+        if !self.nests() {
+            return Err(Errno::EINVAL);
+        }
+        self.post(ram, command);
+        self.post(ram, [layout::SYNC, 0]);
+        Ok(())
     }
 
     fn record(&mut self, ram: &mut Ram, fault: &Fault) {

@@ -9,6 +9,7 @@ use super::layout::{
     ROOT_BYTES, SCALABLE_CONTEXT_BYTES, TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
 };
 use crate::iommu::NO_PASID;
+use crate::nested::FirstStage;
 use crate::ram::{FRAME_LG2, Ram};
 use pgtable::{Pa, TableMemory};
 use uapi::{Errno, Result};
@@ -213,7 +214,7 @@ fn pasid_entry(to: &Context) -> [u64; PASID_WORDS] {
     if kind == TYPE_FIRST {
         words[2] = table | u64::from(levels - 4) << PASID_MODE_SHIFT;
     }
-    if let Some(first) = to.first {
+    if let Some(FirstStage::Vtd(first)) = to.first {
         let extended = if first.extended_accessed { PASID_EXTENDED } else { 0 };
         words[2] = first.root & ADDRESS | u64::from(first.levels - 4) << PASID_MODE_SHIFT | extended | PASID_SUPERVISOR;
     }

@@ -12,7 +12,7 @@ use super::layout::{
 };
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
-use crate::nested::FirstStage;
+use crate::nested::{FirstStage, VtdTables};
 use crate::ram::{FRAME, Ram};
 use pgtable::{Pa, TableMemory};
 
@@ -96,7 +96,7 @@ impl Vtd {
             (TYPE_SECOND, Some(levels)) => Context { domain, host: second(levels), first: None, marks },
             (TYPE_NESTED, Some(levels)) => {
                 let (root, extended_accessed) = (third & ADDRESS, third & PASID_EXTENDED != 0);
-                let first = FirstStage { root, levels: 4 + mode as u32, extended_accessed };
+                let first = FirstStage::Vtd(VtdTables { root, levels: 4 + mode as u32, extended_accessed });
                 Context { domain, host: second(levels), first: Some(first), marks }
             }
             // Only a second stage has an address width, and marks that can be switched off.
