@@ -104,11 +104,12 @@ function checkModel({ address, device }: PciFunction): void {
   throw new MachineError(`model of ${address}`, device.model, "one that no other machine has: pass a function that makes one");
 }
 
-function coreKind({ kind, stage }: MachineSettings["iommu"]): IommuKind {
+function coreKind({ kind, stage, nests }: MachineSettings["iommu"]): IommuKind {
   // Where there is none, none of it is used.
   if (kind === "none") return "amdvi";
   if (kind === "vtd" && stage === 1) return "vtd-first-stage";
   if (kind === "amdvi" && stage === 1) return "amdvi-v2";
+  if (kind === "smmuv3" && nests) return "smmuv3-nested";
   return kind === "smmuv3" && stage === 2 ? "smmuv3-stage-2" : kind;
 }
 

@@ -174,7 +174,7 @@ export const FAULT_FLAG = { write: 1n, label: 2n, pasid: 4n, record: 8n } as con
 const DMA_FAULTS: readonly (DmaFault | undefined)[] = [
   ...["blocked", "not-present", "no-read", "no-write", "beyond-aperture", "bus-master-off"] as const,
   undefined,
-  ...["bad-table", "table-unreachable", "second-stage", "kernel-memory"] as const,
+  ...["bad-table", "table-unreachable", "second-stage", "kernel-memory", "not-accessed"] as const,
 ];
 
 /** The fault of a negative answer of `dma_read` or `dma_write`. @throws {RangeError} for a mistake of the device's side. */

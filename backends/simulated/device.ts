@@ -76,7 +76,9 @@ export type DmaFault =
   /** Of nested translation: the second stage refuses the address that the first leads to. */
   | "second-stage"
   /** Of a device without an IOMMU: the address is that of a page table, and a write there would be the end of the kernel. */
-  | "kernel-memory";
+  | "kernel-memory"
+  /** Of nested translation on Arm: a page is not marked as accessed, and the guest does not let the IOMMU mark it. */
+  | "not-accessed";
 
 /** Memory as a device sees it: I/O virtual addresses, translated and checked by the IOMMU. */
 export interface Dma {

@@ -139,6 +139,7 @@ const FAULT_WORDS: Record<DmaFault, string> = {
   "table-unreachable": "the nesting parent does not let the IOMMU read a first-stage table on the way, or mark it as used",
   "second-stage": "the nesting parent does not map the address that the first-stage tables lead to, or not for that access",
   "kernel-memory": "one of the kernel's page tables is there, which a device without an IOMMU would have overwritten",
+  "not-accessed": "the page is not marked as accessed in a first-stage table, and the context descriptor does not let the IOMMU mark it",
 };
 
 /** A fault in a sentence: who wanted what where, and why it was refused. */

@@ -87,9 +87,12 @@ export type IommuDescription =
   | {
     /** Arm SMMUv3 with pages of 4 KiB, 2 MiB and 1 GiB, and 48 bits of IOVA. It translates interrupts: see {@linkcode Machine.msi}. */
     readonly kind: "smmuv3";
-    /** The stage that it has: of 1 or 2 its page tables are. Default: 1. */
-    readonly stage?: 1 | 2;
-    /** Substreams, which PCI calls PASIDs, for devices that have them; stage 1 alone has. Default: false. */
+    /**
+     * The stage that it has: of 1 or 2 its page tables are. `"nested"`: it has both, its page tables are of stage 1, and those of stage 2 that others can be on
+     * top of are the memory of guests, with virtual IOMMUs. Default: 1.
+     */
+    readonly stage?: 1 | 2 | "nested";
+    /** Substreams, which PCI calls PASIDs, for devices that have them, and for guests; stage 1 alone has. Default: false. */
     readonly pasids?: boolean;
     /** Whether page tables can tell which pages devices have written (HTTU); those of stage 1 alone can. Default: false. */
     readonly dirtyTracking?: boolean;
@@ -337,6 +340,8 @@ export interface MachineSettings {
     readonly kind: "vtd" | "amdvi" | "smmuv3" | "riscv" | "mock" | "none";
     /** That its page tables are of, where there is a choice. */
     readonly stage: 1 | 2;
+    /** Whether an SMMUv3 has both stages. */
+    readonly nests: boolean;
     readonly levels: number;
     /** VT-d's scalable mode, RISC-V's process directories. */
     readonly scalable: boolean;
@@ -455,6 +460,7 @@ export function readSettings(machine: Machine): MachineSettings {
     iommu: {
       kind,
       stage,
+      nests: iommu.kind === "smmuv3" && iommu.stage === "nested",
       levels: checkOneOf<number>("iommu.levels", levels, kind === "amdvi" && stage === 1 ? AMD_V2_LEVELS : LEVELS[kind]),
       scalable,
       dirtyTracking,
@@ -481,7 +487,7 @@ export function readSettings(machine: Machine): MachineSettings {
 
 function readStage(iommu: IommuDescription): 1 | 2 {
   if (iommu.kind === "amdvi") return checkOneOf("iommu.pageTable", iommu.pageTable ?? "v1", ["v1", "v2"] as const) === "v2" ? 1 : 2;
-  if (iommu.kind === "smmuv3") return checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2] as const);
+  if (iommu.kind === "smmuv3") return checkOneOf("iommu.stage", iommu.stage ?? 1, [1, 2, "nested"] as const) === 2 ? 2 : 1;
   if (iommu.kind === "vtd") return checkOneOf("iommu.stage", iommu.stage ?? "second", ["first", "second"] as const) === "first" ? 1 : 2;
   return 1;
 }

@@ -58,8 +58,8 @@ export type { GroupReason } from "./topology.ts";
 /** Options of {@linkcode simulated}. */
 export interface SimulatedOptions {
   /**
-   * The core, compiled already; for runtimes that forbid compiling: core.wasm, or core_full.wasm for a machine that has `checks`, a sanitizer or the mock
-   * IOMMU. Default: loaded from the package, the larger one where the machine needs it.
+   * The core, compiled already; for runtimes that forbid compiling: core.wasm, or core_full.wasm for a machine that has `checks`, a sanitizer, the mock
+   * IOMMU or an SMMUv3 of both stages. Default: loaded from the package, the larger one where the machine needs it.
    */
   readonly module?: WebAssembly.Module;
   /** Whether {@linkcode Inspection.check} can be asked, which takes a larger core. Default: false. */
@@ -84,7 +84,8 @@ export async function simulated(machine: Machine, options: SimulatedOptions = {}
   checkOptionKeys("build the machine", options, KEYS);
   const plan = planMachine(machine);
   const { checks = false, module } = options;
-  const full = checks || plan.settings.sanitizer !== undefined || plan.settings.iommu.kind === "mock";
+  const { iommu, sanitizer } = plan.settings;
+  const full = checks || sanitizer !== undefined || iommu.kind === "mock" || iommu.nests;
   const instance = await instantiate({ full, ...(module === undefined ? {} : { module }) });
   const onModelError = options.onModelError ?? ((error) => console.error("A device model threw:", error));
   return new SimulatedKernel(assemble(plan, instance, onModelError, checks));

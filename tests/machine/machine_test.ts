@@ -28,6 +28,7 @@ Deno.test("an empty machine has the documented defaults", () => {
     iommu: {
       kind: "vtd",
       stage: 2,
+      nests: false,
       levels: 4,
       scalable: false,
       dirtyTracking: false,
@@ -64,7 +65,7 @@ Deno.test("settings that cannot be are refused", () => {
   );
   check({ pci: [], iommu: { kind: "amdvi", pageTable: "v3" } }, `iommu.pageTable is "v3", wanted one of "v1", "v2"`);
   check({ pci: [], iommu: { kind: "amdvi", pageTable: "v2", levels: 6 } }, "iommu.levels is 6, wanted one of 4, 5");
-  check({ pci: [], iommu: { kind: "smmuv3", stage: 3 } }, "iommu.stage is 3, wanted one of 1, 2");
+  check({ pci: [], iommu: { kind: "smmuv3", stage: 3 } }, 'iommu.stage is 3, wanted one of 1, 2, "nested"');
   check({ pci: [], iommu: { kind: "smmuv3", stage: 2, pasids: true } }, "iommu.pasids is true, wanted false of stage 2, which has none");
   check(
     { pci: [], iommu: { kind: "smmuv3", stage: 2, dirtyTracking: true } },

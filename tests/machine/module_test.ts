@@ -37,13 +37,13 @@ Deno.test("what takes the full core works with core_full.wasm, and is refused wi
     const [machine, checks] of [[{ pci: [] }, true], [{ pci: [], sanitizer: {} }, false], [
       { pci: [], iommu: { kind: "mock" } },
       false,
-    ]] as const
+    ], [{ pci: [], iommu: { kind: "smmuv3", stage: "nested" } }, false]] as const
   ) {
     using kernel = await simulated(machine, { module: full, checks });
     equal(kernel.list("/dev"), ["iommu"]);
     equal(
       await failureOf(machine, { module: lean, checks }),
-      "Cannot start the machine: its checks, its sanitizer or its mock IOMMU need the full core, and the module given is the lean one; give core_full.wasm",
+      "Cannot start the machine: its checks, its sanitizer, its mock IOMMU or its guests need the full core, and the module given is the lean one; give core_full.wasm",
     );
   }
 });

@@ -39,14 +39,14 @@ Deno.test("its registers say which stage, marks, substreams and pages it has", a
       { dirtyTracking: true },
       0x82,
       0,
-    ]] as const
+    ], [{ stage: "nested" }, 3, 0]] as const
   ) {
     using world = await ready(options);
     const info = world.device.hwInfo();
     equal([info.type, info.data.length, info.vtd, info.amd], ["arm-smmuv3", 40, undefined, undefined]);
     const { flags, idr: [zero = 0, one = 0, two, three, , five = 0], iidr, aidr } = info.smmuv3!;
-    // IDR0: S1P, S2P, HTTU. IDR1: SSIDSIZE, SIDSIZE. IDR5: OAS of 48 bits, 4 KiB alone.
-    equal([zero & 0xc3, one >> 6 & 31, one & 63, five & 0x7f], [idr0, idr1, 16, 0x15]);
+    // IDR0: S1P, S2P, HTTU. IDR1: SSIDSIZE, SIDSIZE. IDR5: OAS of 48 bits, 4 KiB alone, or all granules for guests.
+    equal([zero & 0xc3, one >> 6 & 31, one & 63, five & 0x7f], [idr0, idr1, 16, idr0 === 3 ? 0x75 : 0x15]);
     equal([flags, two, three, iidr, aidr], [0, 0, 0, 0, 0]);
     equal([info.dirtyTracking, info.maxPasidLog2], [idr0 === 0x82, idr1 === 0 ? 0 : 8]);
   }
