@@ -144,7 +144,7 @@ class Smmuv3 implements Iommu {
   }
 }
 
-function board(stage: 1 | 2): Board {
+function board(stage: 1 | 2 | "nested"): Board {
   const machine = ["-machine", `virt,iommu=smmuv3,highmem-ecam=off,${MEMORY_OPTION}`, "-global", `arm-smmuv3.stage=${stage}`];
   const args = [...machine, "-cpu", "max", "-global", "arm-cpu.start-powered-off=on"];
   return { binary: "qemu-system-aarch64", args, configuration: { kind: "memory", base: 0x3f00_0000n }, bar: 0x1000_0000n };
@@ -186,13 +186,37 @@ async function takeRecord({ qtest }: Machine): Promise<RawRecord | undefined> {
   return await Promise.all(words);
 }
 
-/** Nothing is recorded of what a stream table entry aborts. Of stage 2 QEMU's model has the address within the page too. */
+const READ = 1n << 35n;
+const OF_STAGE_2 = 1n << 39n;
+
+/**
+ * Nothing is recorded of what a stream table entry aborts. Of stage 2 QEMU's model has the address within the page too. Below a guest, of a descriptor it says
+ * that the transfer was a read, and of a table that it was stage 1 which refused.
+ */
 function asQemu(_verdict: string, [low = 0n, high = 0n, iova = 0n, page = 0n]: RawRecord): RawRecord | undefined {
-  const ofStage2 = (high >> 39n & 1n) === 1n;
-  return low === 0n ? undefined : [low, high, iova, ofStage2 ? iova : page];
+  if (low === 0n) return undefined;
+  if ((high & OF_STAGE_2) === 0n) return [low, high, iova, page];
+  const what = high >> 40n & 3n;
+  if (what === 0n) return [low, high | READ, iova, page];
+  return what === 1n ? [low, high & ~OF_STAGE_2, iova, page] : [low, high, iova, page | iova & 0xfffn];
+}
+
+/** Of both stages it does not know what stage 1 led to. */
+function cachedByQemu([low = 0n, high = 0n, iova = 0n]: RawRecord): RawRecord {
+  return [low, high, iova, 0n];
 }
 
 /** Those whose stream tables and context descriptors QEMU's SMMUv3 can judge; it has no substreams. */
-export const KINDS: readonly Kind[] = ([["SMMUv3, stage 1", "smmuv3", 1], ["SMMUv3, stage 2", "smmuv3_second", 2]] as const).map((
-  [name, example, stage],
-) => ({ name, example, board: board(stage), registers: REGISTERS, takeRecord, expected: asQemu }));
+export const KINDS: readonly Kind[] = ([
+  ["SMMUv3, stage 1", "smmuv3", 1],
+  ["SMMUv3, stage 2", "smmuv3_second", 2],
+  ["SMMUv3, both stages", "smmuv3_nested", "nested"],
+] as const).map(([name, example, stage]) => ({
+  name,
+  example,
+  board: board(stage),
+  registers: REGISTERS,
+  takeRecord,
+  expected: asQemu,
+  expectedOfCached: cachedByQemu,
+}));

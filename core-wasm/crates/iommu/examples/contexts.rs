@@ -1,15 +1,16 @@
 //! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
 //! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
-//! `contexts vtd|vtd_scalable|vtd_first|amdvi|smmuv3|smmuv3_second|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
+//! `contexts vtd|vtd_scalable|vtd_first|amdvi|smmuv3|smmuv3_second|smmuv3_nested|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
 //! - `step …`: what was done then;
 //! - `words PA WORD…`: RAM that has changed by it;
 //! - `register OFFSET BYTES VALUE`: what the driver wrote to registers, after that;
 //! - `access REQUESTER r|w IOVA ok PA WINDOW_IOVA WINDOW_PA`: the window is a page that the requester may read and write;
 //! - `access REQUESTER r|w IOVA absent|denied|blocked WORD…`: refused, with the record that our hardware half writes.
 
-use iommu::{DomainId, FaultReason, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Register, Run, Source};
+use iommu::{DomainId, FaultReason, FirstStage, Iommu, IommuConfig, Kind, NO_PASID, Pa, Prot, Ram, Register, Run, Source};
 use pgtable::TableMemory;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Slots 4 to 9 of the first bus.
@@ -36,10 +37,42 @@ impl Random {
     }
 }
 
+/// Where a guest has its tables, by its own addresses: descriptors, then tables of three levels from the top.
+const GUEST: u64 = 0x5000_0000;
+const GUEST_PAGES: u64 = 8;
+const WINDOW: u64 = 0x10_0000;
+/// Where no guest has memory.
+const NOWHERE: u64 = 0x6000_0000;
+/// A descriptor (IHI 0070, 5.4) of 39 bits of address in one half: valid, AArch64, 44 bits out, faults recorded, aborting.
+const DESCRIPTOR: u64 = 25 | 1 << 30 | 1 << 31 | 4 << 32 | 1 << 41 | 1 << 45 | 1 << 46;
+/// A table; a page that is accessed, for requests without privilege.
+const TABLE: u64 = 3;
+const PAGE: u64 = 3 | 1 << 6 | 1 << 10;
+const READ_ONLY: u64 = 1 << 7;
+
+/// A guest's tables.
+struct Guest {
+    nested: DomainId,
+    memory: Pa,
+    asid: u64,
+    /// Tables in use.
+    used: u64,
+    /// Where its pages lead.
+    pages: BTreeMap<u64, u64>,
+}
+
 /// A domain, and the page of it that may be read and written.
 struct Domain {
     id: DomainId,
     window: (u64, Pa),
+    guest: Option<Guest>,
+}
+
+impl Domain {
+    /// What devices are attached to.
+    fn attached(&self) -> DomainId {
+        self.guest.as_ref().map_or(self.id, |guest| guest.nested)
+    }
 }
 
 struct Machine {
@@ -84,21 +117,132 @@ impl Machine {
         let _ = self.iommu.map(&mut self.ram, id, iova, std::iter::once(Run { pa, length: FRAME }), prot);
     }
 
+    /// Writes a word of a guest's memory.
+    fn put(&mut self, guest: &Guest, page: u64, index: u64, word: u64) {
+        self.ram.entries_mut(Pa(guest.memory.0 + page * FRAME + index * 8), 1).fill(word);
+    }
+
+    /// Writes an entry of a guest's tables, with tables on the way where there are none.
+    fn guest_map(&mut self, guest: &mut Guest, iova: u64, entry: u64) {
+        let mut table = 1;
+        for level in [2, 1] {
+            let index = iova >> (12 + 9 * level) & 511;
+            let at = Pa(guest.memory.0 + table * FRAME + index * 8);
+            let found = self.ram.entries(at, 1)[0];
+            if found == 0 && guest.used == GUEST_PAGES {
+                return;
+            }
+            if found == 0 {
+                self.put(guest, table, index, (GUEST + guest.used * FRAME) | TABLE);
+                guest.used += 1;
+            }
+            table = (self.ram.entries(at, 1)[0].wrapping_sub(GUEST)) / FRAME;
+            if table >= GUEST_PAGES {
+                return;
+            }
+        }
+        self.put(guest, table, iova >> 12 & 511, entry);
+        guest.pages.insert(iova, entry & !0xfff);
+    }
+
+    /// A page as a guest may have it, of memory that it has or has not.
+    fn guest_page(&mut self, guest: &mut Guest) -> u64 {
+        let (iova, to) = (self.page(), self.page());
+        if self.random.below(16) == 0 && iova >> 30 != WINDOW >> 30 {
+            // In place of a table of the middle level.
+            self.put(guest, 1, iova >> 30 & 511, NOWHERE | TABLE);
+            return iova;
+        }
+        let rights = [PAGE, PAGE, PAGE | READ_ONLY, PAGE & !(1 << 10), 0][self.random.below(5)];
+        self.guest_map(guest, iova, to | rights);
+        iova
+    }
+
+    /// A guest, whose window leads to that of its memory.
+    fn add_guest(&mut self, parent: DomainId) -> Guest {
+        let memory = self.ram.alloc(GUEST_PAGES * FRAME).expect("there is RAM");
+        self.ram.entries_mut(memory, GUEST_PAGES as usize * WORDS).fill(0);
+        let run = std::iter::once(Run { pa: memory, length: GUEST_PAGES * FRAME });
+        self.iommu.map(&mut self.ram, parent, GUEST, run, BOTH).expect("nothing is there");
+        // Now and then its descriptor is nowhere.
+        let descriptors = if self.random.below(6) == 0 { NOWHERE } else { GUEST };
+        let first = FirstStage::Arm([1 | 5 << 1 | descriptors, 0]);
+        let nested = self.iommu.create_nested(parent, first).expect("the parent exists");
+        let mut guest = Guest { nested, memory, asid: 1 + self.random.below(3) as u64, used: 2, pages: BTreeMap::new() };
+        self.put(&guest, 0, 0, DESCRIPTOR | guest.asid << 48);
+        self.put(&guest, 0, 1, GUEST + FRAME);
+        self.guest_map(&mut guest, WINDOW, WINDOW | PAGE);
+        for _ in 0..self.random.below(8) {
+            self.guest_page(&mut guest);
+        }
+        guest
+    }
+
+    /// A guest changes a page or its ASID, and says so.
+    fn change_guest(&mut self, at: usize) -> String {
+        let Some(mut guest) = self.domains[at].guest.take() else { return "nothing".into() };
+        let number = u64::from(self.iommu.guest_number(self.domains[at].id)) << 32;
+        let text = match self.random.below(4) {
+            0 => {
+                guest.asid = guest.asid % 3 + 1;
+                self.put(&guest, 0, 0, DESCRIPTOR | guest.asid << 48);
+                for requester in REQUESTERS {
+                    let code = [5, 6][self.random.below(2)];
+                    self.iommu.pass_on(&mut self.ram, [code | u64::from(requester) << 32, 0]).expect("it has guests");
+                }
+                self.iommu.pass_on(&mut self.ram, [0x11 | number | guest.asid << 48, 0]).expect("it has guests");
+                format!("the ASID of {:?} is {}", guest.nested, guest.asid)
+            }
+            how => {
+                let iova = self.guest_page(&mut guest);
+                let command = match how {
+                    1 => [0x12 | number | guest.asid << 48, iova | self.random.below(2) as u64],
+                    2 => [0x13 | number, iova],
+                    _ => [[0x10, 0x11 | guest.asid << 48][self.random.below(2)] | number, 0],
+                };
+                self.iommu.pass_on(&mut self.ram, command).expect("it has guests");
+                format!("{:?} has changed {iova:x}, and says {:x}", guest.nested, command[0])
+            }
+        };
+        self.domains[at].guest = Some(guest);
+        text
+    }
+
     fn add_domain(&mut self) -> String {
+        if self.iommu.config().nests() && self.random.below(4) != 0 {
+            return self.add_guest_domain();
+        }
         let id = self.iommu.create_domain(&mut self.ram).expect("there is RAM");
-        let window = (0x10_0000, self.frame());
+        let window = (WINDOW, self.frame());
         self.map(id, window.0, window.1, BOTH);
         for _ in 0..self.random.below(8) {
             let (iova, pa, prot) = (self.page(), self.frame(), Prot::from_bits(1 + self.random.below(3) as u8));
             self.map(id, iova, pa, prot);
         }
-        self.domains.push(Domain { id, window });
+        self.domains.push(Domain { id, window, guest: None });
         format!("a new domain {id:?}")
+    }
+
+    /// Memory of a guest, with the guest or without.
+    fn add_guest_domain(&mut self) -> String {
+        let id = self.iommu.create_parent_domain(&mut self.ram).expect("there is RAM");
+        let window = (WINDOW, self.frame());
+        self.map(id, window.0, window.1, BOTH);
+        for _ in 0..4 + self.random.below(8) {
+            let (iova, pa, prot) = (self.page(), self.frame(), Prot::from_bits(1 + self.random.below(3) as u8));
+            self.map(id, iova, pa, prot);
+        }
+        let guest = (self.random.below(4) != 0).then(|| self.add_guest(id));
+        self.domains.push(Domain { id, window, guest });
+        format!("a new guest's memory {id:?}")
     }
 
     fn remove_domain(&mut self) -> String {
         let at = self.random.below(self.domains.len());
         let domain = self.domains.swap_remove(at);
+        if let Some(guest) = domain.guest {
+            self.iommu.destroy_nested(&mut self.ram, guest.nested);
+        }
         self.iommu.destroy_domain(&mut self.ram, domain.id);
         format!("domain {:?} is destroyed", domain.id)
     }
@@ -111,9 +255,13 @@ impl Machine {
         if choice == 1 {
             return self.remove_domain();
         }
+        if self.iommu.config().nests() && choice < 6 {
+            let at = self.random.below(self.domains.len());
+            return self.change_guest(at);
+        }
         let requester = REQUESTERS[self.random.below(REQUESTERS.len())];
         let at = self.random.below(self.domains.len() + 1);
-        let id = self.domains.get(at).map(|domain| domain.id);
+        let id = self.domains.get(at).map(Domain::attached);
         self.iommu.attach(&mut self.ram, requester, NO_PASID, id).expect("there is RAM");
         format!("{requester:x} is attached to {id:?}")
     }
@@ -160,19 +308,27 @@ impl Machine {
         write!(out, "access {requester:x} {direction} {iova:x} ")?;
         match result {
             Ok(_) => {
-                let found = self.iommu.translate(&self.ram, requester, iova).expect("it was found");
                 let id = self.iommu.attached(requester, NO_PASID);
-                let domain = self.domains.iter().find(|domain| Some(domain.id) == id).expect("it is attached");
+                let domain = self.domains.iter().find(|domain| Some(domain.attached()) == id).expect("it is attached");
+                let below = match &domain.guest {
+                    Some(guest) => guest.pages[&(iova & !0xfff)] | iova & 0xfff,
+                    None => iova,
+                };
+                let found = self.iommu.translate_in(&self.ram, domain.id, below).expect("it was found");
                 writeln!(out, "ok {:x} {:x} {:x}", found.pa.0, domain.window.0, domain.window.1.0)
             }
             Err(reason) => {
+                let record = self.iommu.faults().iter().last().map(|fault| (fault.code, fault.raw.unwrap_or_default()));
+                let (code, record) = record.expect("it is logged");
                 let verdict = match reason {
-                    FaultReason::NotPresent => "absent",
+                    // F_PERMISSION of stage 2.
+                    FaultReason::SecondStage if code == 0x13 => "denied",
+                    FaultReason::NotPresent | FaultReason::NotAccessed => "absent",
+                    FaultReason::SecondStage | FaultReason::TableUnreachable => "absent",
                     FaultReason::NoRead | FaultReason::NoWrite => "denied",
                     FaultReason::Blocked => "blocked",
                     other => unreachable!("a refusal for {other:?}"),
                 };
-                let record = self.iommu.faults().iter().last().and_then(|fault| fault.raw).unwrap_or_default();
                 let words = if matches!(self.iommu.config().kind, Kind::VtdSs | Kind::VtdFs | Kind::AmdV1) { 2 } else { 4 };
                 let record: String = record.iter().take(words).map(|word| format!(" {word:x}")).collect();
                 writeln!(out, "{verdict}{record}")
@@ -191,6 +347,7 @@ fn main() -> std::fmt::Result {
         "amdvi" => IommuConfig::new(Kind::AmdV1, 4),
         "smmuv3" => IommuConfig::new(Kind::ArmS1Granule4K, 4),
         "smmuv3_second" => IommuConfig::new(Kind::ArmS2Granule4K, 3),
+        "smmuv3_nested" => IommuConfig { both_stages: true, ..IommuConfig::new(Kind::ArmS1Granule4K, 3) },
         "riscv" => IommuConfig::new(Kind::RiscV, 4),
         "riscv_processes" => IommuConfig { scalable: true, ..IommuConfig::new(Kind::RiscV, 5) },
         "riscv_second" => IommuConfig::new(Kind::RiscVx4, 3),
