@@ -1,7 +1,7 @@
 /**
  * The conformance suite and the security rules on the simulated kernel, with each setting that changes an answer.
  */
-import { BARE, CONFORMANCE, hostOf, LIMITED, MOCK, NESTING, PLUGGABLE } from "./conformance/mod.ts";
+import { BARE, CONFORMANCE, GUESTS, hostOf, LIMITED, MOCK, NESTING, PLUGGABLE } from "./conformance/mod.ts";
 import { openBare, openMock, openSimulated } from "./conformance/simulated.ts";
 import { register } from "./harness.ts";
 import { EDUS, PUPPETS, RULES } from "./rules/mod.ts";
@@ -22,6 +22,7 @@ register(PLUGGABLE, hostOf(() => openSimulated()), Deno.test, "simulated: ");
 register(PLUGGABLE, hostOf(() => openSimulated({ rules: "linux" })), Deno.test, "simulated, Linux's rules: ");
 register(LIMITED, hostOf(() => openSimulated({ memlock: 65_536 })), Deno.test, "simulated: ");
 register(MOCK, hostOf(() => openMock()), Deno.test, "simulated: ");
+register(GUESTS, hostOf(() => openSimulated({ iommu: "smmuv3", guests: true })), Deno.test, "simulated, SMMUv3 of both stages: ");
 register(BARE, hostOf(() => openBare()), Deno.test, "simulated: ");
 register(RULES, PUPPETS, Deno.test);
 register(RULES, EDUS, Deno.test, "edu: ");

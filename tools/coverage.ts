@@ -57,6 +57,11 @@ function refused(reason: string): Cells {
   return cells(`– ${reason}`, `– ${reason}`, "refused", "refused");
 }
 
+/** Of the SMMUv3's guests, by a number in the guide's program. */
+function ofGuests(typed: string, number: string): Cells {
+  return cells(typed, `docs/smmuv3.md#${number}`, "– no such IOMMU in the virtual machine");
+}
+
 const OTHER_IOMMU = nothing("of an IOMMU that neither the simulated machine nor the virtual machine has");
 const OTHER_BUS = nothing("of devices that are on no PCI bus, which the library does not drive");
 const NO_DEVICE = nothing("no device of either machine has it; the typed API hands the raw answer on");
@@ -123,7 +128,7 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
     "– QEMU's VT-d walks first-stage tables but takes none on top of a second stage",
     "tests/api/nested_test.ts",
   ),
-  HWPT_DATA_ARM_SMMUV3: OTHER_IOMMU,
+  HWPT_DATA_ARM_SMMUV3: ofGuests("`Viommu.createNested`", "HWPT_DATA_ARM_SMMUV3"),
   HWPT_DATA_AMD_GUEST: OTHER_IOMMU,
   VTD_S1_SRE: cells("`supervisor`", `${TABLES}#supervisor`, "– as HWPT_DATA_VTD_S1", "tests/api/nested_test.ts"),
   VTD_S1_EAFE: cells(
@@ -173,7 +178,7 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
     "– as HWPT_DATA_VTD_S1",
     "tests/api/nested_test.ts",
   ),
-  VIOMMU_INVALIDATE_DATA_ARM_SMMUV3: OTHER_IOMMU,
+  VIOMMU_INVALIDATE_DATA_ARM_SMMUV3: ofGuests("`Viommu.invalidate`", "VIOMMU_INVALIDATE_DATA_ARM_SMMUV3"),
   VTD_INV_FLAGS_LEAF: cells("`leavesOnly`", `${NESTING}#leavesOnly`, "– as HWPT_DATA_VTD_S1", "tests/api/nested_test.ts"),
   PGFAULT_FLAGS_PASID_VALID: cells(
     "`pasid`",
@@ -199,11 +204,11 @@ const CONSTANTS: Readonly<Record<string, Cells>> = {
   PAGE_RESP_SUCCESS: cells("`FaultQueue.take`", "examples/demand_paging/main.ts#createFaultQueue", "mock"),
   PAGE_RESP_INVALID: cells("`FaultQueue.take`", "examples/demand_paging/main.ts#createFaultQueue", "mock"),
   VIOMMU_TYPE_DEFAULT: refused("the number that stands for no type"),
-  VIOMMU_TYPE_ARM_SMMUV3: OTHER_IOMMU,
+  VIOMMU_TYPE_ARM_SMMUV3: ofGuests("`Hwpt.createViommu`", "VIOMMU_TYPE_ARM_SMMUV3"),
   VIOMMU_TYPE_TEGRA241_CMDQV: OTHER_IOMMU,
   VEVENTQ_FLAG_LOST_EVENTS: cells("`VirtualEvent.lost`", `${NESTING}#lost`, "mock"),
   VEVENTQ_TYPE_DEFAULT: refused("the number that stands for no type"),
-  VEVENTQ_TYPE_ARM_SMMUV3: cells("– the mock IOMMU takes any kind, and reports none of this one", "– as typed", "mock"),
+  VEVENTQ_TYPE_ARM_SMMUV3: { ...ofGuests("`Viommu.createEventQueue`", "VEVENTQ_TYPE_ARM_SMMUV3"), linux: "mock" },
   VEVENTQ_TYPE_TEGRA241_CMDQV: OTHER_IOMMU,
   HW_QUEUE_TYPE_DEFAULT: refused("the number that stands for no type"),
   HW_QUEUE_TYPE_TEGRA241_CMDQV: OTHER_IOMMU,

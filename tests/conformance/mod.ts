@@ -30,6 +30,7 @@ import { IOVA_RANGES } from "./iova_ranges.ts";
 import { IRQS } from "./irqs.ts";
 import { MEMLOCK } from "./memlock.ts";
 import { MEMORY } from "./memory.ts";
+import { SMMUV3_GUESTS } from "./guests.ts";
 import { NESTED } from "./nested.ts";
 import { NO_IOMMU } from "./no_iommu.ts";
 import { OBJECTS } from "./objects.ts";
@@ -91,6 +92,9 @@ export const PLUGGABLE: readonly Suite<Caller>[] = [UNPLUG];
 
 /** The suites for a VT-d with the feature "nesting". */
 export const NESTING: readonly Suite<Caller>[] = [NESTED];
+
+/** The suites for an SMMUv3 with the feature "nesting". */
+export const GUESTS: readonly Suite<Caller>[] = [SMMUV3_GUESTS];
 
 /** The suites for a machine with a device that has no IOMMU. */
 export const BARE: readonly Suite<Caller>[] = [NO_IOMMU];

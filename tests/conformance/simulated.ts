@@ -17,6 +17,8 @@ export interface SimulatedOptions {
   readonly firstStage?: boolean;
   /** VT-d's scalable mode, which can nest page tables and track writes. Default: false. */
   readonly scalable?: boolean;
+  /** An SMMUv3 with both stages, which can nest page tables. Default: false. */
+  readonly guests?: boolean;
   /** Bytes that may be pinned. Default: no limit. */
   readonly memlock?: number;
   /** Whether invariants are checked behind each case, by the full core; else the core is the one that applications load. Default: true. */
@@ -36,7 +38,7 @@ const MEBIBYTE = 2 ** 20;
 /** Where the device without an IOMMU is. */
 const BARE = "0000:00:09.0";
 
-function machine({ rules, iommu = "vtd", scalable = false, firstStage = false, memlock }: SimulatedOptions): Machine {
+function machine({ rules, iommu = "vtd", scalable = false, firstStage = false, guests = false, memlock }: SimulatedOptions): Machine {
   const edu = () => new EduDevice();
   const stage = firstStage ? "first" : "second";
   return {
@@ -44,6 +46,8 @@ function machine({ rules, iommu = "vtd", scalable = false, firstStage = false, m
       ? { kind: iommu, pageTable: "v2" }
       : iommu === "vtd" && scalable
       ? { kind: iommu, scalable, stage, dirtyTracking: true }
+      : iommu === "smmuv3" && guests
+      ? { kind: iommu, stage: "nested", pasids: true }
       : { kind: iommu },
     // The cases know of the interrupt window of x86 alone; tests/api/software_msi_test.ts has interrupts that are translated.
     msi: "passed",
@@ -123,11 +127,11 @@ export async function openBare(): Promise<Setup & { kernel: SimulatedKernel }> {
 
 /** A fresh machine for one case. */
 export async function openSimulated(options: SimulatedOptions = {}): Promise<Setup & { kernel: SimulatedKernel }> {
-  const { rules = "ours", iommu = "vtd", scalable, firstStage, memlock, checks = true } = options;
+  const { rules = "ours", iommu = "vtd", scalable, guests, firstStage, memlock, checks = true } = options;
   const kernel = await simulated(machine(options), { checks, onModelError: () => {} });
   const features: Feature[] = ["own-process", "reset", "bridge-dma", "latched-lines", "resource-capability"];
   if (rules === "linux") features.push("several-opens", "one-table-a-group");
-  if (scalable) features.push("nesting");
+  if (scalable || guests) features.push("nesting");
   if (iommu === "riscv") features.push("plain-tables");
   if (iommu === "vtd") features.push("nested-tables", "page-request-check");
   if (iommu === "vtd" || iommu === "smmuv3" || firstStage) features.push("pasid-tables");

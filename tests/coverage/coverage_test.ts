@@ -6,7 +6,7 @@ import { deepStrictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { coverage, type Row, strayNames } from "../../tools/coverage.ts";
 import * as raw from "../../uapi/codec.ts";
-import { BARE, CONFORMANCE, hostOf, LIMITED, MOCK, PLUGGABLE } from "../conformance/mod.ts";
+import { BARE, CONFORMANCE, GUESTS, hostOf, LIMITED, MOCK, PLUGGABLE } from "../conformance/mod.ts";
 import type { Caller } from "../conformance/caller.ts";
 import type { Setup } from "../conformance/setup.ts";
 import { openBare, openMock, openSimulated } from "../conformance/simulated.ts";
@@ -32,6 +32,7 @@ await asked(hardware!, CONFORMANCE, () => openSimulated());
 await asked(mock!, MOCK, openMock);
 await asked(others!, CONFORMANCE, () => openSimulated({ iommu: "amdvi" }));
 await asked(others!, BARE, openBare);
+await asked(others!, GUESTS, () => openSimulated({ iommu: "smmuv3", guests: true }));
 await asked(others!, PLUGGABLE, () => openSimulated());
 await asked(others!, LIMITED, () => openSimulated({ memlock: 65_536 }));
 
