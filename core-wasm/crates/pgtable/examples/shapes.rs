@@ -7,7 +7,7 @@
 //! A line is a word and its numbers, all hexadecimal: `shape SEED ROOT`, `op …` (for people), `words PA WORD…`, `window IOVA PA` (a page that
 //! may be read and written), `access r|w IOVA ok|absent|denied PA`, `end`. An access that is refused must leave PA alone, if that is not 0.
 
-use pgtable::{Config, Format, Kind, Pa, PageTable, Prot, Run, VecMemory};
+use pgtable::{Config, Kind, Pa, PageTable, Prot, Run, VecMemory};
 use std::io::Write;
 
 /// Where the referee's machine has memory for data: above the tables, which begin at 4 GiB.
@@ -47,7 +47,7 @@ enum Operation {
 
 /// What the command line says.
 struct Plan {
-    format: &'static Format,
+    kind: Kind,
     levels: u8,
     iova_last: u64,
     page_sizes: u64,
@@ -69,14 +69,14 @@ impl<'a> Shape<'a> {
     fn new(plan: &'a Plan, seed: u64) -> Self {
         let mut memory = VecMemory::new();
         let config = Config { page_sizes: plan.page_sizes, ..Config::new(plan.levels) };
-        let table = PageTable::with_format(&mut memory, plan.format, config).expect("a geometry of the format");
+        let table = PageTable::new(&mut memory, plan.kind, config).expect("a geometry of the format");
         let last = table.aperture_last().min(plan.iova_last);
         Shape { plan, random: Random(seed), memory, table, places: vec![0, last & !3], last }
     }
 
     /// An IOVA some units from a boundary of a table; a unit is the item of `level`.
     fn place(&mut self, unit: u64) -> u64 {
-        let table = |level: u32| 1_u64.checked_shl(self.plan.format.item_lg2(level + 1)).unwrap_or(0) & self.last;
+        let table = |level: u32| 1_u64.checked_shl(self.plan.kind.format().item_lg2(level + 1)).unwrap_or(0) & self.last;
         let boundary = match self.random.below(7) {
             0 => 0,
             1 => self.last - self.last % unit,
@@ -93,7 +93,7 @@ impl<'a> Shape<'a> {
     fn operation(&mut self) -> Operation {
         let levels = u32::from(self.plan.levels);
         let level = self.random.one_of(&[0, 0, 0, 0, 1, 1, 1, 2, 2, 3]).min(levels - 1);
-        let unit = 1_u64 << self.plan.format.item_lg2(level).min(50);
+        let unit = 1_u64 << self.plan.kind.format().item_lg2(level).min(50);
         let count: u64 = self.random.one_of(&[1, 1, 2, 3, 5, 9, 16, 32, 64, 128, 200]);
         let count = if unit >= GIB { count.min(if unit > GIB { 2 } else { 16 }) } else { count };
         let mut iova = self.place(unit);
@@ -101,8 +101,8 @@ impl<'a> Shape<'a> {
             iova -= iova % (unit * count.next_power_of_two());
         }
         // A sixteenth at most, so that there is room for the window; and few leaves where the level has none of its own.
-        let of_leaves = (0..=level).rev().find(|&level| self.plan.format.leaf_sizes[level as usize] != 0).unwrap_or(0);
-        let most = if of_leaves == level { u64::MAX } else { 256 << self.plan.format.item_lg2(of_leaves) };
+        let of_leaves = (0..=level).rev().find(|&level| self.plan.kind.format().leaf_sizes[level as usize] != 0).unwrap_or(0);
+        let most = if of_leaves == level { u64::MAX } else { 256 << self.plan.kind.format().item_lg2(of_leaves) };
         let length = (unit * count).min((self.last - iova).saturating_add(1)).min(self.last / 16 + 1).min(most);
         if self.random.below(4) == 0 {
             return Operation::Unmap { first: iova, last: iova + (length - 1) };
@@ -118,7 +118,7 @@ impl<'a> Shape<'a> {
         }
         let room = DATA_LAST + 1 - DATA_FIRST;
         let align = length.next_power_of_two().min(16 * GIB);
-        let granule = 1 << self.plan.format.granule_lg2;
+        let granule = 1 << self.plan.kind.format().granule_lg2;
         let start = DATA_FIRST + self.random.below(room / align) * align;
         // Shifted by a granule all leaves are small ones: only where that is not too many.
         let shift = if length <= 512 * granule && self.random.below(4) == 0 { granule } else { iova % align };
@@ -146,7 +146,7 @@ impl<'a> Shape<'a> {
 
     /// Maps a page that the device may read and write, where nothing is yet.
     fn window(&mut self) -> u64 {
-        let granule = 1 << self.plan.format.granule_lg2;
+        let granule = 1 << self.plan.kind.format().granule_lg2;
         loop {
             let iova = self.random.next() & self.last & !(granule - 1);
             let run = Run { pa: Pa(WINDOW_PA), length: granule };
@@ -247,7 +247,7 @@ fn main() -> std::io::Result<()> {
     let decimal = |text: &str| text.parse::<u64>().expect("a number");
     let kind = Kind::ALL.iter().find(|kind| kind.name() == format).unwrap_or_else(|| panic!("no format {format}"));
     let plan = Plan {
-        format: kind.format(),
+        kind: *kind,
         levels: decimal(levels) as u8,
         iova_last: u64::MAX >> (64 - decimal(iova_lg2)),
         page_sizes: hexadecimal(page_sizes),

@@ -1,5 +1,6 @@
 //! Mapping: physical runs go in order to one IOVA range, in the largest pages that fit.
 
+use crate::fmt::compiled;
 use crate::format::{Entry, Format};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
@@ -39,8 +40,19 @@ impl PageTable {
     /// Fast path: one smallest page, into a table that exists. `None` if a table is missing: [`Self::map_stretches`] makes it.
     #[inline]
     fn map_one(&mut self, memory: &mut impl TableMemory, iova: u64, pa: Pa, attributes: u64) -> Option<Result<(), MapError>> {
-        let format = self.format;
-        let Found { level, table, index, entry } = self.walk(memory, iova, self.top_step(), 0, |_| {});
+        compiled!(self, format => self.map_one_as(format, memory, iova, pa, attributes))
+    }
+
+    #[inline(always)]
+    fn map_one_as(
+        &mut self,
+        format: &Format,
+        memory: &mut impl TableMemory,
+        iova: u64,
+        pa: Pa,
+        attributes: u64,
+    ) -> Option<Result<(), MapError>> {
+        let Found { level, table, index, entry } = self.walk(format, memory, iova, self.top_step(), |_| {});
         if entry != 0 {
             return Some(Err(MapError::Exists));
         }

@@ -28,6 +28,8 @@ impl Config {
 /// Dropping it leaks its tables in that memory; [`PageTable::destroy`] gives them back.
 #[derive(Debug)]
 pub struct PageTable {
+    /// None for a format that is none of them.
+    pub(crate) kind: Option<Kind>,
     pub(crate) format: &'static Format,
     pub(crate) root: Pa,
     pub(crate) levels: u32,
@@ -42,7 +44,8 @@ impl PageTable {
     /// An empty page table: one table, the top one. Fails with [`MapError::OutOfMemory`], or [`MapError::OutOfRange`] if the format
     /// has no such number of levels.
     pub fn new(memory: &mut impl TableMemory, kind: Kind, config: Config) -> Result<Self, MapError> {
-        PageTable::with_format(memory, kind.format(), config)
+        let table = PageTable::with_format(memory, kind.format(), config)?;
+        Ok(PageTable { kind: Some(kind), ..table })
     }
 
     /// The same for a format that is none of [`Kind`].
@@ -54,6 +57,7 @@ impl PageTable {
         let granule = 1 << format.granule_lg2;
         let format_sizes = format.leaf_sizes.iter().take(levels as usize).fold(0, |all, sizes| all | sizes);
         let mut table = PageTable {
+            kind: None,
             format,
             root: Pa(0),
             levels,

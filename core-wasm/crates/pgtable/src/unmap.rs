@@ -1,5 +1,6 @@
 //! Unmapping: one pass over the range, table by table; empty tables are given back on the way up.
 
+use crate::fmt::compiled;
 use crate::format::{Entry, Format, Groups};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
@@ -57,8 +58,12 @@ impl PageTable {
     /// Fast path: one smallest page, whose table keeps others. False, and nothing is done, where it is anything else.
     #[inline]
     fn unmap_one(&mut self, memory: &mut impl TableMemory, iova: u64, done: &mut Unmapped) -> bool {
-        let format = self.format;
-        let Found { level, table, index, entry } = self.walk(memory, iova, self.top_step(), 0, |_| {});
+        compiled!(self, format => self.unmap_one_as(format, memory, iova, done))
+    }
+
+    #[inline(always)]
+    fn unmap_one_as(&mut self, format: &Format, memory: &mut impl TableMemory, iova: u64, done: &mut Unmapped) -> bool {
+        let Found { level, table, index, entry } = self.walk(format, memory, iova, self.top_step(), |_| {});
         let live = memory.live(table);
         if level != 0 || entry == 0 || live == 1 || format.leaf_lg2(entry, 0) != format.granule_lg2 {
             return false;

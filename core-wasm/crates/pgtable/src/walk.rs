@@ -1,6 +1,7 @@
 //! Walking: where an operation stands in the tree, and the look-up of one address as hardware does it.
 
-use crate::format::MAX_LEVELS;
+use crate::fmt::compiled;
+use crate::format::{Format, MAX_LEVELS};
 use crate::memory::TableMemory;
 use crate::table::PageTable;
 use crate::types::{Pa, Step, Translation};
@@ -48,7 +49,7 @@ impl PageTable {
     /// mapped there or it lies beyond the aperture.
     #[inline]
     pub fn translate(&self, memory: &impl TableMemory, iova: u64) -> Option<Translation> {
-        self.translate_from(memory, iova, self.top_step(), |_| {})
+        compiled!(self, format => self.look_up(format, memory, iova, self.top_step(), |_| {}))
     }
 
     /// Where every walk begins that knows of no table further down.
@@ -65,12 +66,16 @@ impl PageTable {
 
     /// As [`Self::translate`], from a table on that an earlier walk came through, and which is still there. Each table further down is given to `passed`.
     #[inline]
-    pub fn translate_from(&self, memory: &impl TableMemory, iova: u64, from: Step, mut passed: impl FnMut(Step)) -> Option<Translation> {
+    pub fn translate_from(&self, memory: &impl TableMemory, iova: u64, from: Step, passed: impl FnMut(Step)) -> Option<Translation> {
+        self.look_up(self.format, memory, iova, from, passed)
+    }
+
+    #[inline(always)]
+    fn look_up(&self, format: &Format, memory: &impl TableMemory, iova: u64, from: Step, passed: impl FnMut(Step)) -> Option<Translation> {
         if iova > self.aperture_last {
             return None;
         }
-        let format = self.format;
-        let Found { level, entry, .. } = self.walk(memory, iova, from, 0, &mut passed);
+        let Found { level, entry, .. } = self.walk(format, memory, iova, from, passed);
         if entry & format.present == 0 {
             return None;
         }
@@ -80,31 +85,31 @@ impl PageTable {
         Some(Translation { pa, lg2_size: lg2 as u8, prot: format.prot(entry), reads: (from.level + 1 - level) as u8 })
     }
 
-    /// Follows tables from `from` on, down to `lowest` at most, as far as they lead towards `iova`, which lies in the aperture. Each table further down is
-    /// given to `passed`.
+    /// Follows tables from `from` on as far as they lead towards `iova`, which lies in the aperture. Each table further down is given to `passed`.
+    /// `format` is that of the page table.
     #[inline(always)]
-    pub(crate) fn walk(&self, memory: &impl TableMemory, iova: u64, from: Step, lowest: u32, mut passed: impl FnMut(Step)) -> Found {
-        let format = self.format;
+    pub(crate) fn walk(&self, format: &Format, memory: &impl TableMemory, iova: u64, from: Step, mut passed: impl FnMut(Step)) -> Found {
         let Step { mut level, mut table } = from;
         let index_lg2 = format.index_lg2();
-        let index_mask = (1 << index_lg2) - 1;
-        let mut shift = format.item_lg2(level);
-        let mut is_table = format.own_table(level);
-        let mut index = (iova >> shift) as usize;
+        let shift = format.item_lg2(level);
+        let mut index = iova >> shift;
         if level != self.top() {
-            index &= index_mask;
+            index &= (1 << index_lg2) - 1;
         }
+        // What tables further down resolve, from the highest bit on, so that an index takes two shifts and no mask.
+        let mut rest = iova << (u64::BITS - shift);
+        let mut is_table = format.own_table(level);
         loop {
-            let entry = memory.entry(table, index);
-            if level == lowest || !is_table.passes(entry) {
-                return Found { level, table, index, entry };
+            let entry = memory.entry(table, index as usize);
+            if level == 0 || !is_table.passes(entry) {
+                return Found { level, table, index: index as usize, entry };
             }
             table = format.table_pa(entry);
             level -= 1;
             passed(Step { level, table });
-            shift -= index_lg2;
             is_table.value -= format.table_step;
-            index = (iova >> shift) as usize & index_mask;
+            index = rest >> (u64::BITS - index_lg2);
+            rest <<= index_lg2;
         }
     }
 }

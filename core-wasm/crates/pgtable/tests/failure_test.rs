@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{BOTH, Subject, every_geometry, granule, runs};
+use common::{BOTH, Subject, every_geometry, granule, runs, table_of};
 use pgtable::fmt::{AMD_V1, VTD_SS};
-use pgtable::{Config, Format, MapError, PageTable, Prot, VecMemory};
+use pgtable::{Config, Format, MapError, Prot, VecMemory};
 
 /// Fails the first, second, … table allocation of a mapping that needs many, until it succeeds.
 fn fails_at_every_allocation(format: &'static Format, levels: u8) {
@@ -98,12 +98,12 @@ fn a_page_under_or_over_a_large_leaf_exists() {
 fn a_table_with_too_few_or_too_many_levels_is_refused_and_takes_no_memory() {
     fn refused(format: &'static Format, levels: u8) {
         let mut memory = VecMemory::new();
-        assert_eq!(PageTable::with_format(&mut memory, format, Config::new(levels)).err(), Some(MapError::OutOfRange));
+        assert_eq!(table_of(&mut memory, format, Config::new(levels)).err(), Some(MapError::OutOfRange));
         assert_eq!(memory.tables(), 0);
     }
     [0, 2, 6, 255].into_iter().for_each(|levels| refused(&VTD_SS, levels));
     [0, 2, 7, 255].into_iter().for_each(|levels| refused(&AMD_V1, levels));
     let mut memory = VecMemory::new();
     memory.limit(Some(0));
-    assert_eq!(PageTable::with_format(&mut memory, &VTD_SS, Config::new(4)).err(), Some(MapError::OutOfMemory));
+    assert_eq!(table_of(&mut memory, &VTD_SS, Config::new(4)).err(), Some(MapError::OutOfMemory));
 }

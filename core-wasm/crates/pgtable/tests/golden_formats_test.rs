@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::runs;
+use common::{runs, table_of};
 use pgtable::fmt::{ARM_S1_4K, ARM_S1_16K, ARM_S1_64K, ARM_S2_4K, RISCV, RISCV_X4, VTD_FS};
 use pgtable::{Config, DirtyLeaf, Format, Kind, LeafOptions, PageTable, Prot, TableMemory, VecMemory};
 
@@ -19,7 +19,7 @@ struct Tables {
 impl Tables {
     fn map(format: &'static Format, levels: u8, options: LeafOptions, (iova, pa, length): (u64, u64, u64), prot: Prot) -> Self {
         let mut memory = VecMemory::new();
-        let mut table = PageTable::with_format(&mut memory, format, Config { options, ..Config::new(levels) }).unwrap();
+        let mut table = table_of(&mut memory, format, Config { options, ..Config::new(levels) }).unwrap();
         table.map(&mut memory, iova, runs(&[(pa, length)]), prot).unwrap();
         Tables { memory, table }
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::runs;
+use common::{runs, table_of};
 use pgtable::fmt::{AMD_MOCK, AMD_V1, VTD_SS};
 use pgtable::{Config, Format, LeafOptions, Pa, PageTable, Prot, TableMemory, VecMemory};
 
@@ -17,7 +17,7 @@ struct Tables {
 impl Tables {
     fn map(format: &'static Format, config: Config, iova: u64, pa: u64, length: u64, prot: Prot) -> Self {
         let mut memory = VecMemory::new();
-        let mut table = PageTable::with_format(&mut memory, format, config).unwrap();
+        let mut table = table_of(&mut memory, format, config).unwrap();
         table.map(&mut memory, iova, runs(&[(pa, length)]), prot).unwrap();
         Tables { memory, table }
     }

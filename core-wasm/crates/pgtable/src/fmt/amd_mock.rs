@@ -13,4 +13,4 @@ use super::amd_v1::amd;
 use crate::format::Format;
 
 /// AMD's entries with a granule of 2 KiB; 3 to 5 levels for 38, 47 or 56 bits.
-pub static AMD_MOCK: Format = amd("amd_mock", 11, 5);
+pub const AMD_MOCK: Format = amd("amd_mock", 11, 5);

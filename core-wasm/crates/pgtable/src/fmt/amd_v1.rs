@@ -54,7 +54,7 @@ const fn leaf_sizes(granule_lg2: u32, max_levels: u32) -> [u64; MAX_LEVELS] {
 }
 
 /// AMD IOMMU v1; 3 to 6 levels for 39, 48, 57 or 64 bits.
-pub static AMD_V1: Format = amd("amd_v1", ADDRESS_SHIFT, 6);
+pub const AMD_V1: Format = amd("amd_v1", ADDRESS_SHIFT, 6);
 
 /// The format with a granule of 2^`granule_lg2` bytes.
 pub(super) const fn amd(name: &'static str, granule_lg2: u32, max_levels: u32) -> Format {

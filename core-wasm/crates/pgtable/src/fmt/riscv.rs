@@ -35,10 +35,10 @@ const fn attributes(_read: bool, write: bool, _coherent: bool, tracks_dirty: boo
 }
 
 /// RISC-V, Sv39, Sv48 and Sv57; 3, 4 or 5 levels, of which the lower half of 39, 48 or 57 bits is mapped.
-pub static RISCV: Format = riscv("riscv", true, -1, 56);
+pub const RISCV: Format = riscv("riscv", true, -1, 56);
 
 /// RISC-V's second stage, Sv39x4, Sv48x4 and Sv57x4; 3, 4 or 5 levels for 41, 50 or 59 bits, with a top table of 16 KiB.
-pub static RISCV_X4: Format = riscv("riscv_x4", false, 2, 59);
+pub const RISCV_X4: Format = riscv("riscv_x4", false, 2, 59);
 
 const fn riscv(name: &'static str, first_stage: bool, top_extra: i32, max_address_lg2: u32) -> Format {
     Format {

@@ -33,12 +33,12 @@ const fn attributes(_read: bool, write: bool, _coherent: bool, tracks_dirty: boo
 /// Intel VT-d first stage; 4 or 5 levels for 48 or 57 bits, of which the highest is repeated in all above.
 ///
 /// Rights are those of requests that are not privileged.
-pub static VTD_FS: Format = FIRST_STAGE;
+pub const VTD_FS: Format = FIRST_STAGE;
 
 const FIRST_STAGE: Format = x86_64("vtd_fs");
 
 /// Guest tables of AMD's IOMMU, version 2: the same entries.
-pub static AMD_V2: Format = x86_64("amd_v2");
+pub const AMD_V2: Format = x86_64("amd_v2");
 
 const fn x86_64(name: &'static str) -> Format {
     Format {

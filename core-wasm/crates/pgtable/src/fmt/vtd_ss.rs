@@ -25,7 +25,7 @@ const fn attributes(read: bool, write: bool, coherent: bool, _tracks_dirty: bool
 /// Intel VT-d second stage; 3, 4 or 5 levels for 39, 48 or 57 bits.
 ///
 /// There is no present bit: an entry is present if it allows something.
-pub static VTD_SS: Format = Format {
+pub const VTD_SS: Format = Format {
     name: "vtd_ss",
     first_stage: false,
     granule_lg2: 12,

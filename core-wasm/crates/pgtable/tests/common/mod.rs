@@ -3,7 +3,7 @@
 
 pub mod granule_16k;
 
-use pgtable::{Config, Entry, Format, LeafOptions, MapError, Pa, PageTable, Prot, Row, Run, TableMemory, Translation, VecMemory};
+use pgtable::{Config, Entry, Format, Kind, LeafOptions, MapError, Pa, PageTable, Prot, Row, Run, TableMemory, Translation, VecMemory};
 use std::collections::BTreeMap;
 
 pub const BOTH: Prot = Prot::from_bits(3);
@@ -41,6 +41,14 @@ pub struct Subject {
     pub model: BTreeMap<u64, Leaf>,
 }
 
+/// A page table as machines make theirs, so that what is compiled for its kind is what is tested.
+pub fn table_of(memory: &mut VecMemory, format: &'static Format, config: Config) -> Result<PageTable, MapError> {
+    match Kind::ALL.iter().find(|kind| kind.format() == format) {
+        Some(&kind) => PageTable::new(memory, kind, config),
+        None => PageTable::with_format(memory, format, config),
+    }
+}
+
 pub fn runs(list: &[(u64, u64)]) -> impl Iterator<Item = Run> {
     list.iter().map(|&(pa, length)| Run { pa: Pa(pa), length })
 }
@@ -61,7 +69,7 @@ impl Subject {
 
     pub fn with(format: &'static Format, config: Config) -> Self {
         let mut memory = VecMemory::new();
-        let table = PageTable::with_format(&mut memory, format, config).unwrap();
+        let table = table_of(&mut memory, format, config).unwrap();
         Subject { memory, table, model: BTreeMap::new() }
     }
 
