@@ -146,7 +146,7 @@ impl Iommu {
         if !ram.contains(buffer.pa, buffer.length) {
             return Err(self.refuse(source, at, buffer.length, write, FaultReason::BadBuffer));
         }
-        Pending { buffer: buffer.pa, run: Run { pa: Pa(at), length: open }, direction }.flush(ram);
+        Pending { buffer: buffer.pa, run: Run { pa: Pa(at), length: open }, direction }.copy(ram);
         self.count(source, &DeviceStatistics { bytes: open, ..DeviceStatistics::default() }, write);
         if open == buffer.length {
             return Ok(None);
@@ -219,27 +219,61 @@ impl Iommu {
         let mut pending = Pending { buffer: buffer.pa, run: Run { pa: Pa(0), length: 0 }, direction };
         let mut done = 0;
         while done < buffer.length {
+            done += self.move_cached(ram, domain, iova + done, buffer.length - done, &mut pending, counts);
+            if done == buffer.length {
+                break;
+            }
             match self.look_up(ram, domain, source.device, iova + done, direction, counts) {
                 Ok(page) => {
                     let length = page.length.min(buffer.length - done);
                     if !ram.contains(page.pa, length) {
-                        pending.flush(ram);
+                        pending.copy(ram);
                         counts.bytes += done + length;
                         return Ok(Some(Peer { done, run: Run { pa: page.pa, length } }));
                     }
-                    pending.add(ram, Run { pa: page.pa, length });
+                    pending = pending.with(ram, Run { pa: page.pa, length });
                     done += length;
                 }
                 Err(reason) => {
-                    pending.flush(ram);
+                    pending.copy(ram);
                     counts.bytes += done;
                     return Err(Refused { iova: iova + done, reason });
                 }
             }
         }
-        pending.flush(ram);
+        pending.copy(ram);
         counts.bytes += done;
         Ok(None)
+    }
+
+    /// Moves bytes of pages in RAM, as far as the IOTLB answers that the transfer may use them. Returns how many: [`Self::look_up`] knows about the next.
+    #[inline(always)]
+    fn move_cached(
+        &mut self,
+        ram: &mut Ram,
+        id: DomainId,
+        iova: u64,
+        length: u64,
+        pending: &mut Pending,
+        counts: &mut DeviceStatistics,
+    ) -> u64 {
+        let Some(domain) = self.domains.get(id) else { return 0 };
+        let (wanted, extent) = (pending.direction.prot(), ram.extent());
+        let (mut done, mut hits, mut collected) = (0, 0, *pending);
+        self.iotlb.get_each(&domain.space, iova, iova + (length - 1), |hit| {
+            let page = hit.rest_of_page(iova + done);
+            let run = Run { pa: page.pa, length: page.length.min(length - done) };
+            let may = hit.prot.contains(wanted) && extent.contains(run.pa, run.length);
+            if may {
+                hits += 1;
+                collected = collected.with(ram, run);
+                done += run.length;
+            }
+            may
+        });
+        counts.tlb_hits += hits;
+        *pending = collected;
+        done
     }
 
     /// Whether a transfer may use `iova`, as a device asks that has address translation services. Nothing is counted or logged. It is looked up as for
@@ -316,6 +350,7 @@ impl Iommu {
 }
 
 /// Memory that a transfer may use and that is not copied yet, with the place in the device's buffer that belongs to it.
+#[derive(Clone, Copy)]
 struct Pending {
     buffer: Pa,
     run: Run,
@@ -323,28 +358,24 @@ struct Pending {
 }
 
 impl Pending {
-    #[inline]
-    fn add(&mut self, ram: &mut Ram, run: Run) {
+    /// With what comes next in the buffer.
+    #[inline(always)]
+    fn with(self, ram: &mut Ram, run: Run) -> Pending {
         if self.run.pa.0 + self.run.length == run.pa.0 {
-            self.run.length += run.length;
-        } else {
-            self.flush(ram);
-            self.run = run;
+            return Pending { run: Run { pa: self.run.pa, length: self.run.length + run.length }, ..self };
         }
+        self.copy(ram);
+        Pending { buffer: Pa(self.buffer.0 + self.run.length), run, ..self }
     }
 
-    #[inline]
-    fn flush(&mut self, ram: &mut Ram) {
-        let Run { pa, length } = self.run;
-        if length == 0 {
+    #[inline(never)]
+    fn copy(self, ram: &mut Ram) {
+        let Pending { buffer, run: Run { pa, length }, direction } = self;
+        match direction {
             // Nothing yet, and then `pa` is nowhere.
-            return;
+            _ if length == 0 => {}
+            Direction::Read => ram.copy(pa, buffer, length as usize),
+            Direction::Write => ram.copy(buffer, pa, length as usize),
         }
-        match self.direction {
-            Direction::Read => ram.copy(pa, self.buffer, length as usize),
-            Direction::Write => ram.copy(self.buffer, pa, length as usize),
-        }
-        self.buffer = Pa(self.buffer.0 + length);
-        self.run = Run { pa: Pa(0), length: 0 };
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::OutOfMemory;
 use crate::frames::zeroed;
-use crate::set_associative::{Cache, Entry, KEY_LOW, Replacement, WAYS_MAX};
+use crate::set_associative::{Cache, KEY_LOW, Replacement, WAYS_MAX};
 use alloc::vec::Vec;
 use pgtable::{Pa, Prot, Run, Step, Translation};
 use uapi::{Errno, Result};
@@ -151,6 +151,19 @@ impl Iotlb {
         None
     }
 
+    /// Gives `take` the translations of the pages from that of `first` to that of `last`, one after the other, as long as they are here and it takes them.
+    /// None, unless pages of one size are all that is cached of the domain.
+    #[inline(always)]
+    pub(crate) fn get_each(&mut self, space: &Space, first: u64, last: u64, mut take: impl FnMut(Hit) -> bool) {
+        if space.sizes.is_power_of_two() {
+            let lg2_size = space.sizes.trailing_zeros();
+            let mut offset = first & ((1 << lg2_size) - 1);
+            self.pages.find_each(space.owner, key(first, lg2_size), key(last, lg2_size), |target| {
+                take(hit_of(target, core::mem::take(&mut offset), lg2_size))
+            });
+        }
+    }
+
     /// Keeps what a walk found for `iova`, for a device. Returns whether another translation went for it.
     #[inline]
     pub(crate) fn fill(&mut self, space: &mut Space, device: u32, iova: u64, found: &Translation) -> bool {
@@ -231,7 +244,8 @@ impl Iotlb {
 
     /// All translations: the number of the domain, the first IOVA of the page, and where it leads.
     pub(crate) fn pages(&self) -> impl Iterator<Item = (u32, u64, Hit)> {
-        self.pages.entries().iter().filter(|entry| entry.key != 0).map(|&Entry { key, target, owner, .. }| {
+        self.pages.entries().iter().filter(|entry| entry.key != 0).map(|entry| {
+            let (key, target, owner) = (entry.key, entry.target, entry.owner());
             let lg2_size = size_of_key(key);
             (owner, key >> KEY_LOW << lg2_size, hit_of(target, 0, lg2_size))
         })
@@ -255,7 +269,7 @@ fn for_range(cache: &mut Cache, owner: u32, sizes: u64, first: u64, last: u64, m
         return;
     }
     for index in 0..cache.entries().len() {
-        let Some(entry) = cache.entries().get(index).filter(|entry| entry.owner == owner && entry.key != 0) else { continue };
+        let Some(entry) = cache.entries().get(index).filter(|entry| entry.owner() == owner && entry.key != 0) else { continue };
         let (page, lg2) = (entry.key >> KEY_LOW, size_of_key(entry.key));
         if first >> lg2 <= page && page <= last >> lg2 {
             act(cache, index);

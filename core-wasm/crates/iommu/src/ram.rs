@@ -49,6 +49,20 @@ pub struct Ram {
     pristine: Range<usize>,
 }
 
+/// Where RAM is, to be asked while it is written to.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    length: u64,
+}
+
+impl Extent {
+    /// As [`Ram::contains`].
+    #[inline(always)]
+    pub(crate) fn contains(self, pa: Pa, length: u64) -> bool {
+        pa.0.checked_sub(Ram::BASE).is_some_and(|offset| offset <= self.length && length <= self.length - offset)
+    }
+}
+
 impl Ram {
     /// Physical address of the first byte. Above 4 GiB, so that an address cut to 32 bits is noticed.
     pub const BASE: u64 = 0x1_0000_0000;
@@ -96,7 +110,13 @@ impl Ram {
 
     /// Whether `length` bytes from `pa` on are RAM. No bytes are RAM up to its very end.
     pub fn contains(&self, pa: Pa, length: u64) -> bool {
-        pa.0.checked_sub(Self::BASE).is_some_and(|offset| offset <= self.length() && length <= self.length() - offset)
+        self.extent().contains(pa, length)
+    }
+
+    /// Where it is.
+    #[inline(always)]
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { length: self.length() }
     }
 
     /// Allocates `count` contiguous frames, all zero, one reference each, aligned to 2^`align_lg2` bytes (at least a frame).

@@ -12,6 +12,8 @@ pub(crate) const WAYS_MAX: u32 = 64;
 const WAY_BITS: u32 = WAYS_MAX.ilog2();
 /// Bits of a key that do not count for the set.
 pub(crate) const KEY_LOW: u32 = 6;
+/// From the key of a page to that of the next one.
+const KEY_STEP: u64 = 1 << KEY_LOW;
 /// Domains begin at different sets, since most of them begin at the same IOVAs: 2^32 by the golden ratio.
 const SCATTER: u64 = 0x9e37_79b9;
 
@@ -33,15 +35,29 @@ pub enum Replacement {
 pub(crate) struct Entry {
     pub(crate) key: u64,
     pub(crate) target: u64,
-    pub(crate) owner: u32,
-    /// When it was used last, or came, by the policy; 0 when it is empty.
-    stamp: u32,
+    /// The owner, and below it when the entry was used last, or came, by the policy: 0 when it is empty. One number, as WebAssembly checks each access.
+    about: u64,
 }
 
 impl Entry {
     #[inline(always)]
     fn is_of(&self, owner: u32, key: u64) -> bool {
-        self.key == key && self.owner == owner
+        self.key == key && self.owner() == owner
+    }
+
+    #[inline(always)]
+    pub(crate) fn owner(&self) -> u32 {
+        (self.about >> u32::BITS) as u32
+    }
+
+    #[inline(always)]
+    fn stamp(&self) -> u32 {
+        self.about as u32
+    }
+
+    #[inline(always)]
+    fn set_about(&mut self, owner: u32, stamp: u32) {
+        self.about = u64::from(owner) << u32::BITS | u64::from(stamp);
     }
 }
 
@@ -101,11 +117,38 @@ impl Cache {
         let target = entry.target;
         if self.replacement == Replacement::Lru && self.clock < u32::MAX {
             self.clock += 1;
-            entry.stamp = self.clock;
+            entry.set_about(owner, self.clock);
         } else {
             self.touch_again(first + way);
         }
         Some(target)
+    }
+
+    /// Gives `take` the targets of `first`, `first` and [`KEY_STEP`] more, and so on up to `last`, as long as they are here and it takes them. What it takes
+    /// is in use now. None, where the policy is another than [`Replacement::Lru`].
+    #[inline(always)]
+    pub(crate) fn find_each(&mut self, owner: u32, first: u64, last: u64, mut take: impl FnMut(u64) -> bool) {
+        // All in variables, since WebAssembly reads a field again after each write.
+        let Cache { entries, ways, set_mask, replacement, clock, .. } = self;
+        if *replacement != Replacement::Lru {
+            return;
+        }
+        let (entries, ways, set_mask, mut now, mut key) = (entries.as_mut_slice(), *ways, *set_mask, *clock, first);
+        while now < u32::MAX {
+            let first = first_of(owner, key, set_mask, ways);
+            let Some(set) = entries.get_mut(first..first + ways) else { break };
+            let Some(entry) = set.iter_mut().find(|entry| entry.is_of(owner, key)) else { break };
+            if !take(entry.target) {
+                break;
+            }
+            now += 1;
+            entry.set_about(owner, now);
+            if key == last {
+                break;
+            }
+            key += KEY_STEP;
+        }
+        *clock = now;
     }
 
     /// Keeps the target of a key: in place of what it was before, else where nothing is, else where the policy has it. Nothing happens without entries.
@@ -125,7 +168,9 @@ impl Cache {
         }
         let index = first + way;
         let stamp = self.tick();
-        *self.entries.get_mut(index)? = Entry { key, target, owner, stamp };
+        let entry = self.entries.get_mut(index)?;
+        *entry = Entry { key, target, about: 0 };
+        entry.set_about(owner, stamp);
         if self.replacement == Replacement::TreePlru {
             self.point_away(index);
         }
@@ -156,8 +201,7 @@ impl Cache {
     /// The first entry of the set of a key.
     #[inline(always)]
     fn first(&self, owner: u32, key: u64) -> usize {
-        let set = (key >> KEY_LOW ^ u64::from(owner).wrapping_mul(SCATTER)) as usize & self.set_mask;
-        set * self.ways
+        first_of(owner, key, self.set_mask, self.ways)
     }
 
     /// The way of a full set that makes room; the one with the lowest stamp is `oldest`.
@@ -188,7 +232,7 @@ impl Cache {
             Replacement::Lru => {
                 let stamp = self.tick();
                 if let Some(entry) = self.entries.get_mut(index) {
-                    entry.stamp = stamp;
+                    entry.set_about(entry.owner(), stamp);
                 }
             }
             Replacement::TreePlru => self.point_away(index),
@@ -201,7 +245,7 @@ impl Cache {
     fn tick(&mut self) -> u32 {
         if self.clock == u32::MAX {
             self.clock = 1;
-            self.entries.iter_mut().for_each(|entry| entry.stamp = entry.stamp.min(1));
+            self.entries.iter_mut().for_each(|entry| entry.set_about(entry.owner(), entry.stamp().min(1)));
         }
         self.clock += 1;
         self.clock
@@ -219,10 +263,16 @@ impl Cache {
     }
 }
 
+#[inline(always)]
+fn first_of(owner: u32, key: u64, set_mask: usize, ways: usize) -> usize {
+    let set = (key >> KEY_LOW ^ u64::from(owner).wrapping_mul(SCATTER)) as usize & set_mask;
+    set * ways
+}
+
 /// Of the entries of a set, the rank of the one to be written, with its way below [`WAY_BITS`]: 0 if it has the key already, 1 if it is empty, else more
 /// the later it was used. Without a branch for each way: which one it is cannot be predicted.
 #[inline(always)]
 fn lowest_of(set: &[Entry], owner: u32, key: u64) -> u64 {
-    let rank = |entry: &Entry| if entry.is_of(owner, key) { 0 } else { u64::from(entry.stamp) + 1 };
+    let rank = |entry: &Entry| if entry.is_of(owner, key) { 0 } else { u64::from(entry.stamp()) + 1 };
     (0..).zip(set).map(|(way, entry)| rank(entry) << WAY_BITS | way).fold(u64::MAX, u64::min)
 }

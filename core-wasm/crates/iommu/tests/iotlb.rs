@@ -1,6 +1,9 @@
 //! The translation caches against the dumbest model: sets that are lists, each with its policy spelt out.
 
-use iommu::{DeviceStatistics, DomainId, FRAME, Iommu, IommuConfig, IotlbConfig, Kind, NO_PASID, Pa, Prot, Ram, Replacement, Run, Source};
+use iommu::{
+    DeviceStatistics, DomainId, FRAME, Iommu, IommuConfig, IotlbConfig, Kind, NO_PASID, Pa, Prot, Ram, Replacement, Run, Source,
+    Translation,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use uapi::Errno;
@@ -9,6 +12,8 @@ const RW: Prot = Prot::from_bits(3);
 const LARGE: u64 = 2 << 20;
 const LEVELS: u32 = 4;
 const DEVICES: u32 = 2;
+/// Bytes that are read at most.
+const LONGEST: u64 = 40 * FRAME;
 /// Pages and runs of pages that are mapped and unmapped as a whole: where, and how many bytes. Many meet in few sets, at each size.
 const AREAS: [(u64, u64); 20] = [
     (0x10_0000, FRAME),
@@ -140,6 +145,7 @@ enum Operation {
         device: u32,
         area: usize,
         offset: u64,
+        length: u64,
     },
     /// The domain goes, and another one comes in its place.
     Renew {
@@ -153,7 +159,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         6 => (domain.clone(), area.clone()).prop_map(|(domain, area)| Operation::Map { domain, area }),
         3 => (domain.clone(), area.clone()).prop_map(|(domain, area)| Operation::Unmap { domain, area }),
         1 => (device.clone(), domain.clone()).prop_map(|(device, domain)| Operation::Attach { device, domain }),
-        24 => (device, area, prop_oneof![0..FRAME, 0..LARGE]).prop_map(|(device, area, offset)| Operation::Read { device, area, offset }),
+        24 => (device, area, prop_oneof![0..FRAME, 0..LARGE], prop_oneof![Just(8), 1..LONGEST])
+            .prop_map(|(device, area, offset, length)| Operation::Read { device, area, offset, length }),
         1 => domain.prop_map(|domain| Operation::Renew { domain }),
     ];
     prop::collection::vec(operation, 1..250)
@@ -198,7 +205,7 @@ impl Machine {
             iommu.add_device(&mut ram, device, source(device).requester, 0).expect("memory");
         }
         let pool = ram.alloc(2 * LARGE).expect("RAM");
-        let buffer = ram.alloc(FRAME).expect("RAM");
+        let buffer = ram.alloc(LONGEST).expect("RAM");
         let domains = [(); 2].map(|()| iommu.create_domain(&mut ram).expect("RAM"));
         for device in 0..DEVICES {
             iommu.attach(&mut ram, source(device).requester, NO_PASID, Some(domains[0])).expect("it exists");
@@ -263,36 +270,50 @@ impl Machine {
         u64::from(from + 1 - leaf_level)
     }
 
-    fn read(&mut self, device: u32, area: usize, offset: u64) {
+    /// Reads a part of an area, which is looked up page by page.
+    fn read(&mut self, device: u32, area: usize, offset: u64, length: u64) {
         let domain = self.attached[device as usize];
-        let (start, length) = AREAS[area];
-        let iova = start + offset % length / 8 * 8;
+        let (start, size) = AREAS[area];
+        let offset = offset % size / 8 * 8;
+        let (iova, length) = (start + offset, length.min(size - offset));
+        let requester = source(device).requester;
         let is_mapped = self.mapped[domain].contains(&area);
+        assert_eq!(self.iommu.translate(&self.ram, requester, iova).is_ok(), is_mapped);
+        if !is_mapped {
+            let id = self.domains[domain];
+            assert!((12..40).all(|lg2| !self.pages.find((id, lg2, iova >> lg2))), "the model has forgotten what went");
+            // It comes as far as there are tables, which cannot be told from here: such walks are left out.
+            return;
+        }
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < length {
+            let at = iova + bytes.len() as u64;
+            let found = self.iommu.translate(&self.ram, requester, at).expect("it is mapped");
+            self.look_up(device, at, found);
+            let page = 1 << found.lg2_size;
+            let here = (page - at % page).min(length - bytes.len() as u64);
+            bytes.extend_from_slice(self.ram.bytes(found.pa, here as usize));
+        }
+        self.expected[device as usize].reads += 1;
+        self.expected[device as usize].bytes += length;
+        self.iommu.dma_read(&mut self.ram, &source(device), iova, self.buffer, length).expect("it is mapped");
+        assert!(self.ram.bytes(self.buffer, length as usize) == bytes, "the bytes are those of the pages");
+    }
+
+    fn look_up(&mut self, device: u32, iova: u64, found: Translation) {
+        let domain = self.attached[device as usize];
         let id = self.domains[domain];
-        let found = self.iommu.translate(&self.ram, source(device).requester, iova);
-        assert_eq!(found.is_ok(), is_mapped);
         let mut counts = self.expected[device as usize];
-        counts.reads += 1;
         if (12..40).any(|lg2| self.pages.find((id, lg2, iova >> lg2))) {
-            assert!(is_mapped, "the model has forgotten what went");
             counts.tlb_hits += 1;
         } else {
             counts.tlb_misses += 1;
-            if let Ok(found) = found {
-                counts.walk_reads += self.walk(domain, iova, LEVELS - u32::from(found.reads), &mut counts);
-                let key = (id, u32::from(found.lg2_size), iova >> found.lg2_size);
-                counts.evictions += u64::from(self.pages.fill(key).is_some());
-                self.fillers.insert(key, device);
-            } else {
-                // It comes as far as there are tables, which cannot be told from here: such walks are left out.
-                return;
-            }
+            counts.walk_reads += self.walk(domain, iova, LEVELS - u32::from(found.reads), &mut counts);
+            let key = (id, u32::from(found.lg2_size), iova >> found.lg2_size);
+            counts.evictions += u64::from(self.pages.fill(key).is_some());
+            self.fillers.insert(key, device);
         }
-        counts.bytes += 8;
         self.expected[device as usize] = counts;
-        self.iommu.dma_read(&mut self.ram, &source(device), iova, self.buffer, 8).expect("it is mapped");
-        let pool = self.ram.bytes(found.expect("it is mapped").pa, 8).to_vec();
-        assert_eq!(self.ram.bytes(self.buffer, 8), pool, "the bytes are those of the page");
     }
 
     fn run(&mut self, operation: &Operation) {
@@ -310,7 +331,7 @@ impl Machine {
                 self.attached[device as usize] = domain;
                 self.iommu.attach(&mut self.ram, source(device).requester, NO_PASID, Some(self.domains[domain])).expect("it exists");
             }
-            Operation::Read { device, area, offset } => self.read(device, area, offset),
+            Operation::Read { device, area, offset, length } => self.read(device, area, offset, length),
             Operation::Renew { domain } => {
                 self.drop_domain(domain);
                 self.mapped[domain].clear();
