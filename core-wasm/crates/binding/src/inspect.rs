@@ -72,7 +72,7 @@ pub fn page_table(device: u32, pasid: i32, field: u32) -> u64 {
             0 => u64::from(table.levels()),
             1 => table.root().0,
             2 => table.aperture_last(),
-            _ => Kind::ALL.iter().position(|kind| core::ptr::eq(kind.format(), table.format())).unwrap_or(0) as u64,
+            _ => table.kind().map_or(u64::MAX, |kind| kind as u64),
         }
     })
 }

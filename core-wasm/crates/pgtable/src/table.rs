@@ -79,6 +79,11 @@ impl PageTable {
         memory.free_table(self.root, self.top_table_lg2());
     }
 
+    /// Its format, if that is one of those.
+    pub const fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
     /// What its entries are.
     pub const fn format(&self) -> &'static Format {
         self.format
