@@ -20,7 +20,7 @@ export interface HardwareFault {
   readonly code: number;
   /**
    * The record, in words of 64 bits, lowest address first: two of VT-d (a fault recording register, 11.4.14) and of AMD-Vi (an event, 2.5),
-   * four of an SMMUv3 (7.3) and of a RISC-V IOMMU (3.2). The device in it is {@linkcode GroupEntry}'s `requester`, not a PCI address.
+   * four of an SMMUv3 (7.3) and of a RISC-V IOMMU (3.2). The device in it is {@linkcode GroupEntry}'s `requester`.
    */
   readonly record: readonly bigint[];
 }
@@ -121,7 +121,7 @@ export interface GroupEntry {
   readonly group: number;
   /** Why it is in that group. */
   readonly reason: GroupReason;
-  /** Functions with the same number are one to the IOMMU. */
+  /** Requester ID of its DMA, bus << 8 | devfn: its own, or that of a bridge. Functions with the same one are one to the IOMMU. */
   readonly requester: number;
   /** Devices whose kernel driver keeps the group from programs. */
   readonly blockedBy: readonly string[];

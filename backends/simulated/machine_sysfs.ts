@@ -34,7 +34,7 @@ export function platformReserved(settings: MachineSettings): readonly PlatformRe
 export function describeMachine(settings: MachineSettings, groups: readonly Group[], sources: SysfsSources): SysfsDescription {
   const tellsApart = settings.rules.groupIoas === "requester";
   const members = groups.flatMap(({ number, members }) =>
-    members.map(({ pci, requesterId }) => ({ pci, group: number, requester: tellsApart && members.length > 1 ? requesterId : undefined }))
+    members.map(({ pci, requester }) => ({ pci, group: number, requester: tellsApart && members.length > 1 ? requester : undefined }))
   );
   // Rendering needs bridges before what is below them, which is the order of bus numbers.
   members.sort((one, other) => one.pci.bus - other.pci.bus || one.pci.devfn - other.pci.devfn);

@@ -28,9 +28,7 @@ export interface GroupMember {
   readonly pci: PciFunction;
   /** Why it is here. */
   readonly reason: GroupReason;
-  /** The ID under which the IOMMU sees its DMA: bus << 8 | devfn. */
-  readonly requesterId: number;
-  /** Functions with the same requester ID share this number; from 0. */
+  /** The requester ID of its DMA, bus << 8 | devfn: its own, or that of a bridge above it. */
   readonly requester: number;
 }
 
@@ -56,17 +54,12 @@ export function driverDoesDma(driver: string | null): boolean {
 export function computeGroups(functions: readonly PciFunction[]): Group[] {
   const drafts: Draft[] = [];
   const draftOf = new Map<PciFunction, Draft>();
-  const requesters = new Map<number, number>();
   for (const pci of functions) {
     const link = pci.noIommu ? undefined : findLink(pci, functions, draftOf);
     const draft = link === undefined ? newDraft(drafts, pci.noIommu) : draftOf.get(link.to)!;
     // What has no group joins nobody, and nobody joins it.
     if (!pci.noIommu) draftOf.set(pci, draft);
-    const requesterId = requesterIdOf(pci);
-    // Nothing looks at the requester ID where no IOMMU is: a number for each such function.
-    const key = pci.noIommu ? -1 - requesters.size : requesterId;
-    if (!requesters.has(key)) requesters.set(key, requesters.size);
-    draft.members.push({ pci, link, requesterId, requester: requesters.get(key)! });
+    draft.members.push({ pci, link, requester: requesterOf(pci) });
   }
   return drafts.map(finish);
 }
@@ -80,7 +73,7 @@ interface Link {
 
 interface Draft {
   number: number | undefined;
-  members: { pci: PciFunction; link: Link | undefined; requesterId: number; requester: number }[];
+  members: { pci: PciFunction; link: Link | undefined; requester: number }[];
 }
 
 function newDraft(drafts: Draft[], noIommu: boolean): Draft {
@@ -128,8 +121,10 @@ export function isolates(pci: PciFunction): boolean {
 }
 
 /** The last alias on the way to the root, which is the ID that the IOMMU sees (`pci_for_each_dma_alias`). */
-function requesterIdOf(pci: PciFunction): number {
+function requesterOf(pci: PciFunction): number {
   let id = pci.bus << 8 | pci.devfn;
+  // Where no IOMMU is nobody asks, and each function is alone.
+  if (pci.noIommu) return id;
   for (let bridge = pci.parent; bridge !== undefined; bridge = bridge.parent) {
     if (bridge.kind === "pcie-to-pci") id = bridge.secondaryBus! << 8;
     if (bridge.kind === "pci-to-pci") id = bridge.bus << 8 | bridge.devfn;
@@ -142,9 +137,9 @@ function finish(draft: Draft): Group {
     const link = member.link ?? linkOfFounder(member.pci, draft);
     if (draft.number === undefined) {
       const reason: GroupReason = { kind: "no-iommu", at: member.pci.address, text: "no IOMMU" };
-      return { pci: member.pci, reason, requesterId: member.requesterId, requester: member.requester };
+      return { pci: member.pci, reason, requester: member.requester };
     }
-    return { pci: member.pci, reason: reasonFor(member.pci, link), requesterId: member.requesterId, requester: member.requester };
+    return { pci: member.pci, reason: reasonFor(member.pci, link), requester: member.requester };
   });
   const blockedBy = members.filter(({ pci }) => driverDoesDma(pci.driver)).map(({ pci }) => pci.address);
   return { number: draft.number, members, blockedBy };

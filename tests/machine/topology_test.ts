@@ -149,7 +149,7 @@ Deno.test("root ports that are functions of one device without ACS are one group
 Deno.test("devices behind one bridge share a requester ID, the others have their own", () => {
   const groups =
     planMachine({ pci: [rootPort("01.0", [pcieToPci("00.0", [device("01.0"), device("02.0")])]), device("04.0"), device("04.1")] }).groups;
-  const ids = groups.flatMap(({ members }) => members.map(({ pci, requesterId }) => [pci.address.slice(5), requesterId.toString(16)]));
+  const ids = groups.flatMap(({ members }) => members.map(({ pci, requester }) => [pci.address.slice(5), requester.toString(16)]));
   deepStrictEqual(Object.fromEntries(ids), {
     "00:01.0": "8",
     "00:04.0": "20",
