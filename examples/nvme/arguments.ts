@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import type { IommuDescription } from "../../mod.ts";
 import { UsageError } from "./image.ts";
 
 /** What the user asked for. */
@@ -21,7 +22,7 @@ export interface Settings {
   /** Look for completions instead of waiting for interrupts. */
   readonly poll: boolean;
   /** The IOMMU of the simulated machine. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
+  readonly iommu: IommuDescription;
   /** One JSON object instead of tables. */
   readonly json: boolean;
   /** Print the help and do nothing. */
@@ -45,12 +46,24 @@ Usage: deno task demo [options] [path]
   --queues <n>     I/O queues of the driver, 1 to 16. Default: 4.
   --depth <n>      commands under way in each queue, 1 to 1023. Default: 32.
   --poll           look for completions instead of waiting for interrupts.
-  --iommu <kind>   IOMMU of the simulated machine: vtd, amdvi, smmuv3 or riscv. Default: vtd.
+  --iommu <kind>   IOMMU of the simulated machine, by kind and page table: vtd, vtd-first, amdvi, amdvi-v2, smmuv3,
+                   smmuv3-stage2 or riscv. Default: vtd.
   --json           print one JSON object.
   --help           print this.
 
 Exit status: 0 if what was read equals the image, if there is one, and the stray DMA was refused, if there was one, and what
 was written was read back; 1 if not, or if the disk or the kernel cannot be used; 2 if an argument is wrong.`;
+
+/** By name: the kinds of IOMMU, and the page tables that each can have. */
+const IOMMUS: Readonly<Record<string, IommuDescription>> = {
+  vtd: { kind: "vtd" },
+  "vtd-first": { kind: "vtd", scalable: true, stage: "first" },
+  amdvi: { kind: "amdvi" },
+  "amdvi-v2": { kind: "amdvi", pageTable: "v2" },
+  smmuv3: { kind: "smmuv3" },
+  "smmuv3-stage2": { kind: "smmuv3", stage: 2 },
+  riscv: { kind: "riscv" },
+};
 
 const OPTIONS = {
   queues: { type: "string", default: "4" },
@@ -98,7 +111,8 @@ function count(option: string, text: string, last: number): number {
   throw new UsageError(`Cannot use ${option} "${text}": a whole number from 1 to ${last} is needed`);
 }
 
-function iommuOf(text: string): "vtd" | "amdvi" | "smmuv3" | "riscv" {
-  if (text === "vtd" || text === "amdvi" || text === "smmuv3" || text === "riscv") return text;
-  throw new UsageError(`Cannot use --iommu "${text}": vtd, amdvi, smmuv3 or riscv is needed`);
+function iommuOf(text: string): IommuDescription {
+  const iommu = new Map(Object.entries(IOMMUS)).get(text);
+  if (iommu !== undefined) return iommu;
+  throw new UsageError(`Cannot use --iommu "${text}": one of ${Object.keys(IOMMUS).join(", ")} is needed`);
 }

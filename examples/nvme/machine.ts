@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { bytesMedia, describeFault, fileMedia, type Kernel, linux, NvmeController, simulated, type SimulatedKernel } from "../../mod.ts";
+import {
+  bytesMedia,
+  describeFault,
+  fileMedia,
+  type IommuDescription,
+  type Kernel,
+  linux,
+  NvmeController,
+  simulated,
+  type SimulatedKernel,
+} from "../../mod.ts";
 import type { Image } from "./image.ts";
 
 /** A DMA that the IOMMU refused. */
@@ -75,7 +85,7 @@ export class MachineUnavailable extends Error {
 /** What can be chosen about the simulated machine. */
 export interface MachineChoices {
   /** Its IOMMU. */
-  readonly iommu: "vtd" | "amdvi" | "smmuv3" | "riscv";
+  readonly iommu: IommuDescription;
   /** Commands that the driver will have under way at once, over all queues. */
   readonly commands: number;
 }
@@ -113,7 +123,7 @@ export async function openMachine(image: Image, { iommu, commands }: MachineChoi
   const disk = new NvmeController({ namespaces: [{ media, readOnly: true }] });
   const kernel = await simulated({
     memory: MEMORY + commands * COMMAND_MEMORY,
-    iommu: { kind: iommu },
+    iommu,
     pci: [{ slot: "04.0", model: disk }],
   });
   return {

@@ -113,7 +113,10 @@ const WRONG: Readonly<Record<string, readonly [words: string[], message: string]
   "two paths": [["a", "b"], 'Cannot read more than one image: "a", "b"'],
   "no queues": [["--queues", "0"], 'Cannot use --queues "0": a whole number from 1 to 16 is needed'],
   "a depth that is no number": [["--depth", "many"], 'Cannot use --depth "many": a whole number from 1 to 1023 is needed'],
-  "an IOMMU that nobody built": [["--iommu", "smmu"], 'Cannot use --iommu "smmu": vtd, amdvi, smmuv3 or riscv is needed'],
+  "an IOMMU that nobody built": [
+    ["--iommu", "smmu"],
+    'Cannot use --iommu "smmu": one of vtd, vtd-first, amdvi, amdvi-v2, smmuv3, smmuv3-stage2, riscv is needed',
+  ],
   "an option that does not exist": [["--fast"], "Unknown option '--fast'"],
   "a write to an image": [["--write"], "Cannot use --write without --device: an image is only read"],
   "an option without its value": [["--queues"], "Option '--queues <value>' argument missing"],
@@ -153,8 +156,11 @@ Deno.test("a file that cannot be a disk is refused with the reason", async () =>
 
 const CHOICES = [
   ["--poll"],
+  ["--iommu", "vtd-first"],
   ["--iommu", "amdvi"],
+  ["--iommu", "amdvi-v2"],
   ["--iommu", "smmuv3"],
+  ["--iommu", "smmuv3-stage2"],
   ["--iommu", "riscv"],
   ["--poll", "--iommu", "amdvi", "--queues", "1", "--depth", "1"],
   ["--queues", "16", "--depth", "1023"],
