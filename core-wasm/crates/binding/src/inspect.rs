@@ -7,7 +7,7 @@ use crate::core::with;
 use crate::text::Text;
 #[cfg(feature = "checks")]
 use core::fmt::Write;
-use iommufd::{Kind, Leaf, Prot};
+use iommufd::{Leaf, Prot};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// `page_table_row`: there is one; the entry leads to a page; which may be read; or written; was used; was written to.
