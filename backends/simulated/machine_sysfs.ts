@@ -106,7 +106,7 @@ function describeIommu(settings: MachineSettings, pageRequests: boolean): { name
   // A platform device, of which the driver shows nothing.
   if (kind === "riscv") return { name: "riscv-iommu@3010000.iommu", attributes: {} };
   // SAGAW, MGAW, SSLPS; C, QI, IR, SC. The same that GET_HW_INFO answers: crates/iommufd/src/hw_info.rs.
-  const capability = 6n | 1n << BigInt(8 + levels - 2) | BigInt(9 * levels + 11) << 16n | 3n << 34n |
+  const capability = 6n | 1n << BigInt(8 + levels - 2) | BigInt(9 * levels + 11) << 16n | 3n << 34n | 1n << 39n | 18n << 48n |
     (scalable ? 1n << 56n | 1n << 60n : 0n);
   // SMTS, NEST, EAFS, PASID, PSS, SSTS; FSTS and SMPWC; SSADS; DT, PRS, PDS.
   const extended = 0x8bn | (scalable ? 1n << 26n | 1n << 34n | 19n << 35n | 1n << 40n | 1n << 43n | 1n << 46n : 0n) |

@@ -1,4 +1,4 @@
-//! What the driver half of an IOMMU kind does while devices are attached and detached at random, and what our hardware half says of accesses, as
+//! What the driver half of an IOMMU kind does while devices are attached and detached and pages come and go at random, and what our hardware half says of accesses, as
 //! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
 //! `contexts vtd|vtd_scalable|vtd_first|amdvi|smmuv3|smmuv3_second|smmuv3_nested|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
@@ -247,8 +247,22 @@ impl Machine {
         format!("domain {:?} is destroyed", domain.id)
     }
 
+    /// Unmaps pages in a row, which hardware may have cached, and maps others in the place of some.
+    fn replace_pages(&mut self) -> String {
+        let id = self.domains[self.random.below(self.domains.len())].id;
+        let (iova, pages) = (self.page(), 1 + self.random.below(4) as u64);
+        let gone = self.iommu.unmap(&mut self.ram, id, iova, pages * FRAME);
+        for page in 0..pages {
+            if self.random.below(2) == 0 {
+                let (pa, prot) = (self.frame(), Prot::from_bits(1 + self.random.below(3) as u8));
+                self.map(id, iova + page * FRAME, pa, prot);
+            }
+        }
+        format!("{gone:x} bytes from {iova:x} on in {id:?} make room for others")
+    }
+
     fn step(&mut self) -> String {
-        let choice = self.random.below(10);
+        let choice = self.random.below(14);
         if self.domains.is_empty() || (choice == 0 && self.domains.len() < DOMAINS_MAX) {
             return self.add_domain();
         }
@@ -258,6 +272,9 @@ impl Machine {
         if self.iommu.config().nests() && choice < 6 {
             let at = self.random.below(self.domains.len());
             return self.change_guest(at);
+        }
+        if choice >= 10 {
+            return self.replace_pages();
         }
         let requester = REQUESTERS[self.random.below(REQUESTERS.len())];
         let at = self.random.below(self.domains.len() + 1);

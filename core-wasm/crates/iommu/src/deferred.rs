@@ -10,6 +10,7 @@ use crate::fault::FaultReason;
 use crate::iommu::Iommu;
 use crate::iotlb::Hit;
 use crate::ram::Ram;
+use crate::requesters::EVERYTHING;
 use crate::statistics::DeviceStatistics;
 use alloc::vec::Vec;
 use iova::Range;
@@ -39,8 +40,8 @@ impl Deferred {
 
 impl Iommu {
     /// Has unmapped ranges wait until there are `batch` of them; 0: none waits. What waits is told first. ENOMEM.
-    pub fn set_batch(&mut self, batch: u32) -> Result<()> {
-        self.flush();
+    pub fn set_batch(&mut self, ram: &mut Ram, batch: u32) -> Result<()> {
+        self.flush(ram);
         self.deferred.ranges.try_reserve_exact(batch as usize).map_err(OutOfMemory::from)?;
         self.deferred.batch = batch as usize;
         Ok(())
@@ -52,23 +53,20 @@ impl Iommu {
     }
 
     /// Tells the caches of all that waits. No translation is stale once this returns.
-    pub fn flush(&mut self) {
+    pub fn flush(&mut self, ram: &mut Ram) {
         while let Some((id, _)) = self.deferred.ranges.pop() {
-            self.deferred.ranges.retain(|(other, _)| *other != id);
-            if let Some(domain) = self.domains.get_mut(id) {
-                self.iotlb.forget_all(&mut domain.space);
-                self.invalidations += 1;
-            }
+            self.end_waiting(id);
+            self.invalidate(ram, id, &EVERYTHING);
         }
     }
 
     /// Has a range wait that was unmapped.
-    pub(crate) fn defer(&mut self, id: DomainId, first: u64, last: u64, tables: bool) {
+    pub(crate) fn defer(&mut self, ram: &mut Ram, id: DomainId, first: u64, last: u64, tables: bool) {
         let Some(domain) = self.domains.get(id) else { return };
         self.iotlb.let_go(&domain.space, first, last, tables);
         self.deferred.ranges.push((id, Range { start: first, last }));
         if self.deferred.ranges.len() >= self.deferred.batch {
-            self.flush();
+            self.flush(ram);
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::domain::DomainId;
 use crate::iommu::Iommu;
 use crate::ram::Ram;
+use crate::requesters::EVERYTHING;
 use pgtable::DirtyLeaf;
 
 impl Iommu {
@@ -19,7 +20,7 @@ impl Iommu {
         {
             domain.marks = marks;
             self.write_contexts_of(ram, id);
-            self.forget_domain(id);
+            self.forget_domain(ram, id);
         }
     }
 
@@ -47,11 +48,9 @@ impl Iommu {
     }
 
     /// Forgets all translations through a domain, and what is cached of nested domains on top of it.
-    pub fn forget_domain(&mut self, id: DomainId) {
-        let Some(domain) = self.domains.get_mut(id) else { return };
-        self.iotlb.forget_all(&mut domain.space);
+    pub fn forget_domain(&mut self, ram: &mut Ram, id: DomainId) {
         self.end_waiting(id);
-        self.invalidations += 1;
+        self.invalidate(ram, id, &EVERYTHING);
         if self.nested.len() != 0 {
             self.forget_children(id);
         }

@@ -262,7 +262,7 @@ impl Iommu {
         let mut length = 0;
         domain.table.map(ram, iova, runs.inspect(|run| length += run.length), prot).map_err(errno)?;
         if length != 0 && self.deferred.meets(id, iova, iova + (length - 1)) {
-            self.flush();
+            self.flush(ram);
         }
         self.maps += 1;
         Ok(())
@@ -277,10 +277,9 @@ impl Iommu {
         self.unmaps += 1;
         if done.length != 0 {
             if self.deferred.is_lazy() {
-                self.defer(id, done.first, done.last, done.tables != 0);
+                self.defer(ram, id, done.first, done.last, done.tables != 0);
             } else {
-                self.invalidations += 1;
-                self.iotlb.forget(&domain.space, done.first, done.last, done.tables != 0);
+                self.invalidate(ram, id, &done);
             }
             if self.nested.len() != 0 {
                 self.forget_children(id);

@@ -2,13 +2,13 @@
 
 use crate::domain::DomainId;
 use crate::fault::{FaultReason, FaultRecord};
-use crate::hardware::{Context, Fault, Forget, Hardware, Refusal, Register, Root, Who};
+use crate::hardware::{Context, Fault, Forget, Hardware, Pages, Refusal, Register, Root, Who};
 use crate::iommu::{Iommu, NO_PASID};
 use crate::nested::{FirstStage, SecondStage, Stale};
 use crate::ram::Ram;
 use crate::{GUESTS, OutOfMemory};
 use alloc::vec::Vec;
-use pgtable::{PageTable, Prot};
+use pgtable::{PageTable, Prot, Unmapped};
 use uapi::{Errno, Result};
 
 /// What [`Attachment`]s are sorted by, and the context cache knows a requester with a PASID by.
@@ -73,6 +73,9 @@ impl Requesters {
         }
     }
 }
+
+/// All of a domain, as if it had been unmapped.
+pub(crate) const EVERYTHING: Unmapped = Unmapped { length: u64::MAX, leaves: 0, tables: 1, first: 0, last: u64::MAX };
 
 impl Iommu {
     /// Lets the transfers of a requester with a PASID go through a domain, or, with `None`, nowhere. Transfers without a PASID are those with
@@ -193,6 +196,41 @@ impl Iommu {
         result
     }
 
+    /// Has the caches forget what was unmapped of a domain, by the hardware's queue where it has one.
+    pub(crate) fn invalidate(&mut self, ram: &mut Ram, id: DomainId, done: &Unmapped) {
+        self.invalidations += 1;
+        let Some(domain) = self.domains.get(id) else { return };
+        let Unmapped { length, first, last, leaves, tables } = *done;
+        // Where there were holes, a single page can be anywhere.
+        let single = leaves == 1 && length - 1 == last - first;
+        let (first_stage, tables) = (domain.table.format().first_stage, tables != 0);
+        let unit = self.hardware.unit().zip(id.to_hardware());
+        let Some((unit, number)) = unit else {
+            self.iotlb.forget(&domain.space, first, last, tables);
+            return;
+        };
+        let pages = Pages { domain: number, first_stage, pasid: NO_PASID, first, last, single, tables };
+        if !(first_stage && unit.caches_by_pasid()) {
+            self.tell(ram, &pages);
+            return;
+        }
+        let mut told = None;
+        for at in 0..self.requesters.entries.len() {
+            let entry = self.requesters.entries.get(at).filter(|entry| entry.domain == id).map(Attachment::pasid);
+            if let Some(pasid) = entry.filter(|&pasid| told != Some(pasid)) {
+                self.tell(ram, &Pages { pasid, ..pages });
+                told = Some(pasid);
+            }
+        }
+    }
+
+    fn tell(&mut self, ram: &mut Ram, pages: &Pages) {
+        if let Some(unit) = self.hardware.unit_mut() {
+            unit.invalidate(ram, pages);
+            self.execute(ram);
+        }
+    }
+
     /// Has the hardware execute the commands that are posted.
     pub(crate) fn execute(&mut self, ram: &mut Ram) {
         while let Some(forget) = self.hardware.unit_mut().and_then(|unit| unit.execute(ram)) {
@@ -211,6 +249,11 @@ impl Iommu {
                 Forget::Guest(domain, stale) => {
                     if let Some(id) = DomainId::from_hardware(domain).filter(|_| GUESTS) {
                         self.forget_guest(id, stale);
+                    }
+                }
+                Forget::Pages { domain, first, last, tables } => {
+                    if let Some(domain) = DomainId::from_hardware(domain).and_then(|id| self.domains.get(id)) {
+                        self.iotlb.forget(&domain.space, first, last, tables);
                     }
                 }
                 Forget::Everything => {

@@ -333,10 +333,12 @@ fn amd_vi_tables_have_the_bytes_of_the_specification() {
     let [all, _, wait, data]: [u64; 4] = machine.words(at);
     let store = wait & 0xf_ffff_ffff_fff8;
     assert_eq!((all, wait & !store, data), (8 << 60, 1 << 60 | 1, 1));
-    assert_eq!(machine.words(at + 0x40), [2 << 60 | 0x0318, 0, wait, 1]);
-    assert_eq!((machine.words(store), machine.register(0x2008)), ([1], 0x60));
+    // What is cached has no marks.
+    assert_eq!(machine.words(at + 0x40), [3 << 60 | 2 << 32, 0x7fff_ffff_ffff_f003, wait, 1]);
+    assert_eq!(machine.words(at + 0x60), [2 << 60 | 0x0318, 0, wait, 1]);
+    assert_eq!((machine.words(store), machine.register(0x2008)), ([1], 0x80));
     machine.attach(0x0318, NO_PASID, None).expect("never fails");
-    assert_eq!(machine.words(at + 0x60), [2 << 60 | 0x0318, 0, 3 << 60 | 2 << 32, 0x7fff_ffff_ffff_f003]);
+    assert_eq!(machine.words(at + 0x80), [2 << 60 | 0x0318, 0, 3 << 60 | 2 << 32, 0x7fff_ffff_ffff_f003]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The translation caches against the dumbest model: sets that are lists, each with its policy spelt out.
 
 use iommu::{
-    DeviceStatistics, DomainId, FRAME, Iommu, IommuConfig, IotlbConfig, Kind, NO_PASID, Pa, Prot, Ram, Replacement, Run, Source,
+    DeviceStatistics, DomainId, FRAME, FRAME_LG2, Iommu, IommuConfig, IotlbConfig, Kind, NO_PASID, Pa, Prot, Ram, Replacement, Run, Source,
     Translation,
 };
 use proptest::prelude::*;
@@ -177,7 +177,25 @@ fn configurations() -> impl Strategy<Value = IotlbConfig> {
         .prop_map(|(sets, ways, replacement, structures)| IotlbConfig { entries: sets << ways, ways: 1 << ways, replacement, structures })
 }
 
+/// What commands tell the hardware of `first..=last`: a range, and whether tables on the way are meant too; `None`: all of the domain.
+fn told(kind: Kind, first: u64, last: u64, leaves: u64, tables: bool) -> Option<(u64, u64, bool)> {
+    match kind {
+        // A block whose size and alignment is a power of two.
+        Kind::VtdSs | Kind::AmdV1 => {
+            let size = (FRAME_LG2..64).map(|lg2| 1_u64 << lg2).find(|size| first / size == last / size)?;
+            let start = first / size * size;
+            let most = if kind == Kind::VtdSs { FRAME << 18 } else { 1 << 52 };
+            (size <= most).then_some((start, start + (size - 1), tables || kind == Kind::AmdV1))
+        }
+        // Pages of 4 KiB, and never tables.
+        _ if tables => None,
+        _ if leaves == 1 => Some((first, first, false)),
+        _ => (last / FRAME - first / FRAME < 128).then_some((first, last, false)),
+    }
+}
+
 struct Machine {
+    kind: Kind,
     ram: Ram,
     iommu: Iommu,
     pool: Pa,
@@ -213,6 +231,7 @@ impl Machine {
         let structures = if iotlb.structures == 0 { 0 } else { LEVELS - 1 };
         let ways = iotlb.structures.min(4);
         Machine {
+            kind,
             ram,
             iommu,
             pool,
@@ -241,17 +260,20 @@ impl Machine {
 
     fn unmap(&mut self, domain: usize, area: usize) {
         let ((start, length), id) = (AREAS[area], self.domains[domain]);
-        let tables = self.iommu.statistics().tables;
+        let before = self.iommu.statistics();
         let was = self.mapped[domain].remove(&area);
         assert_eq!(self.iommu.unmap(&mut self.ram, id, start, length), if was { length } else { 0 });
         if !was {
             return;
         }
-        let tables_went = self.iommu.statistics().tables != tables;
-        let numbers = |lg2: u32| (start >> lg2)..=(start + length - 1) >> lg2;
-        let goes = |&(owner, lg2, page): &Key| owner == id && numbers(lg2).contains(&page);
+        let after = self.iommu.statistics();
+        let leaves = before.pages.iter().sum::<u64>() - after.pages.iter().sum::<u64>();
+        let Some((first, last, tables)) = told(self.kind, start, start + length - 1, leaves, before.tables != after.tables) else {
+            return self.drop_domain(domain);
+        };
+        let goes = |&(owner, lg2, page): &Key| owner == id && (first >> lg2..=last >> lg2).contains(&page);
         self.drop_pages(goes);
-        if tables_went {
+        if tables {
             self.structures.iter_mut().for_each(|cache| drop(cache.forget(goes)));
         }
     }
@@ -351,7 +373,7 @@ impl Machine {
 proptest! {
     #[test]
     fn hits_misses_and_evictions_are_those_of_the_dumbest_cache(
-        kind in prop::sample::select(vec![Kind::VtdSs, Kind::AmdV1]),
+        kind in prop::sample::select(vec![Kind::VtdSs, Kind::AmdV1, Kind::ArmS1Granule4K, Kind::ArmS2Granule4K, Kind::RiscV]),
         iotlb in configurations(),
         operations in operations(),
     ) {

@@ -58,7 +58,7 @@ fn machine(kind: Kind, batch: u32) -> Machine {
     let mut ram = Ram::with_bytes(4 << 20).expect("memory");
     let mut iommu = Iommu::new(IommuConfig::new(kind, 4), &mut ram).expect("there is such an IOMMU");
     iommu.add_device(&mut ram, 0, DEVICE.requester, 0).expect("memory");
-    iommu.set_batch(batch).expect("memory");
+    iommu.set_batch(&mut ram, batch).expect("memory");
     let domain = iommu.create_domain(&mut ram).expect("RAM");
     iommu.attach(&mut ram, DEVICE.requester, NO_PASID, Some(domain)).expect("it exists");
     let pool = ram.alloc(POOL * FRAME).expect("RAM");
@@ -158,13 +158,13 @@ fn step(machine: &mut Machine, model: &mut Model, batch: u32, operation: &Operat
             assert_eq!(machine.write(at, value), found);
         }
         Operation::Flush => {
-            machine.iommu.flush();
+            machine.iommu.flush(&mut machine.ram);
             if !model.waiting.is_empty() {
                 model.forget();
             }
         }
         Operation::Forget => {
-            machine.iommu.forget_domain(machine.domain);
+            machine.iommu.forget_domain(&mut machine.ram, machine.domain);
             model.forget();
         }
     }
@@ -215,7 +215,7 @@ fn a_stale_translation_never_writes_to_a_table() {
     assert_eq!(machine.read(0), Ok(0), "it is read as it is");
     assert_eq!(machine.stale_hits(), 2);
     machine.iommu.destroy_domain(&mut machine.ram, other);
-    machine.iommu.flush();
+    machine.iommu.flush(&mut machine.ram);
     assert_eq!(machine.write(0, 8), Err(FaultReason::NotPresent));
 }
 

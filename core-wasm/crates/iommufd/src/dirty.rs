@@ -27,7 +27,7 @@ pub(crate) fn set_tracking(call: &mut Call) -> Result<()> {
     let enable = request.flags & api::HWPT_DIRTY_TRACKING_ENABLE != 0;
     if enable {
         collect(hardware, hwpt.domain, Range { start: 0, last: u64::MAX }, true, |_, _, _| ());
-        hardware.iommu.forget_domain(hwpt.domain);
+        hardware.iommu.forget_domain(&mut hardware.ram, hwpt.domain);
     }
     hardware.iommu.set_marks(&mut hardware.ram, hwpt.domain, enable);
     Ok(())
@@ -59,7 +59,7 @@ pub(crate) fn get_bitmap(call: &mut Call) -> Result<()> {
         next = last.wrapping_add(1);
     }
     if clear {
-        hardware.iommu.forget_domain(hwpt.domain);
+        hardware.iommu.forget_domain(&mut hardware.ram, hwpt.domain);
     }
     Ok(())
 }

@@ -119,12 +119,12 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
 }
 
 /// VT-d specification, capability register: 16-bit domain ids (ND), the levels of page tables (SAGAW), the widest IOVA (MGAW), 2 MiB and
-/// 1 GiB pages (SSLPS).
+/// 1 GiB pages (SSLPS), invalidation of up to 2^18 pages (PSI, MAMV).
 fn vtd_capabilities(config: &IommuConfig) -> u64 {
     let levels = u64::from(config.levels);
     let address_bits = 9 * levels + 12;
     let large = u64::from(config.page_sizes >> 21 & 1 != 0) | u64::from(config.page_sizes >> 30 & 1 != 0) << 1;
-    6 | 1 << (8 + levels - 2) | (address_bits - 1) << 16 | large << 34
+    6 | 1 << (8 + levels - 2) | (address_bits - 1) << 16 | large << 34 | 1 << 39 | 18 << 48
 }
 
 /// VT-d specification, extended capability register: coherent walks (C), queued invalidation (QI), interrupt remapping (IR), snoop

@@ -29,12 +29,12 @@ impl Kernel {
 
     /// Has unmapped ranges wait for the caches to be told. See [`iommu::Iommu::set_batch`].
     pub fn set_batch(&mut self, batch: u32) -> Result<()> {
-        self.hardware.iommu.set_batch(batch)
+        self.hardware.iommu.set_batch(&mut self.hardware.ram, batch)
     }
 
     /// Tells the caches of what waits.
     pub fn flush_iotlb(&mut self) {
-        self.hardware.iommu.flush();
+        self.hardware.iommu.flush(&mut self.hardware.ram);
     }
 
     /// Unmapped ranges that wait.

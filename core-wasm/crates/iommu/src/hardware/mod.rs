@@ -31,7 +31,7 @@ use crate::domain::Domain;
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::nested::{ArmTables, FirstStage, SecondStage, Stale};
-use crate::ram::Ram;
+use crate::ram::{FRAME_LG2, Ram};
 use amdvi::AmdVi;
 use pgtable::{Kind, Pa, TableMemory};
 use riscv::RiscV;
@@ -135,9 +135,47 @@ pub(crate) enum Forget {
     Translations { domain: Option<u16> },
     /// What a guest says of its own, whose memory is a domain.
     Guest(u16, Stale),
+    /// Translations of a domain's pages, and with `tables` what is cached of tables on the way to them.
+    Pages { domain: u16, first: u64, last: u64, tables: bool },
     /// Contexts and translations.
     Everything,
 }
+
+/// Pages whose translations are to be forgotten: all that `first..=last` meets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pages {
+    /// The domain's id.
+    pub(crate) domain: u16,
+    /// Whether its page table is of the first stage, or of Arm's stage 1.
+    pub(crate) first_stage: bool,
+    /// With which PASID it is used, where [`Unit::caches_by_pasid`].
+    pub(crate) pasid: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// They are one page, of whatever size.
+    pub(crate) single: bool,
+    /// Tables on the way have gone too.
+    pub(crate) tables: bool,
+}
+
+impl Pages {
+    /// The smallest naturally aligned block of a power of two of bytes, of a page of 4 KiB at least, that holds them: where it begins, and its size, lg2.
+    fn block(&self) -> (u64, u32) {
+        let lg2 = (u64::BITS - (self.first ^ self.last).leading_zeros()).max(FRAME_LG2);
+        (self.first >> lg2.min(63) << lg2.min(63), lg2)
+    }
+
+    /// The addresses of its pages of 4 KiB, if a command for each is better than one for the domain: the queue has room for them, and all tables remain.
+    /// Of a single page one will do.
+    fn each(&self) -> Option<impl Iterator<Item = u64> + use<>> {
+        let (first, last) = (self.first >> FRAME_LG2, if self.single { self.first } else { self.last } >> FRAME_LG2);
+        (!self.tables && last - first < EACH_MAX).then(|| (first..=last).map(|page| page << FRAME_LG2))
+    }
+}
+
+/// Commands of a page each that are posted at most: a queue of one frame has room for them, and one more. Linux's drivers, whose queues are larger, post up to
+/// 512.
+const EACH_MAX: u64 = 128;
 
 /// A register that the driver half writes: offset in the unit's registers, bytes, value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,6 +201,15 @@ pub(crate) trait Unit {
     /// Driver half: writes that a requester uses nothing with a PASID, and posts what makes the hardware forget. Nothing happens if it used nothing.
     /// Neither fails nor allocates.
     fn detach(&mut self, ram: &mut Ram, who: Who);
+
+    /// Whether the hardware's caches know translations of the first stage by the PASID of transfers, so that each is to be told of.
+    fn caches_by_pasid(&self) -> bool {
+        false
+    }
+
+    /// Driver half: posts what makes the hardware forget translations of pages, or of more, after they have changed. The queue is empty, and
+    /// has room.
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages);
 
     /// Hardware half: executes commands up to the next that has something forgotten; `None`: the queue is empty, or stopped by a bad command.
     fn run(&mut self, ram: &mut Ram) -> Option<Forget>;

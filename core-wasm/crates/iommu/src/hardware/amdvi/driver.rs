@@ -1,14 +1,14 @@
 //! The driver half of AMD-Vi: the device table and commands.
 
-use super::super::{Context, Root, Who, alloc, entry, set_word, set_words, word};
+use super::super::{Context, Pages, Root, Who, alloc, entry, set_word, set_words, word};
 use super::AmdVi;
 use super::layout::{
-    ADDRESS, ALL_PAGES, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_LG2, GUEST, GUEST_DEFAULT, GUEST_INDEX_LG2, GUEST_LEVELS_SHIFT,
-    GUEST_MODE_SHIFT, GUEST_ROOT, INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT, PAGES_OF_GUEST,
-    READS, STORES, TRANSLATES, VALID, WRITES,
+    ADDRESS, ALL_PAGES, BLOCK_LG2_MAX, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_LG2, GUEST, GUEST_DEFAULT, GUEST_INDEX_LG2, GUEST_LEVELS_SHIFT,
+    GUEST_MODE_SHIFT, GUEST_ROOT, INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MANY_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT,
+    PAGES_OF_GUEST, READS, STORES, TABLES_TOO, TRANSLATES, VALID, WRITES,
 };
 use crate::iommu::NO_PASID;
-use crate::ram::{FRAME_LG2, Ram};
+use crate::ram::{FRAME, FRAME_LG2, Ram};
 use pgtable::{Pa, TableMemory};
 use uapi::{Errno, Result};
 
@@ -159,6 +159,21 @@ impl AmdVi {
             let pages = if guest { ALL_PAGES | PAGES_OF_GUEST } else { ALL_PAGES };
             self.post(ram, [INVALIDATE_PAGES << OPERATION_SHIFT | domain << DOMAIN_SHIFT, pages]);
         }
+        self.wait(ram);
+    }
+
+    /// Posts what makes the hardware forget translations of pages, and as Linux has it of tables on the way in any case.
+    pub(super) fn forget_pages(&mut self, ram: &mut Ram, pages: &Pages) {
+        let domain = u64::from(pages.domain) << DOMAIN_SHIFT;
+        let (start, lg2) = pages.block();
+        let address = match lg2 {
+            FRAME_LG2 => start | TABLES_TOO,
+            // The highest bit of the block is 0 and tells where the ones end.
+            ..=BLOCK_LG2_MAX => start | ((1 << (lg2 - 1)) - 1) & !(FRAME - 1) | TABLES_TOO | MANY_PAGES,
+            _ => ALL_PAGES,
+        };
+        let guest = if pages.first_stage { PAGES_OF_GUEST } else { 0 };
+        self.post(ram, [INVALIDATE_PAGES << OPERATION_SHIFT | domain, address | guest]);
         self.wait(ram);
     }
 

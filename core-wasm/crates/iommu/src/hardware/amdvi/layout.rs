@@ -82,8 +82,14 @@ pub(super) const STORES: u64 = 1 << 0;
 pub(super) const STORE_ADDRESS: u64 = 0x000f_ffff_ffff_fff8;
 /// INVALIDATE_IOMMU_PAGES: where the domain is in word 0.
 pub(super) const DOMAIN_SHIFT: u32 = 32;
+/// INVALIDATE_IOMMU_PAGES, word 1: more than one page; ones in the address from bit 12 on say how many: each doubles them (S).
+pub(super) const MANY_PAGES: u64 = 1 << 0;
+/// INVALIDATE_IOMMU_PAGES, word 1: what is cached of tables on the way too (PDE).
+pub(super) const TABLES_TOO: u64 = 1 << 1;
 /// INVALIDATE_IOMMU_PAGES, word 1: every page, and what is cached of tables on the way.
-pub(super) const ALL_PAGES: u64 = 0x7fff_ffff_ffff_f000 | 1 << 1 | 1 << 0;
+pub(super) const ALL_PAGES: u64 = 0x7fff_ffff_ffff_f000 | TABLES_TOO | MANY_PAGES;
+/// The largest block that is less than every page, lg2.
+pub(super) const BLOCK_LG2_MAX: u32 = 52;
 
 // Events (2.5): the code is in bits 63:60 of word 0, flags below, as `Refusal::code` has them.
 

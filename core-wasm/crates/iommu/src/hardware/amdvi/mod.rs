@@ -15,7 +15,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Refusal, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Pages, Refusal, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -73,6 +73,10 @@ impl Unit for AmdVi {
 
     fn detach(&mut self, ram: &mut Ram, who: Who) {
         self.clear(ram, who);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+        self.forget_pages(ram, pages);
     }
 
     fn run(&mut self, ram: &mut Ram) -> Option<Forget> {

@@ -4,14 +4,14 @@ use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry,
 use super::AmdVi;
 use super::driver::guest_root;
 use super::layout::{
-    ADDRESS, CODE_SHIFT, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_UNREACHABLE, FLAG_DENIED, FLAG_GUEST, FLAG_PRESENT, FLAG_RESERVED,
-    FLAG_WRITE, GUEST, GUEST_DEFAULT, GUEST_INDEX_LG2, GUEST_LEVELS_SHIFT, GUEST_MODE_SHIFT, ILLEGAL_ENTRY, INVALID_REQUEST,
-    INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT, PAGE_FAULT, PASID_HIGH_SHIFT, READS, RESERVED,
-    STORE_ADDRESS, STORES, TABLE_UNREACHABLE, TRANSLATES, VALID, WRITES,
+    ADDRESS, BLOCK_LG2_MAX, CODE_SHIFT, COMPLETION_WAIT, DOMAIN_SHIFT, ENTRY_UNREACHABLE, FLAG_DENIED, FLAG_GUEST, FLAG_PRESENT,
+    FLAG_RESERVED, FLAG_WRITE, GUEST, GUEST_DEFAULT, GUEST_INDEX_LG2, GUEST_LEVELS_SHIFT, GUEST_MODE_SHIFT, ILLEGAL_ENTRY, INVALID_REQUEST,
+    INVALIDATE_ALL, INVALIDATE_ENTRY, INVALIDATE_PAGES, MANY_PAGES, MARKS, MODE_SHIFT, OPERATION_SHIFT, PAGE_FAULT, PASID_HIGH_SHIFT,
+    READS, RESERVED, STORE_ADDRESS, STORES, TABLE_UNREACHABLE, TABLES_TOO, TRANSLATES, VALID, WRITES,
 };
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
-use crate::ram::Ram;
+use crate::ram::{FRAME, FRAME_LG2, Ram};
 use pgtable::{Pa, TableMemory};
 
 /// Highest paging mode.
@@ -85,7 +85,15 @@ impl AmdVi {
                 }
                 INVALIDATE_PAGES => {
                     self.commands.skip();
-                    return Some(Forget::Translations { domain: Some((low >> DOMAIN_SHIFT) as u16) });
+                    let domain = (low >> DOMAIN_SHIFT) as u16;
+                    let address = high & !(FRAME - 1);
+                    let ones = if high & MANY_PAGES != 0 { (address | (FRAME - 1)).trailing_ones() + 1 } else { FRAME_LG2 };
+                    if ones > BLOCK_LG2_MAX {
+                        return Some(Forget::Translations { domain: Some(domain) });
+                    }
+                    let below = (1 << ones) - 1;
+                    let tables = high & TABLES_TOO != 0;
+                    return Some(Forget::Pages { domain, first: address & !below, last: address | below, tables });
                 }
                 // All that is cached: contexts go with it, as whoever asks for translations looks them up first.
                 INVALIDATE_ALL => {

@@ -1,10 +1,10 @@
 //! The driver half of the RISC-V IOMMU: directories and commands.
 
-use super::super::{Context, Root, Who, alloc, set_word, set_words, word};
+use super::super::{Context, Pages, Root, Who, alloc, set_word, set_words, word};
 use super::layout::{
     DEVICE_SHIFT, FENCE, FENCE_ORDERS, GSCID_SHIFT, INVALIDATE_DEVICE, INVALIDATE_FIRST, INVALIDATE_PROCESS, INVALIDATE_SECOND,
-    MODE_OF_NO_LEVELS, NUMBER_SHIFT, OF_OWNER, OF_SPACE, POINTER_MODE_SHIFT, PROCESS_BITS, PROCESS_SHIFT, PSCID_SHIFT, TC_DEFAULT_PROCESS,
-    TC_PROCESSES, VALID,
+    MODE_OF_NO_LEVELS, NUMBER_SHIFT, OF_OWNER, OF_PAGE, OF_SPACE, POINTER_MODE_SHIFT, PROCESS_BITS, PROCESS_SHIFT, PSCID_SHIFT,
+    TC_DEFAULT_PROCESS, TC_PROCESSES, VALID,
 };
 use super::unit::Directory;
 use super::{RiscV, number_of};
@@ -187,14 +187,28 @@ impl RiscV {
     fn forget(&mut self, ram: &mut Ram, who: Who, of_process: bool, domain: u16) {
         let process = if of_process { INVALIDATE_PROCESS | u64::from(who.pasid) << PROCESS_SHIFT } else { INVALIDATE_DEVICE };
         self.post(ram, [process | OF_OWNER | u64::from(who.requester) << DEVICE_SHIFT, 0]);
+        self.forget_translations(ram, domain, None);
+        self.post(ram, DONE);
+    }
+
+    /// Posts what makes the hardware forget translations of a domain, or of its page at an address.
+    fn forget_translations(&mut self, ram: &mut Ram, domain: u16, page: Option<u64>) {
+        let (of, address) = page.map_or((0, 0), |page| (OF_PAGE, page >> 2));
         let domain = u64::from(domain);
         if self.is_second() {
-            // What a guest's first stage, even none, has cached of it goes by a command of its own (6.3.1).
-            for operation in [INVALIDATE_FIRST, INVALIDATE_SECOND] {
-                self.post(ram, [operation | OF_OWNER | domain << GSCID_SHIFT, 0]);
-            }
+            // What a guest's first stage, even none, has cached of it goes by a command of its own (6.3.1), which knows no addresses of the second.
+            self.post(ram, [INVALIDATE_FIRST | OF_OWNER | domain << GSCID_SHIFT, 0]);
+            self.post(ram, [INVALIDATE_SECOND | OF_OWNER | domain << GSCID_SHIFT | of, address]);
         } else {
-            self.post(ram, [INVALIDATE_FIRST | OF_SPACE | domain << PSCID_SHIFT, 0]);
+            self.post(ram, [INVALIDATE_FIRST | OF_SPACE | domain << PSCID_SHIFT | of, address]);
+        }
+    }
+
+    /// Posts what makes the hardware forget translations of pages.
+    pub(super) fn forget_pages(&mut self, ram: &mut Ram, pages: &Pages) {
+        match pages.each().filter(|_| !self.is_second() || pages.single) {
+            Some(each) => each.for_each(|page| self.forget_translations(ram, pages.domain, Some(page))),
+            None => self.forget_translations(ram, pages.domain, None),
         }
         self.post(ram, DONE);
     }

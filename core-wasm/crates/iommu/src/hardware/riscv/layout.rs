@@ -99,6 +99,8 @@ const FUNCTION_SHIFT: u32 = 7;
 pub(super) const OPERATION: u64 = (1 << 10) - 1;
 /// Where a PSCID, and a process id, is.
 pub(super) const PROCESS_SHIFT: u32 = 12;
+/// IOTINVAL: of one page; where, less its lowest two bits, is word 1 (AV).
+pub(super) const OF_PAGE: u64 = 1 << 10;
 /// IOTINVAL: the PSCID counts.
 pub(super) const OF_SPACE: u64 = 1 << 32;
 /// IOTINVAL: the GSCID counts; IODIR: the device id does.

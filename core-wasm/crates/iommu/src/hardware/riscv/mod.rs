@@ -16,7 +16,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Pages, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -102,6 +102,10 @@ impl Unit for RiscV {
 
     fn detach(&mut self, ram: &mut Ram, who: Who) {
         self.clear(ram, who);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+        self.forget_pages(ram, pages);
     }
 
     fn run(&mut self, ram: &mut Ram) -> Option<Forget> {

@@ -5,12 +5,12 @@ use super::RiscV;
 use super::layout::{
     CAP_PD8, CAP_SV39, CAP_SV39X4, CONTEXT_WORDS, DEVICE_SHIFT, DEVICE_UNREACHABLE, DISALLOWED, FENCE, FENCE_DATA_SHIFT, FENCE_WRITES,
     GSCID_SHIFT, GUEST_PAGE_FAULT, INDEX_LG2, INVALIDATE_DEVICE, INVALIDATE_FIRST, INVALIDATE_PROCESS, INVALIDATE_SECOND, MISCONFIGURED,
-    MODE_OF_NO_LEVELS, NOT_VALID, NUMBER_SHIFT, OF_OWNER, OF_SPACE, OPERATION, POINTER_MIDDLE, POINTER_MODE_SHIFT, POINTER_NUMBER,
+    MODE_OF_NO_LEVELS, NOT_VALID, NUMBER_SHIFT, OF_OWNER, OF_PAGE, OF_SPACE, OPERATION, POINTER_MIDDLE, POINTER_MODE_SHIFT, POINTER_NUMBER,
     PROCESS_BITS, PROCESS_INDEX_LG2, PROCESS_LG2, PROCESS_RESERVED, PROCESS_SHIFT, PROCESS_UNREACHABLE, PSCID_SHIFT, READ_UNTRANSLATED,
     RECORD_HAS_PROCESS, RECORD_TYPE_SHIFT, TA_RESERVED, TABLE_RESERVED, TC_DEFAULT_PROCESS, TC_NO_FAULTS, TC_PROCESSES, VALID,
 };
 use crate::iommu::NO_PASID;
-use crate::ram::{FRAME_LG2, Ram};
+use crate::ram::{FRAME, FRAME_LG2, Ram};
 use pgtable::{Pa, TableMemory};
 
 /// A directory, of devices or of processes: contexts in its lowest tables, entries that lead on in those above.
@@ -155,7 +155,13 @@ impl RiscV {
         while let Some([low, high]) = self.commands.peek(ram).filter(|_| !self.stopped) {
             let requester = (low & OF_OWNER != 0).then_some((low >> DEVICE_SHIFT) as u16);
             let number = low >> PROCESS_SHIFT & 0xf_ffff;
+            let pages = |domain| {
+                let first = high << 2 & !(FRAME - 1);
+                Some(Forget::Pages { domain, first, last: first | (FRAME - 1), tables: false })
+            };
             let forget = match low & OPERATION {
+                INVALIDATE_FIRST if requester.is_none() && low & OF_SPACE != 0 && low & OF_PAGE != 0 => pages(number as u16),
+                INVALIDATE_SECOND if requester.is_some() && low & OF_PAGE != 0 => pages((low >> GSCID_SHIFT) as u16),
                 INVALIDATE_FIRST if requester.is_none() => {
                     Some(Forget::Translations { domain: (low & OF_SPACE != 0).then_some(number as u16) })
                 }

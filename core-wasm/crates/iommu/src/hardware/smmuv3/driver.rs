@@ -1,12 +1,13 @@
 //! The driver half of the SMMUv3: stream table, context descriptors, commands.
 
-use super::super::{Context, Root, Who, alloc, entry, set_word, set_words, word};
+use super::super::{Context, Pages, Root, Who, alloc, entry, set_word, set_words, word};
 use super::layout::{
     ASID_SHIFT, ATTRIBUTES, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT, CD_GRANULE_SHIFT, CD_LG2, CD_MARKS_ACCESSED, CD_MARKS_DIRTY, CD_NO_UPPER,
     CD_OUTPUT_48, CD_OWN_ASID, CD_RECORDS, CD_VALID, CD_WRITE_BACK, CDS_LG2, CFGI_ALL, CFGI_CD, CFGI_STE, CONFIG, CONFIG_NESTED,
     CONFIG_STAGE_1, CONFIG_STAGE_2, DEFAULT_IS_0, FORMAT_SHIFT, MERGES_EVENTS, POINTER, RANGE_ALL, S2_AARCH64, S2_GRANULE_SHIFT,
     S2_OUTPUT_48, S2_PROTECTS_TABLES, S2_RECORDS, S2_SIZE_SHIFT, S2_START_SHIFT, S2_WRITE_BACK, SPLIT, STE_LG2, STE_WRITE_BACK,
-    STREAM_SHIFT, SUBSTREAM_SHIFT, SUBSTREAMS_SHIFT, SYNC, TLBI_NH_ASID, TLBI_NSNH_ALL, TLBI_S12_VMALL, VALID,
+    STREAM_SHIFT, SUBSTREAM_SHIFT, SUBSTREAMS_SHIFT, SYNC, TLBI_LEAF, TLBI_NH_ASID, TLBI_NH_VA, TLBI_NSNH_ALL, TLBI_S2_IPA, TLBI_S12_VMALL,
+    VALID,
 };
 use super::{Smmuv3, granule_of, size_of, start_of};
 use crate::iommu::NO_PASID;
@@ -239,6 +240,21 @@ impl Smmuv3 {
             let domain = u64::from(domain);
             let translations = if second { TLBI_S12_VMALL | domain << STREAM_SHIFT } else { TLBI_NH_ASID | domain << ASID_SHIFT };
             self.post(ram, [translations, 0]);
+        }
+        self.post(ram, [SYNC, 0]);
+    }
+
+    /// Posts what makes the hardware forget translations of pages.
+    pub(super) fn forget_pages(&mut self, ram: &mut Ram, pages: &Pages) {
+        let domain = u64::from(pages.domain);
+        let (all, page, of) = if pages.first_stage {
+            (TLBI_NH_ASID, TLBI_NH_VA, domain << ASID_SHIFT)
+        } else {
+            (TLBI_S12_VMALL, TLBI_S2_IPA, domain << STREAM_SHIFT)
+        };
+        match pages.each() {
+            Some(each) => each.for_each(|address| self.post(ram, [page | of, address | TLBI_LEAF])),
+            None => self.post(ram, [all | of, 0]),
         }
         self.post(ram, [SYNC, 0]);
     }

@@ -18,7 +18,7 @@ mod layout;
 mod unit;
 
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Register, Unit, Who, alloc};
+use super::{Context, Fault, Forget, Found, Pages, Register, Unit, Who, alloc};
 use crate::GUESTS;
 use crate::domain::Domain;
 use crate::fault::FaultReason;
@@ -114,6 +114,10 @@ impl Unit for Smmuv3 {
 
     fn detach(&mut self, ram: &mut Ram, who: Who) {
         self.clear(ram, who);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+        self.forget_pages(ram, pages);
     }
 
     fn run(&mut self, ram: &mut Ram) -> Option<Forget> {

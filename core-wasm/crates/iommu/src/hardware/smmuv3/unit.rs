@@ -17,7 +17,7 @@ use crate::domain::Domain;
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
 use crate::nested::{ArmTables, FirstStage, Half, SecondStage, Stale, Wanted};
-use crate::ram::Ram;
+use crate::ram::{FRAME, Ram};
 use pgtable::fmt::{ARM_S1_4K, ARM_S1_16K, ARM_S1_64K};
 use pgtable::{Format, Prot};
 
@@ -146,6 +146,10 @@ impl Smmuv3 {
     pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
         while let Some([low, high]) = self.commands.peek::<2>(ram).filter(|_| !self.stopped) {
             let number = Some((low >> STREAM_SHIFT) as u16);
+            let page = |domain| {
+                let first = high & !(FRAME - 1);
+                Forget::Pages { domain, first, last: first | (FRAME - 1), tables: high & TLBI_LEAF == 0 }
+            };
             let contexts = |requester, pasid| Some(Forget::Contexts { requester, pasid, domain: None });
             let forget = match low & 0xff {
                 CFGI_STE | CFGI_CD_ALL => contexts(number, None),
@@ -155,10 +159,10 @@ impl Smmuv3 {
                 TLBI_NH_ALL | TLBI_NH_ASID | TLBI_NH_VA | TLBI_NH_VAA if self.nests() && low & VMID != 0 => {
                     Some(Forget::Guest((low >> STREAM_SHIFT) as u16, Stale([low, high])))
                 }
-                TLBI_NH_ASID | TLBI_NH_VA if self.first.is_some() => {
-                    Some(Forget::Translations { domain: Some((low >> ASID_SHIFT) as u16) })
-                }
-                TLBI_S12_VMALL | TLBI_S2_IPA if self.second.is_some() => Some(Forget::Translations { domain: number }),
+                TLBI_NH_ASID if self.first.is_some() => Some(Forget::Translations { domain: Some((low >> ASID_SHIFT) as u16) }),
+                TLBI_NH_VA if self.first.is_some() => Some(page((low >> ASID_SHIFT) as u16)),
+                TLBI_S12_VMALL if self.second.is_some() => Some(Forget::Translations { domain: number }),
+                TLBI_S2_IPA if self.second.is_some() => Some(page((low >> STREAM_SHIFT) as u16)),
                 TLBI_NH_ALL | TLBI_NH_VAA if self.first.is_some() => Some(Forget::Translations { domain: None }),
                 TLBI_NSNH_ALL => Some(Forget::Translations { domain: None }),
                 SYNC => None,

@@ -1,12 +1,13 @@
 //! The driver half of VT-d: tables, commands, fault records taken.
 
-use super::super::{Context, Root, Who, alloc, set_word, word};
+use super::super::{Context, Pages, Root, Who, alloc, set_word, word};
 use super::Vtd;
 use super::layout::{
     ADDRESS, ALL_OF_PASID, CONTEXT_BYTES, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_SIZE_SHIFT, DOMAIN_SHIFT, FAULT, GLOBAL,
     HIGH_SHIFT, INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASID_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID, OF_REQUESTER,
-    PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_SUPERVISOR, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT,
-    ROOT_BYTES, SCALABLE_CONTEXT_BYTES, TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
+    PAGES_LG2_MAX, PAGES_OF_DOMAIN, PAGES_OF_PASID, PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_SUPERVISOR, PASID_TYPE_SHIFT,
+    PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT, ROOT_BYTES, SCALABLE_CONTEXT_BYTES, TABLES_REMAIN, TYPE_FIRST, TYPE_NESTED,
+    TYPE_SECOND, WAIT, WAIT_FENCE, WAIT_WRITES,
 };
 use crate::iommu::NO_PASID;
 use crate::nested::FirstStage;
@@ -157,6 +158,22 @@ impl Vtd {
         };
         self.post(ram, [context, 0]);
         self.post(ram, [translations, 0]);
+        self.wait(ram);
+    }
+
+    /// Posts what makes the hardware forget translations of pages.
+    pub(super) fn forget_pages(&mut self, ram: &mut Ram, pages: &Pages) {
+        let domain = u64::from(pages.domain) << DOMAIN_SHIFT;
+        let (kind, all, some) = if pages.first_stage {
+            (INVALIDATE_PASID_IOTLB | u64::from(pages.pasid) << HIGH_SHIFT, ALL_OF_PASID, PAGES_OF_PASID)
+        } else {
+            (INVALIDATE_IOTLB, OF_DOMAIN, PAGES_OF_DOMAIN)
+        };
+        let (start, lg2) = pages.block();
+        let order = u64::from(lg2 - FRAME_LG2);
+        let hint = if pages.tables { 0 } else { TABLES_REMAIN };
+        let words = if order > PAGES_LG2_MAX { [kind | all | domain, 0] } else { [kind | some | domain, start | hint | order] };
+        self.post(ram, words);
         self.wait(ram);
     }
 

@@ -100,6 +100,8 @@ pub(super) const GLOBAL: u64 = 1 << 4;
 pub(super) const OF_DOMAIN: u64 = 2 << 4;
 /// Granularity of the context cache: a requester; of the PASID cache: everything.
 pub(super) const OF_REQUESTER: u64 = 3 << 4;
+/// Granularity of the IOTLB: some pages of a domain.
+pub(super) const PAGES_OF_DOMAIN: u64 = 3 << 4;
 /// Granularity of the PASID-based IOTLB: all pages of a PASID of a domain.
 pub(super) const ALL_OF_PASID: u64 = 2 << 4;
 /// Granularity of the PASID-based IOTLB: some pages of a PASID of a domain.
@@ -112,6 +114,12 @@ pub(super) const GRANULARITY: u64 = 3 << 4;
 pub(super) const DOMAIN_SHIFT: u32 = 16;
 /// Where a requester id, a PASID, and a status is.
 pub(super) const HIGH_SHIFT: u32 = 32;
+/// Of some pages, word 1: tables on the way are as they were (IH).
+pub(super) const TABLES_REMAIN: u64 = 1 << 6;
+/// Of some pages, word 1: lg2 of their number (AM), which their address is a multiple of.
+pub(super) const PAGES_LG2: u64 = 0x3f;
+/// Most that this can be: MAMV of the capability register, as QEMU has it.
+pub(super) const PAGES_LG2_MAX: u64 = 18;
 /// Wait: the status is written.
 pub(super) const WAIT_WRITES: u64 = 1 << 5;
 /// Wait: later commands begin after it.

@@ -7,8 +7,9 @@ use super::layout::{
     ADDRESS, ALL_OF_PASID, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_RESERVED, CONTEXT_RESERVED_HIGH, CONTEXT_SIZE_SHIFT, CONTEXT_TYPE,
     CONTEXT_WIDTH, DIRECTORY_RESERVED, DOMAIN_SHIFT, FAULT, FAULT_HAS_PASID, FAULT_PASID_SHIFT, FAULT_READ, FAULT_REASON_SHIFT, GLOBAL,
     GRANULARITY, HIGH_SHIFT, INVALIDATE_CONTEXTS, INVALIDATE_IOTLB, INVALIDATE_PASID_IOTLB, INVALIDATE_PASIDS, OF_DOMAIN, OF_PASID,
-    OF_REQUESTER, PAGES_OF_PASID, PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_RESERVED, PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT,
-    PASID_WORDS, PASIDS_LG2, PRESENT, SCALABLE_RESERVED, SCALABLE_RESERVED_HIGH, TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_WRITES,
+    OF_REQUESTER, PAGES_LG2, PAGES_LG2_MAX, PAGES_OF_DOMAIN, PAGES_OF_PASID, PASID_EXTENDED, PASID_MARKS, PASID_MODE_SHIFT, PASID_RESERVED,
+    PASID_TYPE_SHIFT, PASID_WIDTH_SHIFT, PASID_WORDS, PASIDS_LG2, PRESENT, SCALABLE_RESERVED, SCALABLE_RESERVED_HIGH, TABLES_REMAIN,
+    TYPE_FIRST, TYPE_NESTED, TYPE_SECOND, WAIT, WAIT_WRITES,
 };
 use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
@@ -129,9 +130,12 @@ impl Vtd {
                 (INVALIDATE_CONTEXTS, OF_REQUESTER) => Some(Forget::Contexts { requester: Some(number as u16), pasid: None, domain: None }),
                 (INVALIDATE_PASIDS, OF_PASID) => Some(Forget::Contexts { requester: None, pasid: Some(number as u32 & 0xf_ffff), domain }),
                 (INVALIDATE_IOTLB, GLOBAL) => Some(Forget::Translations { domain: None }),
-                // Of a PASID, or of some pages: all of its domain, which is what caches know.
-                (INVALIDATE_IOTLB, OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, ALL_OF_PASID | PAGES_OF_PASID) => {
-                    Some(Forget::Translations { domain })
+                // Of a PASID: of its domain, which is what caches know.
+                (INVALIDATE_IOTLB, OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, ALL_OF_PASID) => Some(Forget::Translations { domain }),
+                (INVALIDATE_IOTLB, PAGES_OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, PAGES_OF_PASID) if high & PAGES_LG2 <= PAGES_LG2_MAX => {
+                    let below = (FRAME << (high & PAGES_LG2)) - 1;
+                    let tables = high & TABLES_REMAIN == 0;
+                    Some(Forget::Pages { domain: (low >> DOMAIN_SHIFT) as u16, first: high & !below, last: high | below, tables })
                 }
                 (WAIT, _) if low & WAIT_WRITES != 0 && ram.contains(Pa(high & !7), 8) => {
                     let word = high & !7;
