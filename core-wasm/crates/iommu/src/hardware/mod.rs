@@ -1,8 +1,8 @@
 //! The kinds of IOMMU hardware: how a unit learns from RAM which page table a requester uses, is told that this has changed, and reports what it refuses.
 //!
 //! A kind is two halves that meet in RAM and registers only, so that other hardware can be put in the place of ours:
-//! - The *driver half*, which an operating system has: it writes device and PASID tables, posts commands that make the hardware forget, and takes
-//!   fault records.
+//! - The *driver half*, which an operating system has: it writes device and PASID tables, posts commands that make the hardware forget them and
+//!   translations, and takes fault records.
 //! - The *hardware half*: it walks these tables for a requester that it does not remember, executes the commands, and writes the records.
 //!
 //! A new kind is a folder here which implements [`Unit`], and a line in [`Hardware`]. Its files have the same reading order: the specification and its
@@ -335,15 +335,20 @@ fn entry<const WORDS: usize>(ram: &Ram, pa: u64) -> Option<[u64; WORDS]> {
 
 #[inline(never)]
 fn read_words(ram: &Ram, pa: u64, words: &mut [u64]) -> Option<()> {
-    for (at, place) in (pa..).step_by(8).zip(words) {
-        *place = word(ram, at)?;
+    if !ram.contains(Pa(pa), words.len() as u64 * 8) {
+        return None;
     }
+    words.copy_from_slice(ram.entries(Pa(pa), words.len()));
     Some(())
 }
 
 /// Writes the words of an entry, as far as they are in RAM.
 #[inline(never)]
 fn set_words(ram: &mut Ram, pa: u64, words: &[u64]) {
+    if ram.contains(Pa(pa), words.len() as u64 * 8) {
+        ram.entries_mut(Pa(pa), words.len()).copy_from_slice(words);
+        return;
+    }
     for (at, &word) in (pa..).step_by(8).zip(words) {
         set_word(ram, at, word);
     }

@@ -1,7 +1,8 @@
 //! A queue of entries in one frame of RAM: one side puts them in at the tail, the other takes them out at the head.
 
-use super::{alloc, entry, set_words};
+use super::{alloc, set_words};
 use crate::ram::{FRAME, FRAME_LG2, Ram};
+use pgtable::{Pa, TableMemory};
 use uapi::Result;
 
 /// A queue of entries, of which the first words are used, as many as whoever calls has. It is full with one entry less than fit, as it would look empty.
@@ -44,7 +45,7 @@ impl Ring {
         if next == self.head {
             return false;
         }
-        set_words(ram, self.base + self.tail, words);
+        ram.entries_mut(Pa(self.base + self.tail), words.len()).copy_from_slice(words);
         self.tail = next;
         self.turned ^= next == 0;
         true
@@ -56,8 +57,13 @@ impl Ring {
     }
 
     /// The first words of the next entry, which stays.
+    #[inline]
     pub(super) fn peek<const WORDS: usize>(&self, ram: &Ram) -> Option<[u64; WORDS]> {
-        if self.head == self.tail { None } else { entry(ram, self.base + self.head) }
+        if self.head == self.tail {
+            return None;
+        }
+        // It lies in the frame of the queue, which is RAM.
+        ram.entries(Pa(self.base + self.head), WORDS).try_into().ok()
     }
 
     /// Takes out what [`Self::peek`] showed.
