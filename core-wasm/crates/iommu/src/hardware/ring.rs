@@ -45,7 +45,10 @@ impl Ring {
         if next == self.head {
             return false;
         }
-        ram.entries_mut(Pa(self.base + self.tail), words.len()).copy_from_slice(words);
+        // Word by word: a copy whose length is not known beforehand is a call.
+        for (place, &word) in ram.entries_mut(Pa(self.base + self.tail), words.len()).iter_mut().zip(words) {
+            *place = word;
+        }
         self.tail = next;
         self.turned ^= next == 0;
         true
