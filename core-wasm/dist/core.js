@@ -186,9 +186,10 @@ let wasm_bindgen = (function(exports) {
      * Lays out the memory and starts the kernel: once in an instance.
      *
      * `kind`: VT-d with second-stage tables 0, with first-stage ones 1, AMD-Vi 2, with v2 page tables 3, SMMUv3 4, of stage 2
-     * alone 5, RISC-V 6, mock 7. `flags`: single open 1,
+     * alone 5, of both stages 6, RISC-V 7, mock 8. `flags`: single open 1,
      * groups by requester 2, CAP_SYS_RESOURCE 4, remote 8, scalable 16, dirty tracking 32, CAP_SYS_RAWIO 64, no pages of 64 KiB 128. `memlock` is in bytes;
-     * infinite: no limit. Returns false if memory is short, or there is no such kind: then the instance is of no use, and its other functions trap.
+     * infinite: no limit. Returns false if memory is short, or there is no such kind, 6 of the full core alone: then the
+     * instance is of no use, and its other functions trap.
      * @param {number} heap_bytes
      * @param {number} ram_bytes
      * @param {number} kind
