@@ -3,9 +3,9 @@
 use crate::dma::{Direction, Source};
 use crate::iommu::{Iommu, NO_PASID};
 use crate::iotlb::Hit;
-use crate::ram::{FRAME, Ram};
+use crate::ram::{Extent, FRAME, Ram};
 use crate::requesters::key_of;
-use pgtable::Run;
+use pgtable::{Prot, Run};
 
 impl Iommu {
     /// Makes the transfer, and counts it. `None`, and nothing has moved or is counted, where it is anything else or is to be refused: then
@@ -19,12 +19,11 @@ impl Iommu {
         }
         let device = self.devices.get_mut(source.device as usize)?;
         let domain = self.domains.get_mut(self.contexts.get(key_of(source.requester, source.pasid.unwrap_or(NO_PASID)))?)?;
-        let may =
-            |hit: &Hit| hit.prot.contains(direction.prot()) && hit.rest_of_page(iova).length >= length && ram.contains(hit.pa, length);
+        let wanted = Wanted { prot: direction.prot(), iova, length, extent: ram.extent() };
         let statistics = &mut device.statistics;
         let target = match self.iotlb.get(&domain.space, iova) {
             Some(hit) => {
-                if !may(&hit) {
+                if !wanted.is_served_by(hit) {
                     return None;
                 }
                 statistics.tlb_hits += 1;
@@ -33,7 +32,7 @@ impl Iommu {
             None if domain.marks || self.iotlb.has_structures() => return None,
             None => {
                 let found = domain.table.translate(ram, iova)?;
-                if !may(&Hit::from(found)) {
+                if !wanted.is_served_by(Hit::from(found)) {
                     return None;
                 }
                 statistics.tlb_misses += 1;
@@ -43,16 +42,33 @@ impl Iommu {
             }
         };
         statistics.bytes += length;
-        match direction {
+        let (from, to) = match direction {
             Direction::Read => {
                 statistics.reads += 1;
-                ram.copy(target, pa, length as usize);
+                (target, pa)
             }
             Direction::Write => {
                 statistics.writes += 1;
-                ram.copy(pa, target, length as usize);
+                (pa, target)
             }
-        }
+        };
+        ram.copy(from, to, length as usize);
         Some(())
+    }
+}
+
+/// What a transfer asks for.
+struct Wanted {
+    prot: Prot,
+    iova: u64,
+    length: u64,
+    extent: Extent,
+}
+
+impl Wanted {
+    /// Whether a translation allows it, within a page that is RAM.
+    #[inline(always)]
+    fn is_served_by(&self, hit: Hit) -> bool {
+        hit.prot.contains(self.prot) && hit.rest_of_page(self.iova).length >= self.length && self.extent.contains(hit.pa, self.length)
     }
 }

@@ -104,11 +104,13 @@ impl Ram {
     }
 
     /// Size in bytes, a multiple of [`FRAME`].
+    #[inline(always)]
     pub fn length(&self) -> u64 {
         (self.references.len() as u64) << FRAME_LG2
     }
 
     /// Whether `length` bytes from `pa` on are RAM. No bytes are RAM up to its very end.
+    #[inline]
     pub fn contains(&self, pa: Pa, length: u64) -> bool {
         self.extent().contains(pa, length)
     }
@@ -196,7 +198,7 @@ impl Ram {
     }
 
     /// Copies `length` bytes inside RAM; the two ranges may overlap.
-    #[inline]
+    #[inline(always)]
     pub fn copy(&mut self, from: Pa, to: Pa, length: usize) {
         let (from, to) = (Self::offset(from), Self::offset(to));
         let bytes = bytemuck::cast_slice_mut::<u64, u8>(self.words_mut());
