@@ -1,5 +1,5 @@
-//! What the driver half of an IOMMU kind does while devices are attached and detached and pages come and go at random, and what our hardware half says of accesses, as
-//! text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
+//! What the driver half of an IOMMU kind does while devices are attached and detached and pages come and go at random, and what our hardware half says of
+//! accesses, as text: for tests/referee, where QEMU's IOMMU stands in the place of our hardware half.
 //!
 //! `contexts vtd|vtd_scalable|vtd_first|amdvi|smmuv3|smmuv3_second|smmuv3_nested|riscv|riscv_processes|riscv_second SEED STEPS`. A line is a word and its numbers, all hexadecimal but what is for people:
 //! - `step …`: what was done then;

@@ -45,7 +45,7 @@ mod user_memory;
 pub use dma::{Peer, Source};
 pub use domain::DomainId;
 pub use fault::{FaultLog, FaultReason, FaultRecord};
-pub use hardware::{Context, Refusal, Register, Root, Who};
+pub use hardware::{Context, Refusal, Register, Root, Who, smmuv3_commands};
 pub use iommu::{Iommu, IommuConfig, NO_PASID};
 pub use iotlb::IotlbConfig;
 pub use mem_file::MemFile;

@@ -198,8 +198,8 @@ impl Iommu {
 
     /// Has the caches forget what was unmapped of a domain, by the hardware's queue where it has one.
     pub(crate) fn invalidate(&mut self, ram: &mut Ram, id: DomainId, done: &Unmapped) {
-        self.invalidations += 1;
         let Some(domain) = self.domains.get(id) else { return };
+        self.invalidations += 1;
         let Unmapped { length, first, last, leaves, tables } = *done;
         // Where there were holes, a single page can be anywhere.
         let single = leaves == 1 && length - 1 == last - first;

@@ -57,8 +57,14 @@ impl Entry {
 
     #[inline(always)]
     fn set_about(&mut self, owner: u32, stamp: u32) {
-        self.about = u64::from(owner) << u32::BITS | u64::from(stamp);
+        self.about = about(owner, stamp);
     }
+}
+
+/// See [`Entry::about`].
+#[inline(always)]
+fn about(owner: u32, stamp: u32) -> u64 {
+    u64::from(owner) << u32::BITS | u64::from(stamp)
 }
 
 /// Where an entry went.
@@ -168,9 +174,7 @@ impl Cache {
         }
         let index = first + way;
         let stamp = self.tick();
-        let entry = self.entries.get_mut(index)?;
-        *entry = Entry { key, target, about: 0 };
-        entry.set_about(owner, stamp);
+        *self.entries.get_mut(index)? = Entry { key, target, about: about(owner, stamp) };
         if self.replacement == Replacement::TreePlru {
             self.point_away(index);
         }

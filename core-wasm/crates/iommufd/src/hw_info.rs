@@ -148,8 +148,8 @@ const VTD_DIRTY: u64 = 1 << 45;
 
 /// SMMUv3 specification, 6.3.1 to 6.3.6: one stage or both (S1P, S2P) of AArch64's tables (TTF), coherent walks (COHACC), ASIDs and VMIDs of 16 bits, marks (HTTU);
 /// little-endian tables (TTENDIAN), no stalls (STALL_MODEL, TERM_MODEL), two levels of streams (ST_LEVEL) and context descriptors (CD2L); StreamIDs of 16
-/// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule, or all
-/// that guests may have.
+/// bits and SubstreamIDs of 20, queues of 2^8 and 2^7 entries; addresses of 48 bits (OAS) and one granule, or all that guests may
+/// have.
 fn smmuv3(config: &IommuConfig, page_requests: bool) -> api::HwInfoArmSmmuv3 {
     let set = |bits: u32, when: bool| if when { bits } else { 0 };
     let common = 2 << 2 | 1 << 4 | 1 << 12 | 1 << 18 | 2 << 21 | 1 << 24 | 1 << 26 | 1 << 27;

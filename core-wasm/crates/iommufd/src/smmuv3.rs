@@ -4,6 +4,10 @@
 use crate::hardware::Hardware;
 use crate::invalidate::Entries;
 use crate::kernel::Kernel;
+use iommu::smmuv3_commands::{
+    ASID_SHIFT, ATC_INV, CFGI_CD, CFGI_CD_ALL, CODE, STREAM_SHIFT, SUBSTREAM_SHIFT, TLBI_ADDRESS, TLBI_LEAF, TLBI_NH_ALL, TLBI_NH_ASID,
+    TLBI_NH_VA, TLBI_NH_VAA, TLBI_NSNH_ALL,
+};
 use iommu::{FirstStage, GUESTS};
 use uapi::iommufd as api;
 use uapi::{Errno, Result};
@@ -20,26 +24,13 @@ const OF_GUEST: [u64; 2] = [!(0x7f << 52), 0xff | 1 << 27 | ATS];
 const ATS: u64 = 3 << 28;
 const ATS_FULL: u64 = 1 << 28;
 
-/// Commands (4.3 to 4.5): the codes.
-const CFGI_CD: u64 = 0x5;
-const CFGI_CD_ALL: u64 = 0x6;
-const TLBI_NH_ALL: u64 = 0x10;
-const TLBI_NH_ASID: u64 = 0x11;
-const TLBI_NH_VA: u64 = 0x12;
-const TLBI_NH_VAA: u64 = 0x13;
-const TLBI_NSNH_ALL: u64 = 0x30;
-const ATC_INV: u64 = 0x40;
-/// The fields.
-const CODE: u64 = 0xff;
+/// Commands (4.3 to 4.5): their fields.
 const GLOBAL: u64 = 1 << 9;
 const HAS_SUBSTREAM: u64 = 1 << 11;
-const SUBSTREAM: u64 = 0xf_ffff << 12;
+const SUBSTREAM: u64 = 0xf_ffff << SUBSTREAM_SHIFT;
 const STREAM: u64 = 0xffff_ffff << STREAM_SHIFT;
-const STREAM_SHIFT: u32 = 32;
-const VMID: u64 = 0xffff << 32;
-const ASID: u64 = 0xffff << 48;
-const LEAF: u64 = 1;
-const PAGES: u64 = !0xfff;
+const VMID: u64 = 0xffff << STREAM_SHIFT;
+const ASID: u64 = 0xffff << ASID_SHIFT;
 /// Of ATC_INV: lg2 of pages; 52 is everything.
 const SIZE: u64 = 0x3f;
 const SIZE_ALL: u64 = 52;
@@ -148,12 +139,12 @@ fn check([low, high]: [u64; 2], features: Features) -> Result<()> {
     let of_substream = |bits| if substreams { bits } else { 0 };
     let (first, second) = match low & CODE {
         TLBI_NSNH_ALL => (0, 0),
-        TLBI_NH_VA => (ASID | VMID, LEAF | PAGES),
-        TLBI_NH_VAA => (VMID, LEAF | PAGES),
+        TLBI_NH_VA => (ASID | VMID, TLBI_LEAF | TLBI_ADDRESS),
+        TLBI_NH_VAA => (VMID, TLBI_LEAF | TLBI_ADDRESS),
         TLBI_NH_ASID => (ASID | VMID, 0),
         TLBI_NH_ALL => (VMID, 0),
-        ATC_INV if ats && high & SIZE <= SIZE_ALL => (of_substream(HAS_SUBSTREAM | SUBSTREAM | GLOBAL) | STREAM, SIZE | PAGES),
-        CFGI_CD => (of_substream(SUBSTREAM) | STREAM, LEAF),
+        ATC_INV if ats && high & SIZE <= SIZE_ALL => (of_substream(HAS_SUBSTREAM | SUBSTREAM | GLOBAL) | STREAM, SIZE | TLBI_ADDRESS),
+        CFGI_CD => (of_substream(SUBSTREAM) | STREAM, TLBI_LEAF),
         CFGI_CD_ALL => (STREAM, 0),
         _ => return Err(Errno::EIO),
     };

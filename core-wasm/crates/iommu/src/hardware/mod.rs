@@ -26,6 +26,7 @@ mod tests;
 mod vtd;
 
 pub(crate) use context_cache::ContextCache;
+pub use smmuv3::commands as smmuv3_commands;
 
 use crate::domain::Domain;
 use crate::fault::FaultReason;

@@ -98,8 +98,7 @@ impl NestedDomains {
 
 impl Iommu {
     /// Creates a domain of a program's tables on top of a domain, which outlives it. EINVAL for another number of levels or tables that the hardware does not
-    /// have, ENOENT if there is no such
-    /// parent, ENOMEM.
+    /// have, ENOENT if there is no such parent, ENOMEM.
     pub fn create_nested(&mut self, parent: DomainId, first: FirstStage) -> Result<DomainId> {
         match first {
             FirstStage::Vtd(tables) if !(VtdFs::MIN_LEVELS..=VtdFs::MAX_LEVELS).contains(&tables.levels) => return Err(Errno::EINVAL),

@@ -206,6 +206,7 @@ impl RiscV {
 
     /// Posts what makes the hardware forget translations of pages.
     pub(super) fn forget_pages(&mut self, ram: &mut Ram, pages: &Pages) {
+        // A second stage takes two commands for each, which the queue has no room for.
         match pages.each().filter(|_| !self.is_second() || pages.single) {
             Some(each) => each.for_each(|page| self.forget_translations(ram, pages.domain, Some(page))),
             None => self.forget_translations(ram, pages.domain, None),

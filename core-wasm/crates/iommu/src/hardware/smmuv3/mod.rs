@@ -13,6 +13,7 @@
 //! those whose substreams alone have something attached, which F_STREAM_DISABLED tells of. A frame of context descriptors beside the first comes with its
 //! first descriptor, and goes with the last.
 
+pub mod commands;
 mod driver;
 mod layout;
 mod unit;
@@ -152,7 +153,7 @@ impl Unit for Smmuv3 {
             return Err(Errno::EINVAL);
         }
         self.post(ram, command);
-        self.post(ram, [layout::SYNC, 0]);
+        self.post(ram, [commands::SYNC, 0]);
         Ok(())
     }
 

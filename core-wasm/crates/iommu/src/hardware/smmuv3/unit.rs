@@ -1,15 +1,18 @@
 //! The hardware half of the SMMUv3: look-ups, the command queue, events.
 
 use super::super::{Context, Fault, Forget, Found, Place, Refusal, Root, Who, absent, bad, entry, unreachable, word};
+use super::commands::{
+    ASID_SHIFT, ATC_INV, CFGI_ALL, CFGI_CD, CFGI_CD_ALL, CFGI_STE, CODE, PREFETCHES, STREAM_SHIFT, SUBSTREAM_SHIFT, SYNC, TLBI_ADDRESS,
+    TLBI_LEAF, TLBI_NH_ALL, TLBI_NH_ASID, TLBI_NH_VA, TLBI_NH_VAA, TLBI_NSNH_ALL, TLBI_S2_IPA, TLBI_S12_VMALL,
+};
 use super::layout::{
-    ACCESS, ADDRESS_SIZE, ASID_SHIFT, ATC_INV, BAD_CD, BAD_STE, BAD_STREAM, BAD_SUBSTREAM, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT,
-    CD_BIG_ENDIAN, CD_FETCH, CD_GRANULE_SHIFT, CD_LG2, CD_MARKS_ACCESSED, CD_MARKS_DIRTY, CD_NO_LOWER, CD_NO_UPPER, CD_OUTPUT_SHIFT,
-    CD_RECORDS, CD_SIZE, CD_STALLS, CD_TAKES_UNACCESSED, CD_TOP_BYTE_SHIFT, CD_UPPER_SHIFT, CD_VALID, CDS_64K_LG2, CDS_LG2, CFGI_ALL,
-    CFGI_CD, CFGI_CD_ALL, CFGI_STE, CONFIG, CONFIG_NESTED, CONFIG_STAGE_1, CONFIG_STAGE_2, DEFAULT_IS_0, DEFAULT_PASSES, DEFAULT_SUBSTREAM,
-    EVENT_CLASS_SHIFT, EVENT_HAS_SUBSTREAM, EVENT_OF_INPUT, EVENT_OF_TABLE, EVENT_READ, EVENT_STAGE_2, FORMAT_SHIFT, MERGES_EVENTS,
-    PERMISSION, POINTER, PREFETCHES, S2_AARCH64, S2_BIG_ENDIAN, S2_GRANULE_SHIFT, S2_SIZE_SHIFT, S2_STALLS, S2_START_SHIFT, SPAN, SPLIT,
-    STE_FETCH, STE_LG2, STREAM_DISABLED, STREAM_SHIFT, SUBSTREAM_SHIFT, SUBSTREAMS_SHIFT, SYNC, TABLE, TLBI_ADDRESS, TLBI_LEAF,
-    TLBI_NH_ALL, TLBI_NH_ASID, TLBI_NH_VA, TLBI_NH_VAA, TLBI_NSNH_ALL, TLBI_S2_IPA, TLBI_S12_VMALL, TRANSLATION, VALID, WALK_ABORT,
+    ACCESS, ADDRESS_SIZE, BAD_CD, BAD_STE, BAD_STREAM, BAD_SUBSTREAM, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT, CD_BIG_ENDIAN, CD_FETCH,
+    CD_GRANULE_SHIFT, CD_LG2, CD_MARKS_ACCESSED, CD_MARKS_DIRTY, CD_NO_LOWER, CD_NO_UPPER, CD_OUTPUT_SHIFT, CD_RECORDS, CD_SIZE, CD_STALLS,
+    CD_TAKES_UNACCESSED, CD_TOP_BYTE_SHIFT, CD_UPPER_SHIFT, CD_VALID, CDS_64K_LG2, CDS_LG2, CONFIG, CONFIG_NESTED, CONFIG_STAGE_1,
+    CONFIG_STAGE_2, DEFAULT_IS_0, DEFAULT_PASSES, DEFAULT_SUBSTREAM, EVENT_CLASS_SHIFT, EVENT_HAS_SUBSTREAM, EVENT_OF_INPUT,
+    EVENT_OF_TABLE, EVENT_READ, EVENT_STAGE_2, FORMAT_SHIFT, MERGES_EVENTS, PERMISSION, POINTER, S2_AARCH64, S2_BIG_ENDIAN,
+    S2_GRANULE_SHIFT, S2_SIZE_SHIFT, S2_STALLS, S2_START_SHIFT, SPAN, SPLIT, STE_FETCH, STE_LG2, STREAM_DISABLED, SUBSTREAMS_SHIFT, TABLE,
+    TRANSLATION, VALID, WALK_ABORT,
 };
 use super::{Smmuv3, granule_of, size_of, start_of};
 use crate::GUESTS;
@@ -151,7 +154,7 @@ impl Smmuv3 {
                 Forget::Pages { domain, first, last: first | (FRAME - 1), tables: high & TLBI_LEAF == 0 }
             };
             let contexts = |requester, pasid| Some(Forget::Contexts { requester, pasid, domain: None });
-            let forget = match low & 0xff {
+            let forget = match low & CODE {
                 CFGI_STE | CFGI_CD_ALL => contexts(number, None),
                 CFGI_CD => contexts(number, Some((low >> SUBSTREAM_SHIFT) as u32 & 0xf_ffff)),
                 // Of a range of streams all are.
@@ -247,12 +250,12 @@ impl Stale {
 
     /// The one ASID that it is of.
     pub(crate) fn asid(self) -> Option<u16> {
-        matches!(self.0[0] & 0xff, TLBI_NH_ASID | TLBI_NH_VA).then_some((self.0[0] >> ASID_SHIFT) as u16)
+        matches!(self.0[0] & CODE, TLBI_NH_ASID | TLBI_NH_VA).then_some((self.0[0] >> ASID_SHIFT) as u16)
     }
 
     /// The one address that it is about.
     pub(crate) fn address(self) -> Option<u64> {
-        matches!(self.0[0] & 0xff, TLBI_NH_VA | TLBI_NH_VAA).then_some(self.0[1] & TLBI_ADDRESS)
+        matches!(self.0[0] & CODE, TLBI_NH_VA | TLBI_NH_VAA).then_some(self.0[1] & TLBI_ADDRESS)
     }
 
     /// Whether tables on the way are as they were.
