@@ -10,7 +10,6 @@ use crate::fault::FaultReason;
 use crate::iommu::Iommu;
 use crate::iotlb::Hit;
 use crate::ram::Ram;
-use crate::requesters::EVERYTHING;
 use crate::statistics::DeviceStatistics;
 use alloc::vec::Vec;
 use iova::Range;
@@ -36,6 +35,16 @@ impl Deferred {
     pub(crate) fn meets(&self, id: DomainId, first: u64, last: u64) -> bool {
         self.ranges.iter().any(|(owner, range)| *owner == id && range.start <= last && first <= range.last)
     }
+
+    /// Nothing of a domain waits any more: all that is cached of it has gone.
+    pub(crate) fn end(&mut self, id: DomainId) {
+        self.ranges.retain(|(other, _)| *other != id);
+    }
+
+    /// Nothing waits any more: all that is cached has gone.
+    pub(crate) fn end_all(&mut self) {
+        self.ranges.clear();
+    }
 }
 
 impl Iommu {
@@ -55,8 +64,8 @@ impl Iommu {
     /// Tells the caches of all that waits. No translation is stale once this returns.
     pub fn flush(&mut self, ram: &mut Ram) {
         while let Some((id, _)) = self.deferred.ranges.pop() {
-            self.end_waiting(id);
-            self.invalidate(ram, id, &EVERYTHING);
+            self.deferred.end(id);
+            self.invalidate_all(ram, id);
         }
     }
 
@@ -68,16 +77,6 @@ impl Iommu {
         if self.deferred.ranges.len() >= self.deferred.batch {
             self.flush(ram);
         }
-    }
-
-    /// Nothing of a domain waits any more: all that is cached of it has gone.
-    pub(crate) fn end_waiting(&mut self, id: DomainId) {
-        self.deferred.ranges.retain(|(other, _)| *other != id);
-    }
-
-    /// Nothing waits any more: all that is cached has gone.
-    pub(crate) fn end_all_waiting(&mut self) {
-        self.deferred.ranges.clear();
     }
 
     /// The memory that a stale translation leads to, up to the end of its page. Of what is there now tables alone are out of reach of a write: this machine's

@@ -4,7 +4,6 @@
 use crate::domain::DomainId;
 use crate::iommu::Iommu;
 use crate::ram::Ram;
-use crate::requesters::EVERYTHING;
 use pgtable::DirtyLeaf;
 
 impl Iommu {
@@ -49,10 +48,10 @@ impl Iommu {
 
     /// Forgets all translations through a domain, and what is cached of nested domains on top of it.
     pub fn forget_domain(&mut self, ram: &mut Ram, id: DomainId) {
-        self.end_waiting(id);
-        self.invalidate(ram, id, &EVERYTHING);
+        self.deferred.end(id);
+        self.invalidate_all(ram, id);
         if self.nested.len() != 0 {
-            self.forget_children(id);
+            self.nested.forget_children(id, &mut self.iotlb);
         }
     }
 }

@@ -242,7 +242,7 @@ impl Iommu {
     pub fn destroy_domain(&mut self, ram: &mut Ram, id: DomainId) {
         self.block_requesters_of(ram, id);
         if let Some(mut domain) = self.domains.remove(id) {
-            self.end_waiting(id);
+            self.deferred.end(id);
             self.iotlb.forget_all(&mut domain.space);
             domain.table.destroy(ram);
             self.invalidations += 1;
@@ -282,7 +282,7 @@ impl Iommu {
                 self.invalidate(ram, id, &done);
             }
             if self.nested.len() != 0 {
-                self.forget_children(id);
+                self.nested.forget_children(id, &mut self.iotlb);
             }
         }
         done.length

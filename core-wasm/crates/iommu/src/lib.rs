@@ -30,6 +30,7 @@ mod domain;
 mod fault;
 mod frames;
 mod hardware;
+mod invalidation;
 mod iommu;
 mod iotlb;
 mod mem_file;

@@ -2,13 +2,13 @@
 
 use crate::domain::DomainId;
 use crate::fault::{FaultReason, FaultRecord};
-use crate::hardware::{Context, Fault, Forget, Hardware, Pages, Refusal, Register, Root, Who};
+use crate::hardware::{Context, Fault, Hardware, Refusal, Register, Root, Who};
 use crate::iommu::{Iommu, NO_PASID};
-use crate::nested::{FirstStage, SecondStage, Stale};
+use crate::nested::{FirstStage, SecondStage};
 use crate::ram::Ram;
 use crate::{GUESTS, OutOfMemory};
 use alloc::vec::Vec;
-use pgtable::{PageTable, Prot, Unmapped};
+use pgtable::{PageTable, Prot};
 use uapi::{Errno, Result};
 
 /// What [`Attachment`]s are sorted by, and the context cache knows a requester with a PASID by.
@@ -35,7 +35,7 @@ impl Attachment {
 }
 
 /// What decides about transfers.
-enum Place {
+enum Decider {
     /// A domain.
     Domain(DomainId),
     /// What a guest has for a requester with a PASID: the domain that is its memory, and its words of the stream table entry.
@@ -60,6 +60,11 @@ impl Requesters {
         Ok(())
     }
 
+    /// The PASIDs by which a domain is used, in the order of requesters.
+    pub(crate) fn pasids_of(&self, id: DomainId) -> impl Iterator<Item = u32> {
+        self.entries.iter().filter(move |entry| entry.domain == id).map(Attachment::pasid)
+    }
+
     /// Sets the domain of a key. [`Self::reserve`] came before, unless it has one or `domain` is none.
     fn set(&mut self, key: u64, domain: Option<DomainId>) {
         let found = self.entries.binary_search_by_key(&key, |entry| entry.key);
@@ -73,9 +78,6 @@ impl Requesters {
         }
     }
 }
-
-/// All of a domain, as if it had been unmapped.
-pub(crate) const EVERYTHING: Unmapped = Unmapped { length: u64::MAX, leaves: 0, tables: 1, first: 0, last: u64::MAX };
 
 impl Iommu {
     /// Lets the transfers of a requester with a PASID go through a domain, or, with `None`, nowhere. Transfers without a PASID are those with
@@ -94,7 +96,7 @@ impl Iommu {
         if self.nested.len() != 0 {
             // Hardware keeps nothing of a nested domain for a requester that comes or goes.
             for id in before.into_iter().chain(domain) {
-                self.forget_nested(id);
+                self.nested.forget(id, &mut self.iotlb);
             }
         }
         self.requesters.set(key, domain);
@@ -196,98 +198,6 @@ impl Iommu {
         result
     }
 
-    /// Has the caches forget what was unmapped of a domain, by the hardware's queue where it has one.
-    pub(crate) fn invalidate(&mut self, ram: &mut Ram, id: DomainId, done: &Unmapped) {
-        let Some(domain) = self.domains.get(id) else { return };
-        self.invalidations += 1;
-        let Unmapped { length, first, last, leaves, tables } = *done;
-        // Where there were holes, a single page can be anywhere.
-        let single = leaves == 1 && length - 1 == last - first;
-        let (first_stage, tables) = (domain.table.format().first_stage, tables != 0);
-        let unit = self.hardware.unit().zip(id.to_hardware());
-        let Some((unit, number)) = unit else {
-            self.iotlb.forget(&domain.space, first, last, tables);
-            return;
-        };
-        let pages = Pages { domain: number, first_stage, pasid: NO_PASID, first, last, single, tables };
-        if !(first_stage && unit.caches_by_pasid()) {
-            self.tell(ram, &pages);
-            return;
-        }
-        let mut told = None;
-        for at in 0..self.requesters.entries.len() {
-            let entry = self.requesters.entries.get(at).filter(|entry| entry.domain == id).map(Attachment::pasid);
-            if let Some(pasid) = entry.filter(|&pasid| told != Some(pasid)) {
-                self.tell(ram, &Pages { pasid, ..pages });
-                told = Some(pasid);
-            }
-        }
-    }
-
-    fn tell(&mut self, ram: &mut Ram, pages: &Pages) {
-        if let Some(unit) = self.hardware.unit_mut() {
-            unit.invalidate(ram, pages);
-            self.execute(ram);
-        }
-    }
-
-    /// Has the hardware execute the commands that are posted.
-    pub(crate) fn execute(&mut self, ram: &mut Ram) {
-        while let Some(forget) = self.hardware.unit_mut().and_then(|unit| unit.execute(ram)) {
-            match forget {
-                Forget::Contexts { requester, pasid, domain } => self.contexts.forget(|key, id| {
-                    requester.is_none_or(|requester| key >> 32 == u64::from(requester))
-                        && pasid.is_none_or(|pasid| key as u32 == pasid)
-                        && domain.is_none_or(|domain| id.to_hardware() == Some(domain))
-                }),
-                Forget::Translations { domain: None } => self.forget_all_translations(),
-                Forget::Translations { domain } => {
-                    if let Some(id) = domain.and_then(DomainId::from_hardware) {
-                        self.forget_translations(id);
-                    }
-                }
-                Forget::Guest(domain, stale) => {
-                    if let Some(id) = DomainId::from_hardware(domain).filter(|_| GUESTS) {
-                        self.forget_guest(id, stale);
-                    }
-                }
-                Forget::Pages { domain, first, last, tables } => {
-                    if let Some(domain) = DomainId::from_hardware(domain).and_then(|id| self.domains.get(id)) {
-                        self.iotlb.forget(&domain.space, first, last, tables);
-                    }
-                }
-                Forget::Everything => {
-                    self.contexts.forget(|_, _| true);
-                    self.forget_all_translations();
-                }
-            }
-        }
-    }
-
-    /// Forgets the translations of all domains, nested or not.
-    #[cold]
-    fn forget_all_translations(&mut self) {
-        for domain in self.domains.iter_mut() {
-            self.iotlb.forget_all(&mut domain.space);
-        }
-        self.end_all_waiting();
-        self.forget_all_nested();
-    }
-
-    /// Forgets the translations of a domain, nested or not, and of the guest that it is the memory of, but nothing else that lies on top of it.
-    fn forget_translations(&mut self, id: DomainId) {
-        match self.domains.get_mut(id) {
-            Some(domain) => {
-                self.iotlb.forget_all(&mut domain.space);
-                self.end_waiting(id);
-                if GUESTS {
-                    self.forget_guest(id, Stale::ALL);
-                }
-            }
-            None => self.forget_nested(id),
-        }
-    }
-
     /// The domain that decides about transfers of a requester with a PASID: what the hardware remembers, or finds in RAM.
     #[inline]
     pub(crate) fn resolve(&mut self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<DomainId, FaultReason> {
@@ -300,36 +210,36 @@ impl Iommu {
     #[cold]
     fn resolve_uncached(&mut self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<DomainId, FaultReason> {
         match self.find(ram, requester, pasid)? {
-            Place::Domain(id) => {
+            Decider::Domain(id) => {
                 self.contexts.fill(key_of(requester, pasid), id);
                 Ok(id)
             }
-            Place::Guest(..) if !GUESTS => Err(FaultReason::Blocked),
-            Place::Guest(who, parent, stream) => self.enter_guest(ram, who, parent, stream).map_err(|refusal| refusal.reason),
+            Decider::Guest(..) if !GUESTS => Err(FaultReason::Blocked),
+            Decider::Guest(who, parent, stream) => self.enter_guest(ram, who, parent, stream).map_err(|refusal| refusal.reason),
         }
     }
 
     /// As [`Self::resolve`], with nothing remembered.
-    fn find(&self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<Place, FaultReason> {
+    fn find(&self, ram: &Ram, requester: u32, pasid: u32) -> core::result::Result<Decider, FaultReason> {
         let Some(unit) = self.hardware.unit() else {
-            return self.attached(requester, pasid).map(Place::Domain).ok_or(FaultReason::Blocked);
+            return self.attached(requester, pasid).map(Decider::Domain).ok_or(FaultReason::Blocked);
         };
         let who = Who { requester: u16::try_from(requester).map_err(|_| FaultReason::Blocked)?, pasid };
         let context = unit.look_up(ram, who).map_err(|refusal| refusal.reason)?;
         // Whatever the tables name is walked, if it is a page table at all.
         let id = DomainId::from_hardware(context.domain).ok_or(FaultReason::BadTable)?;
-        let (known, place) = match context.first {
-            Some(FirstStage::Arm(stream)) if GUESTS => (Context { first: None, ..context }, Place::Guest(who, id, stream)),
-            _ => (context, Place::Domain(id)),
+        let (known, decider) = match context.first {
+            Some(FirstStage::Arm(stream)) if GUESTS => (Context { first: None, ..context }, Decider::Guest(who, id, stream)),
+            _ => (context, Decider::Domain(id)),
         };
-        if self.context_of(id) == Ok(known) { Ok(place) } else { Err(FaultReason::BadTable) }
+        if self.context_of(id) == Ok(known) { Ok(decider) } else { Err(FaultReason::BadTable) }
     }
 
     /// The domain that transfers of a requester without a PASID go through, if it is known without a look into a guest's tables.
     pub(crate) fn find_domain(&self, ram: &Ram, requester: u32) -> core::result::Result<DomainId, FaultReason> {
         match self.find(ram, requester, NO_PASID)? {
-            Place::Domain(id) => Ok(id),
-            Place::Guest(..) => Err(FaultReason::Blocked),
+            Decider::Domain(id) => Ok(id),
+            Decider::Guest(..) => Err(FaultReason::Blocked),
         }
     }
 

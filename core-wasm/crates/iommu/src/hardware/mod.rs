@@ -5,7 +5,7 @@
 //!   translations, and takes fault records.
 //! - The *hardware half*: it walks these tables for a requester that it does not remember, executes the commands, and writes the records.
 //!
-//! A new kind is a folder here which implements [`Unit`], and a line in [`Hardware`]. Its files have the same reading order: the specification and its
+//! A new kind is a folder here which implements [`Unit`] and [`queue::CommandQueue`], and a line in [`Hardware`]. Its files have the same reading order: the specification and its
 //! sections, then registers, device table, PASID table, commands, fault records in `layout.rs`; the halves in `driver.rs` and `unit.rs`.
 //!
 //! | kind | folder | page tables |
@@ -18,6 +18,7 @@
 
 mod amdvi;
 mod context_cache;
+mod queue;
 mod ring;
 mod riscv;
 mod smmuv3;
@@ -26,13 +27,14 @@ mod tests;
 mod vtd;
 
 pub(crate) use context_cache::ContextCache;
+pub(crate) use queue::{Caches, Pages};
 pub use smmuv3::commands as smmuv3_commands;
 
 use crate::domain::Domain;
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
-use crate::nested::{ArmTables, FirstStage, SecondStage, Stale};
-use crate::ram::{FRAME_LG2, Ram};
+use crate::nested::{ArmTables, FirstStage, SecondStage};
+use crate::ram::Ram;
 use amdvi::AmdVi;
 use pgtable::{Kind, Pa, TableMemory};
 use riscv::RiscV;
@@ -91,9 +93,6 @@ pub struct Refusal {
     pub second: SecondStage,
 }
 
-/// What translates the addresses that tables have: the second stage below a guest, or nothing.
-pub(crate) type Place<'a> = Option<&'a Domain>;
-
 /// What a look-up finds.
 pub(crate) type Found<T> = core::result::Result<T, Refusal>;
 
@@ -127,57 +126,6 @@ pub(crate) struct Fault {
     pub(crate) second: SecondStage,
 }
 
-/// What a command makes the hardware forget.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Forget {
-    /// Contexts: of a requester or all, with a PASID or all, of a domain or all.
-    Contexts { requester: Option<u16>, pasid: Option<u32>, domain: Option<u16> },
-    /// All translations of a domain, or of all domains.
-    Translations { domain: Option<u16> },
-    /// What a guest says of its own, whose memory is a domain.
-    Guest(u16, Stale),
-    /// Translations of a domain's pages, and with `tables` what is cached of tables on the way to them.
-    Pages { domain: u16, first: u64, last: u64, tables: bool },
-    /// Contexts and translations.
-    Everything,
-}
-
-/// Pages whose translations are to be forgotten: all that `first..=last` meets.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pages {
-    /// The domain's id.
-    pub(crate) domain: u16,
-    /// Whether its page table is of the first stage, or of Arm's stage 1.
-    pub(crate) first_stage: bool,
-    /// With which PASID it is used, where [`Unit::caches_by_pasid`].
-    pub(crate) pasid: u32,
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-    /// They are one page, of whatever size.
-    pub(crate) single: bool,
-    /// Tables on the way have gone too.
-    pub(crate) tables: bool,
-}
-
-impl Pages {
-    /// The smallest naturally aligned block of a power of two of bytes, of a page of 4 KiB at least, that holds them: where it begins, and its size, lg2.
-    fn block(&self) -> (u64, u32) {
-        let lg2 = (u64::BITS - (self.first ^ self.last).leading_zeros()).max(FRAME_LG2);
-        (self.first >> lg2.min(63) << lg2.min(63), lg2)
-    }
-
-    /// The addresses of its pages of 4 KiB, if a command for each is better than one for the domain: the queue has room for them, and all tables remain.
-    /// Of a single page one will do.
-    fn each(&self) -> Option<impl Iterator<Item = u64> + use<>> {
-        let (first, last) = (self.first >> FRAME_LG2, if self.single { self.first } else { self.last } >> FRAME_LG2);
-        (!self.tables && last - first < EACH_MAX).then(|| (first..=last).map(|page| page << FRAME_LG2))
-    }
-}
-
-/// Commands of a page each that are posted at most: a queue of one frame has room for them, and one more. Linux's drivers, whose queues are larger, post up to
-/// 512.
-const EACH_MAX: u64 = 128;
-
 /// A register that the driver half writes: offset in the unit's registers, bytes, value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Register {
@@ -208,25 +156,12 @@ pub(crate) trait Unit {
         false
     }
 
-    /// Driver half: posts what makes the hardware forget translations of pages, or of more, after they have changed. The queue is empty, and
-    /// has room.
-    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages);
+    /// Both halves: what is posted is executed.
+    fn execute(&mut self, ram: &mut Ram, caches: &mut dyn Caches);
 
-    /// Hardware half: executes commands up to the next that has something forgotten; `None`: the queue is empty, or stopped by a bad command.
-    fn run(&mut self, ram: &mut Ram) -> Option<Forget>;
-
-    /// Driver half: puts a command that does nothing in the place of a bad one that has stopped the queue, and starts it again. False if none has.
-    fn restart(&mut self, ram: &mut Ram) -> bool;
-
-    /// Both halves: as [`Self::run`], past bad commands.
-    fn execute(&mut self, ram: &mut Ram) -> Option<Forget> {
-        loop {
-            let forget = self.run(ram);
-            if forget.is_some() || !self.restart(ram) {
-                return forget;
-            }
-        }
-    }
+    /// Both halves: the driver posts what makes the hardware forget translations of pages, or of more, after they have changed, and that is executed. The
+    /// queue is empty before.
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages, caches: &mut dyn Caches);
 
     /// Hardware half: what a requester uses with a PASID, by the tables in RAM.
     fn look_up(&self, ram: &Ram, who: Who) -> Found<Context>;

@@ -6,7 +6,7 @@ use pgtable::{Pa, TableMemory};
 use uapi::Result;
 
 /// A queue of entries, of which the first words are used, as many as whoever calls has. It is full with one entry less than fit, as it would look empty.
-pub(super) struct Ring {
+pub(crate) struct Ring {
     base: u64,
     /// Bytes of an entry.
     size: u64,
@@ -39,16 +39,12 @@ impl Ring {
     }
 
     /// Puts an entry in. False if it is full.
-    #[inline(never)]
-    pub(super) fn push(&mut self, ram: &mut Ram, words: &[u64]) -> bool {
+    pub(super) fn push<const WORDS: usize>(&mut self, ram: &mut Ram, words: [u64; WORDS]) -> bool {
         let next = (self.tail + self.size) % FRAME;
         if next == self.head {
             return false;
         }
-        // Word by word: a copy whose length is not known beforehand is a call.
-        for (place, &word) in ram.entries_mut(Pa(self.base + self.tail), words.len()).iter_mut().zip(words) {
-            *place = word;
-        }
+        ram.entries_mut(Pa(self.base + self.tail), WORDS).copy_from_slice(&words);
         self.tail = next;
         self.turned ^= next == 0;
         true

@@ -90,6 +90,18 @@ impl Guests {
         };
         Some(&mut self.spaces.get_mut(at)?.cached)
     }
+
+    /// Forgets what a guest has said is stale.
+    pub(super) fn forget(&mut self, parent: DomainId, stale: Stale, iotlb: &mut Iotlb) {
+        let (asid, address) = (stale.asid(), stale.address().map(extended));
+        for space in &mut self.spaces {
+            match address {
+                _ if space.parent != parent || asid.is_some_and(|asid| space.asid != asid) => {}
+                Some(address) => space.cached.forget(iotlb, address, address, stale.leaves_only()),
+                None => space.cached.forget_all(iotlb),
+            }
+        }
+    }
 }
 
 impl Iommu {
@@ -138,18 +150,6 @@ impl Iommu {
             },
         };
         (self.hardware.unit().map_or(0, |unit| unit.guest_code(reason, second, records)), second)
-    }
-
-    /// Forgets what a guest has said is stale.
-    pub(crate) fn forget_guest(&mut self, parent: DomainId, stale: Stale) {
-        let (asid, address) = (stale.asid(), stale.address().map(extended));
-        for space in self.nested.guests.spaces() {
-            match address {
-                _ if space.parent != parent || asid.is_some_and(|asid| space.asid != asid) => {}
-                Some(address) => space.cached.forget(&mut self.iotlb, address, address, stale.leaves_only()),
-                None => space.cached.forget_all(&mut self.iotlb),
-            }
-        }
     }
 
     /// Passes a guest's command on to the hardware, which knows the guest by [`Self::guest_number`] and its devices by their requester ids. EINVAL for hardware

@@ -94,6 +94,38 @@ impl NestedDomains {
             _ => None,
         }
     }
+
+    /// Forgets all that is cached of a nested domain. Nothing happens for another one.
+    pub(crate) fn forget(&mut self, id: DomainId, iotlb: &mut Iotlb) {
+        if let Some(nested) = id.nested().and_then(|slot| self.slots.get_mut(slot)?.as_mut()) {
+            nested.cached.forget_all(iotlb);
+        }
+    }
+
+    /// Forgets all that is cached of all nested domains.
+    pub(crate) fn forget_all(&mut self, iotlb: &mut Iotlb) {
+        self.forget_where(iotlb, |_| true);
+    }
+
+    /// Forgets all that is cached of what lies on a domain, since that has changed.
+    #[cold]
+    pub(crate) fn forget_children(&mut self, parent: DomainId, iotlb: &mut Iotlb) {
+        self.forget_where(iotlb, |other| other == parent);
+    }
+
+    fn forget_where(&mut self, iotlb: &mut Iotlb, lies_on: impl Fn(DomainId) -> bool) {
+        for nested in self.slots.iter_mut().flatten().filter(|nested| lies_on(nested.parent)) {
+            nested.cached.forget_all(iotlb);
+        }
+        for space in self.guests.spaces().filter(|space| GUESTS && lies_on(space.parent)) {
+            space.cached.forget_all(iotlb);
+        }
+    }
+
+    /// Forgets what a guest has said is stale, whose memory is a domain.
+    pub(crate) fn forget_guest(&mut self, parent: DomainId, stale: Stale, iotlb: &mut Iotlb) {
+        self.guests.forget(parent, stale, iotlb);
+    }
 }
 
 impl Iommu {
@@ -143,33 +175,6 @@ impl Iommu {
         let Some(nested) = id.nested().and_then(|slot| self.nested.slots.get_mut(slot)?.as_mut()) else { return };
         self.invalidations += 1;
         nested.cached.forget(&mut self.iotlb, first, last, leaves_only);
-    }
-
-    /// Forgets all that is cached of a nested domain. Nothing happens for another one.
-    pub(crate) fn forget_nested(&mut self, id: DomainId) {
-        if let Some(nested) = id.nested().and_then(|slot| self.nested.slots.get_mut(slot)?.as_mut()) {
-            nested.cached.forget_all(&mut self.iotlb);
-        }
-    }
-
-    /// Forgets all that is cached of all nested domains.
-    pub(crate) fn forget_all_nested(&mut self) {
-        self.forget_nested_where(|_| true);
-    }
-
-    /// Forgets all that is cached of what lies on a domain, since that has changed.
-    #[cold]
-    pub(crate) fn forget_children(&mut self, parent: DomainId) {
-        self.forget_nested_where(|other| other == parent);
-    }
-
-    fn forget_nested_where(&mut self, lies_on: impl Fn(DomainId) -> bool) {
-        for nested in self.nested.slots.iter_mut().flatten().filter(|nested| lies_on(nested.parent)) {
-            nested.cached.forget_all(&mut self.iotlb);
-        }
-        for space in self.nested.guests.spaces().filter(|space| GUESTS && lies_on(space.parent)) {
-            space.cached.forget_all(&mut self.iotlb);
-        }
     }
 
     /// The memory behind `iova` up to the end of its page, if a transfer through a nested domain may use it.

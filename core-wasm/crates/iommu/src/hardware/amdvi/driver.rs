@@ -1,5 +1,6 @@
 //! The driver half of AMD-Vi: the device table and commands.
 
+use super::super::queue::CommandQueue;
 use super::super::{Context, Pages, Root, Who, alloc, entry, set_word, set_words, word};
 use super::AmdVi;
 use super::layout::{
@@ -183,28 +184,8 @@ impl AmdVi {
         self.wait(ram);
     }
 
-    /// Posts a completion wait: what it stores says that what was posted before is done.
-    fn wait(&mut self, ram: &mut Ram) {
-        self.post(ram, self.wait_command());
-    }
-
-    const fn wait_command(&self) -> [u64; 2] {
+    /// A completion wait: what it stores says that what was posted before is done.
+    pub(super) const fn completion_wait(&self) -> [u64; 2] {
         [COMPLETION_WAIT << OPERATION_SHIFT | self.store | STORES, DONE]
-    }
-
-    /// If the buffer has stopped at a bad command: puts one that does nothing in its place, and starts it again.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
-        if !self.stopped {
-            return false;
-        }
-        self.commands.replace(ram, self.wait_command());
-        self.stopped = false;
-        true
-    }
-
-    /// Posts a command. The buffer has room: whoever has posted has it executed.
-    pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, &words);
-        debug_assert!(fits, "the command buffer has room");
     }
 }

@@ -14,8 +14,9 @@ mod driver;
 mod layout;
 mod unit;
 
+use super::queue::CommandQueue;
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Pages, Refusal, Register, Unit, Who, alloc};
+use super::{Caches, Context, Fault, Found, Pages, Refusal, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -43,8 +44,6 @@ pub(crate) struct AmdVi {
     /// Whether it has guest translation, and frames of GCR3 tables.
     guest: bool,
     guest_frames: u64,
-    /// Status: a bad command has stopped the buffer.
-    stopped: bool,
 }
 
 impl AmdVi {
@@ -53,11 +52,25 @@ impl AmdVi {
         let guest = config.kind.is_first_stage();
         let (table, store) = (alloc(ram, FRAME_LG2)?, alloc(ram, FRAME_LG2)?);
         let (commands, events) = (Ring::new(ram, COMMAND_BYTES)?, Ring::new(ram, COMMAND_BYTES)?);
-        let mut unit = AmdVi { table, table_lg2: FRAME_LG2, commands, events, store, guest, guest_frames: 0, stopped: false };
+        let mut unit = AmdVi { table, table_lg2: FRAME_LG2, commands, events, store, guest, guest_frames: 0 };
         driver::block_all(ram, table, 0, 1 << FRAME_LG2);
         unit.forget_everything(ram);
-        while unit.execute(ram).is_some() {}
+        unit.execute_all(ram, &mut ());
         Ok(unit)
+    }
+}
+
+impl CommandQueue for AmdVi {
+    fn commands(&mut self) -> &mut Ring {
+        &mut self.commands
+    }
+
+    fn obey(&self, ram: &mut Ram, command: [u64; 2], caches: &mut dyn Caches) -> bool {
+        self.obey_command(ram, command, caches)
+    }
+
+    fn wait_command(&self) -> [u64; 2] {
+        self.completion_wait()
     }
 }
 
@@ -75,16 +88,13 @@ impl Unit for AmdVi {
         self.clear(ram, who);
     }
 
-    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+    fn execute(&mut self, ram: &mut Ram, caches: &mut dyn Caches) {
+        self.execute_all(ram, caches);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages, caches: &mut dyn Caches) {
         self.forget_pages(ram, pages);
-    }
-
-    fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
-        self.run_queue(ram)
-    }
-
-    fn restart(&mut self, ram: &mut Ram) -> bool {
-        self.replace_bad(ram)
+        self.execute_all(ram, caches);
     }
 
     fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {

@@ -1,6 +1,6 @@
 //! The hardware half of AMD-Vi: look-ups, the command buffer, events.
 
-use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
+use super::super::{Caches, Context, Fault, Found, Root, Who, absent, bad, entry, unreachable};
 use super::AmdVi;
 use super::driver::guest_root;
 use super::layout::{
@@ -69,45 +69,34 @@ impl AmdVi {
         Ok(Context { domain: high as u16, host, first: None, marks: false })
     }
 
-    /// Executes commands up to one that has something forgotten.
-    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
-        while let Some([low, high]) = self.commands.peek(ram).filter(|_| !self.stopped) {
-            match low >> OPERATION_SHIFT {
-                COMPLETION_WAIT if low & STORES == 0 || ram.contains(Pa(low & STORE_ADDRESS), 8) => {
-                    if low & STORES != 0 {
-                        ram.entries_mut(Pa(low & STORE_ADDRESS), 1).fill(high);
-                    }
-                    self.commands.skip();
-                }
-                INVALIDATE_ENTRY => {
-                    self.commands.skip();
-                    return Some(Forget::Contexts { requester: Some(low as u16), pasid: None, domain: None });
-                }
-                INVALIDATE_PAGES => {
-                    self.commands.skip();
-                    let domain = (low >> DOMAIN_SHIFT) as u16;
-                    let address = high & !(FRAME - 1);
-                    let ones = if high & MANY_PAGES != 0 { (address | (FRAME - 1)).trailing_ones() + 1 } else { FRAME_LG2 };
-                    if ones > BLOCK_LG2_MAX {
-                        return Some(Forget::Translations { domain: Some(domain) });
-                    }
+    /// Executes a command. False for a bad one.
+    pub(super) fn obey_command(&self, ram: &mut Ram, [low, high]: [u64; 2], caches: &mut dyn Caches) -> bool {
+        match low >> OPERATION_SHIFT {
+            COMPLETION_WAIT if low & STORES == 0 => {}
+            COMPLETION_WAIT if ram.contains(Pa(low & STORE_ADDRESS), 8) => {
+                ram.entries_mut(Pa(low & STORE_ADDRESS), 1).fill(high);
+            }
+            INVALIDATE_ENTRY => caches.forget_contexts(Some(low as u16), None, None),
+            INVALIDATE_PAGES => {
+                let domain = (low >> DOMAIN_SHIFT) as u16;
+                let address = high & !(FRAME - 1);
+                let ones = if high & MANY_PAGES != 0 { (address | (FRAME - 1)).trailing_ones() + 1 } else { FRAME_LG2 };
+                if ones > BLOCK_LG2_MAX {
+                    caches.forget_translations(Some(domain));
+                } else {
                     let below = (1 << ones) - 1;
-                    let tables = high & TABLES_TOO != 0;
-                    return Some(Forget::Pages { domain, first: address & !below, last: address | below, tables });
-                }
-                // All that is cached: contexts go with it, as whoever asks for translations looks them up first.
-                INVALIDATE_ALL => {
-                    self.commands.skip();
-                    return Some(Forget::Everything);
-                }
-                _ => {
-                    // An ILLEGAL_COMMAND_ERROR, which stops the buffer at the command.
-                    self.stopped = true;
-                    return None;
+                    caches.forget_pages(domain, address & !below, address | below, high & TABLES_TOO != 0);
                 }
             }
+            // All that is cached: contexts go with it, as whoever asks for translations looks them up first.
+            INVALIDATE_ALL => {
+                caches.forget_contexts(None, None, None);
+                caches.forget_translations(None);
+            }
+            // An ILLEGAL_COMMAND_ERROR, which stops the buffer at the command.
+            _ => return false,
         }
-        None
+        true
     }
 
     /// Writes an event, unless the log is full.
@@ -117,7 +106,7 @@ impl AmdVi {
         let high = pasid >> 16 << PASID_HIGH_SHIFT;
         let code = u64::from(fault.code) << CODE_SHIFT;
         // A full log loses the event; whoever looks sees that by its status.
-        self.events.push(ram, &[code | below << DOMAIN_SHIFT | high | u64::from(fault.requester), fault.iova]);
+        self.events.push(ram, [code | below << DOMAIN_SHIFT | high | u64::from(fault.requester), fault.iova]);
     }
 }
 

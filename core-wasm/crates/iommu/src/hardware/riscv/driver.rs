@@ -1,5 +1,6 @@
 //! The driver half of the RISC-V IOMMU: directories and commands.
 
+use super::super::queue::CommandQueue;
 use super::super::{Context, Pages, Root, Who, alloc, set_word, set_words, word};
 use super::layout::{
     DEVICE_SHIFT, FENCE, FENCE_ORDERS, GSCID_SHIFT, INVALIDATE_DEVICE, INVALIDATE_FIRST, INVALIDATE_PROCESS, INVALIDATE_SECOND,
@@ -14,16 +15,16 @@ use pgtable::{Pa, TableMemory};
 use uapi::{Errno, Result};
 
 /// A fence behind what was posted, as Linux has it: it is done when the queue's head is past it.
-const DONE: [u64; 2] = [FENCE | FENCE_ORDERS, 0];
+pub(super) const FENCE_ALL: [u64; 2] = [FENCE | FENCE_ORDERS, 0];
 
 /// Where words of a device context are: iohgatp, ta, fsc.
 const IOHGATP: u64 = 8;
 const TA: u64 = 16;
 const FSC: u64 = 24;
 
-/// The context of a device, or of one of its processes.
+/// Where the context of a device is, or of one of its processes.
 #[derive(Clone, Copy)]
-enum Place {
+enum ContextAt {
     Device(u64),
     Process(u64),
 }
@@ -109,21 +110,21 @@ impl RiscV {
     }
 
     /// Where the context of a requester with a PASID is, with the tables on the way made if `make`. EINVAL if that has no place, ENOMEM.
-    fn place(&mut self, ram: &mut Ram, who: Who, make: bool) -> Result<Place> {
+    fn place(&mut self, ram: &mut Ram, who: Who, make: bool) -> Result<ContextAt> {
         let requester = u32::from(who.requester);
         let devices = self.devices();
         let device = Some(requester).filter(|&number| devices.reaches(number)).and_then(|number| step(ram, &devices, number));
         let device = device.ok_or(Errno::EINVAL)?;
-        let Some(directory) = self.processes_of(ram, who, device)? else { return Ok(Place::Device(device)) };
+        let Some(directory) = self.processes_of(ram, who, device)? else { return Ok(ContextAt::Device(device)) };
         let at = if make { self.need(ram, &directory, who.pasid)? } else { step(ram, &directory, who.pasid).ok_or(Errno::EINVAL)? };
-        Ok(Place::Process(at))
+        Ok(ContextAt::Process(at))
     }
 
     /// The domain of a context, if it is valid.
-    fn domain_at(&self, ram: &Ram, place: Place) -> Option<u16> {
+    fn domain_at(&self, ram: &Ram, place: ContextAt) -> Option<u16> {
         let (at, ta) = match place {
-            Place::Device(at) => (at, if self.is_second() { at + IOHGATP } else { at + TA }),
-            Place::Process(at) => (at, at),
+            ContextAt::Device(at) => (at, if self.is_second() { at + IOHGATP } else { at + TA }),
+            ContextAt::Process(at) => (at, at),
         };
         let shift = if self.is_second() { GSCID_SHIFT } else { PSCID_SHIFT };
         word(ram, at).filter(|word| word & VALID != 0).and_then(|_| word(ram, ta)).map(|word| (word >> shift) as u16)
@@ -138,15 +139,15 @@ impl RiscV {
         let Root { table, levels, .. } = to.host;
         let (pointer, domain) = (table >> FRAME_LG2 | (u64::from(levels) + MODE_OF_NO_LEVELS) << POINTER_MODE_SHIFT, u64::from(to.domain));
         match place {
-            Place::Device(at) if self.is_second() => {
+            ContextAt::Device(at) if self.is_second() => {
                 set_word(ram, at + IOHGATP, pointer | domain << GSCID_SHIFT);
                 set_word(ram, at, VALID);
             }
-            Place::Device(at) => {
+            ContextAt::Device(at) => {
                 set_words(ram, at + TA, &[domain << PSCID_SHIFT, pointer]);
                 set_word(ram, at, VALID);
             }
-            Place::Process(at) => {
+            ContextAt::Process(at) => {
                 set_word(ram, at + 8, pointer);
                 set_word(ram, at, domain << PSCID_SHIFT | VALID);
                 count(ram, at & !(FRAME - 1), i32::from(before.is_none()));
@@ -154,7 +155,7 @@ impl RiscV {
         }
         // What is not valid is not cached.
         if let Some(before) = before {
-            self.forget(ram, who, matches!(place, Place::Process(_)), before);
+            self.forget(ram, who, matches!(place, ContextAt::Process(_)), before);
         }
         Ok(())
     }
@@ -163,12 +164,12 @@ impl RiscV {
         let Ok(place) = self.place(ram, who, false) else { return };
         let Some(before) = self.domain_at(ram, place) else { return };
         let (at, words) = match place {
-            Place::Device(at) => (at, &[0; 4][..]),
-            Place::Process(at) => (at, &[0; 2][..]),
+            ContextAt::Device(at) => (at, &[0; 4][..]),
+            ContextAt::Process(at) => (at, &[0; 2][..]),
         };
         set_words(ram, at, words);
         let mut of_process = false;
-        if let Place::Process(at) = place {
+        if let ContextAt::Process(at) = place {
             count(ram, at & !(FRAME - 1), -1);
             // A table that goes is remembered with the device (6.3).
             of_process = !self.prune_processes(ram, who);
@@ -188,7 +189,7 @@ impl RiscV {
         let process = if of_process { INVALIDATE_PROCESS | u64::from(who.pasid) << PROCESS_SHIFT } else { INVALIDATE_DEVICE };
         self.post(ram, [process | OF_OWNER | u64::from(who.requester) << DEVICE_SHIFT, 0]);
         self.forget_translations(ram, domain, None);
-        self.post(ram, DONE);
+        self.wait(ram);
     }
 
     /// Posts what makes the hardware forget translations of a domain, or of its page at an address.
@@ -211,31 +212,14 @@ impl RiscV {
             Some(each) => each.for_each(|page| self.forget_translations(ram, pages.domain, Some(page))),
             None => self.forget_translations(ram, pages.domain, None),
         }
-        self.post(ram, DONE);
+        self.wait(ram);
     }
 
     /// At the start: the hardware may remember anything.
     pub(super) fn forget_everything(&mut self, ram: &mut Ram) {
         self.post(ram, [INVALIDATE_DEVICE, 0]);
         self.post(ram, [if self.is_second() { INVALIDATE_SECOND } else { INVALIDATE_FIRST }, 0]);
-        self.post(ram, DONE);
-    }
-
-    /// If the queue has stopped at a bad command: puts one that does nothing in its place, and clears the error.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
-        if !self.stopped {
-            return false;
-        }
-        self.commands.replace(ram, DONE);
-        self.stopped = false;
-        true
-    }
-
-    /// Posts a command. The queue has room: whoever has posted has it executed.
-    #[inline(never)]
-    pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, &words);
-        debug_assert!(fits, "the command queue has room");
+        self.wait(ram);
     }
 }
 

@@ -15,8 +15,9 @@ mod driver;
 mod layout;
 mod unit;
 
+use super::queue::CommandQueue;
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Pages, Register, Unit, Who, alloc};
+use super::{Caches, Context, Fault, Found, Pages, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -44,8 +45,6 @@ pub(crate) struct RiscV {
     faults: Ring,
     /// Frames in use.
     frames: u64,
-    /// Status: a bad command has stopped the queue (cmd_ill, cqmf).
-    stopped: bool,
 }
 
 /// What goes with the settings of an IOMMU.
@@ -74,9 +73,9 @@ impl RiscV {
     pub(super) fn with(ram: &mut Ram, capabilities: u64) -> Result<RiscV> {
         let directory = alloc(ram, FRAME_LG2)?;
         let (commands, faults) = (Ring::new(ram, COMMAND_BYTES)?, Ring::new(ram, RECORD_BYTES)?);
-        let mut unit = RiscV { capabilities, directory, levels: 1, commands, faults, frames: 3, stopped: false };
+        let mut unit = RiscV { capabilities, directory, levels: 1, commands, faults, frames: 3 };
         unit.forget_everything(ram);
-        while unit.execute(ram).is_some() {}
+        unit.execute_all(ram, &mut ());
         Ok(unit)
     }
 
@@ -88,6 +87,20 @@ impl RiscV {
     /// Whether the host's page tables are of the second stage.
     const fn is_second(&self) -> bool {
         self.capabilities & CAP_SV39X4 != 0
+    }
+}
+
+impl CommandQueue for RiscV {
+    fn commands(&mut self) -> &mut Ring {
+        &mut self.commands
+    }
+
+    fn obey(&self, ram: &mut Ram, command: [u64; 2], caches: &mut dyn Caches) -> bool {
+        self.obey_command(ram, command, caches)
+    }
+
+    fn wait_command(&self) -> [u64; 2] {
+        driver::FENCE_ALL
     }
 }
 
@@ -104,16 +117,13 @@ impl Unit for RiscV {
         self.clear(ram, who);
     }
 
-    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+    fn execute(&mut self, ram: &mut Ram, caches: &mut dyn Caches) {
+        self.execute_all(ram, caches);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages, caches: &mut dyn Caches) {
         self.forget_pages(ram, pages);
-    }
-
-    fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
-        self.run_queue(ram)
-    }
-
-    fn restart(&mut self, ram: &mut Ram) -> bool {
-        self.replace_bad(ram)
+        self.execute_all(ram, caches);
     }
 
     fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {

@@ -1,6 +1,6 @@
 //! The hardware half of the RISC-V IOMMU: look-ups, the command queue, fault records. Causes are those of section 3.2.
 
-use super::super::{Context, Fault, Forget, Found, Refusal, Root, Who, absent, bad, entry, unreachable, word};
+use super::super::{Caches, Context, Fault, Found, Refusal, Root, Who, absent, bad, entry, unreachable, word};
 use super::RiscV;
 use super::layout::{
     CAP_PD8, CAP_SV39, CAP_SV39X4, CONTEXT_WORDS, DEVICE_SHIFT, DEVICE_UNREACHABLE, DISALLOWED, FENCE, FENCE_DATA_SHIFT, FENCE_WRITES,
@@ -11,7 +11,7 @@ use super::layout::{
 };
 use crate::iommu::NO_PASID;
 use crate::ram::{FRAME, FRAME_LG2, Ram};
-use pgtable::{Pa, TableMemory};
+use pgtable::Pa;
 
 /// A directory, of devices or of processes: contexts in its lowest tables, entries that lead on in those above.
 pub(super) struct Directory {
@@ -150,48 +150,35 @@ impl RiscV {
         is_right.then_some(Context { domain: domain as u16, host, first: None, marks: false })
     }
 
-    /// Executes commands up to one that has something forgotten.
-    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
-        while let Some([low, high]) = self.commands.peek(ram).filter(|_| !self.stopped) {
-            let requester = (low & OF_OWNER != 0).then_some((low >> DEVICE_SHIFT) as u16);
-            let number = low >> PROCESS_SHIFT & 0xf_ffff;
-            let pages = |domain| {
-                let first = high << 2 & !(FRAME - 1);
-                Some(Forget::Pages { domain, first, last: first | (FRAME - 1), tables: false })
-            };
-            let forget = match low & OPERATION {
-                INVALIDATE_FIRST if requester.is_none() && low & OF_SPACE != 0 && low & OF_PAGE != 0 => pages(number as u16),
-                INVALIDATE_SECOND if requester.is_some() && low & OF_PAGE != 0 => pages((low >> GSCID_SHIFT) as u16),
-                INVALIDATE_FIRST if requester.is_none() => {
-                    Some(Forget::Translations { domain: (low & OF_SPACE != 0).then_some(number as u16) })
-                }
-                INVALIDATE_FIRST | INVALIDATE_SECOND => {
-                    Some(Forget::Translations { domain: requester.map(|_| (low >> GSCID_SHIFT) as u16) })
-                }
-                INVALIDATE_DEVICE => Some(Forget::Contexts { requester, pasid: None, domain: None }),
-                INVALIDATE_PROCESS if requester.is_some() => Some(Forget::Contexts { requester, pasid: Some(number as u32), domain: None }),
-                FENCE if low & FENCE_WRITES == 0 => None,
-                // A word of 32 bits, at an address without its lowest two bits.
-                FENCE if ram.contains(Pa(high << 2), 4) => {
-                    let at = high << 2;
-                    let (data, shift) = (low >> FENCE_DATA_SHIFT, (at & 4) * 8);
-                    for entry in ram.entries_mut(Pa(at & !7), 1) {
-                        *entry = *entry & !(0xffff_ffff << shift) | data << shift;
-                    }
-                    None
-                }
-                _ => {
-                    // An illegal command, or a fence that reaches no memory. The head stays at it.
-                    self.stopped = true;
-                    return None;
-                }
-            };
-            self.commands.skip();
-            if forget.is_some() {
-                return forget;
+    /// Executes a command. False for a bad one.
+    pub(super) fn obey_command(&self, ram: &mut Ram, [low, high]: [u64; 2], caches: &mut dyn Caches) -> bool {
+        let requester = (low & OF_OWNER != 0).then_some((low >> DEVICE_SHIFT) as u16);
+        let number = low >> PROCESS_SHIFT & 0xf_ffff;
+        let page = high << 2 & !(FRAME - 1);
+        match low & OPERATION {
+            INVALIDATE_FIRST if requester.is_none() && low & OF_SPACE != 0 && low & OF_PAGE != 0 => {
+                caches.forget_pages(number as u16, page, page | (FRAME - 1), false);
             }
+            INVALIDATE_SECOND if requester.is_some() && low & OF_PAGE != 0 => {
+                caches.forget_pages((low >> GSCID_SHIFT) as u16, page, page | (FRAME - 1), false);
+            }
+            INVALIDATE_FIRST if requester.is_none() => {
+                caches.forget_translations((low & OF_SPACE != 0).then_some(number as u16));
+            }
+            INVALIDATE_FIRST | INVALIDATE_SECOND => {
+                caches.forget_translations(requester.map(|_| (low >> GSCID_SHIFT) as u16));
+            }
+            INVALIDATE_DEVICE => caches.forget_contexts(requester, None, None),
+            INVALIDATE_PROCESS if requester.is_some() => caches.forget_contexts(requester, Some(number as u32), None),
+            FENCE if low & FENCE_WRITES == 0 => {}
+            // A word of 32 bits, at an address without its lowest two bits.
+            FENCE if ram.contains(Pa(high << 2), 4) => {
+                ram.bytes_mut(Pa(high << 2), 4).copy_from_slice(&((low >> FENCE_DATA_SHIFT) as u32).to_le_bytes());
+            }
+            // An illegal command, or a fence that reaches no memory. The head stays at it.
+            _ => return false,
         }
-        None
+        true
     }
 
     /// Writes a record, unless the queue is full.
@@ -201,6 +188,6 @@ impl RiscV {
         let header = u64::from(fault.requester) << DEVICE_SHIFT | kind | process | u64::from(fault.code);
         // A guest page fault says which address of the guest it was: with one stage alone the same.
         let guest = (GUEST_PAGE_FAULT..GUEST_PAGE_FAULT + 3).contains(&fault.code);
-        self.faults.push(ram, &[header, 0, fault.iova, if guest { fault.iova & !3 } else { 0 }]);
+        self.faults.push(ram, [header, 0, fault.iova, if guest { fault.iova & !3 } else { 0 }]);
     }
 }

@@ -1,9 +1,10 @@
 //! The driver half of the SMMUv3: stream table, context descriptors, commands.
 
+use super::super::queue::CommandQueue;
 use super::super::{Context, Pages, Root, Who, alloc, entry, set_word, set_words, word};
 use super::commands::{
-    ASID_SHIFT, CFGI_ALL, CFGI_CD, CFGI_STE, RANGE_ALL, STREAM_SHIFT, SUBSTREAM_SHIFT, SYNC, TLBI_LEAF, TLBI_NH_ASID, TLBI_NH_VA,
-    TLBI_NSNH_ALL, TLBI_S2_IPA, TLBI_S12_VMALL,
+    ASID_SHIFT, CFGI_ALL, CFGI_CD, CFGI_STE, RANGE_ALL, STREAM_SHIFT, SUBSTREAM_SHIFT, TLBI_LEAF, TLBI_NH_ASID, TLBI_NH_VA, TLBI_NSNH_ALL,
+    TLBI_S2_IPA, TLBI_S12_VMALL,
 };
 use super::layout::{
     ATTRIBUTES, CD_AARCH64, CD_ABORTS, CD_ASID_SHIFT, CD_GRANULE_SHIFT, CD_LG2, CD_MARKS_ACCESSED, CD_MARKS_DIRTY, CD_NO_UPPER,
@@ -243,7 +244,7 @@ impl Smmuv3 {
             let translations = if second { TLBI_S12_VMALL | domain << STREAM_SHIFT } else { TLBI_NH_ASID | domain << ASID_SHIFT };
             self.post(ram, [translations, 0]);
         }
-        self.post(ram, [SYNC, 0]);
+        self.wait(ram);
     }
 
     /// Posts what makes the hardware forget translations of pages.
@@ -258,30 +259,14 @@ impl Smmuv3 {
             Some(each) => each.for_each(|address| self.post(ram, [page | of, address | TLBI_LEAF])),
             None => self.post(ram, [all | of, 0]),
         }
-        self.post(ram, [SYNC, 0]);
+        self.wait(ram);
     }
 
     /// At the start: the hardware may remember anything.
     pub(super) fn forget_everything(&mut self, ram: &mut Ram) {
         self.post(ram, [CFGI_ALL, RANGE_ALL]);
         self.post(ram, [TLBI_NSNH_ALL, 0]);
-        self.post(ram, [SYNC, 0]);
-    }
-
-    /// If the queue has stopped at a bad command: puts one that does nothing in its place, and acknowledges the error. As Linux does it.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
-        if !self.stopped {
-            return false;
-        }
-        self.commands.replace(ram, [SYNC, 0]);
-        self.stopped = false;
-        true
-    }
-
-    /// Posts a command. The queue has room: whoever has posted has it executed.
-    pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.commands.push(ram, &words);
-        debug_assert!(fits, "the command queue has room");
+        self.wait(ram);
     }
 }
 

@@ -18,8 +18,9 @@ mod driver;
 mod layout;
 mod unit;
 
+use super::queue::CommandQueue;
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Pages, Register, Unit, Who, alloc};
+use super::{Caches, Context, Fault, Found, Pages, Register, Unit, Who, alloc};
 use crate::GUESTS;
 use crate::domain::Domain;
 use crate::fault::FaultReason;
@@ -60,8 +61,6 @@ pub(crate) struct Smmuv3 {
     events: Ring,
     /// Frames in use.
     frames: u64,
-    /// GERROR: a bad command has stopped the queue.
-    stopped: bool,
 }
 
 impl Smmuv3 {
@@ -73,9 +72,9 @@ impl Smmuv3 {
         let second = if first.is_none() || config.nests() { Some(config.parent_kind().format()) } else { None };
         let substream_bits = if config.scalable && first.is_some() { SUBSTREAM_BITS } else { 0 };
         let (marks, idle) = (config.tracks_dirty, Vec::new());
-        let mut unit = Smmuv3 { first, second, substream_bits, marks, idle, streams, commands, events, frames: 3, stopped: false };
+        let mut unit = Smmuv3 { first, second, substream_bits, marks, idle, streams, commands, events, frames: 3 };
         unit.forget_everything(ram);
-        while unit.execute(ram).is_some() {}
+        unit.execute_all(ram, &mut ());
         Ok(unit)
     }
 
@@ -104,6 +103,20 @@ const fn size_of(format: &Format, levels: u8) -> u64 {
     64 - format.address_lg2(levels as u32) as u64
 }
 
+impl CommandQueue for Smmuv3 {
+    fn commands(&mut self) -> &mut Ring {
+        &mut self.commands
+    }
+
+    fn obey(&self, _ram: &mut Ram, command: [u64; 2], caches: &mut dyn Caches) -> bool {
+        self.obey_command(command, caches)
+    }
+
+    fn wait_command(&self) -> [u64; 2] {
+        [commands::SYNC, 0]
+    }
+}
+
 impl Unit for Smmuv3 {
     fn reach(&mut self, ram: &mut Ram, requester: u16, pasid_bits: u8) -> Result<()> {
         self.make_room(ram, requester, pasid_bits)
@@ -117,16 +130,13 @@ impl Unit for Smmuv3 {
         self.clear(ram, who);
     }
 
-    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+    fn execute(&mut self, ram: &mut Ram, caches: &mut dyn Caches) {
+        self.execute_all(ram, caches);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages, caches: &mut dyn Caches) {
         self.forget_pages(ram, pages);
-    }
-
-    fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
-        self.run_queue(ram)
-    }
-
-    fn restart(&mut self, ram: &mut Ram) -> bool {
-        self.replace_bad(ram)
+        self.execute_all(ram, caches);
     }
 
     fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {
@@ -153,7 +163,7 @@ impl Unit for Smmuv3 {
             return Err(Errno::EINVAL);
         }
         self.post(ram, command);
-        self.post(ram, [commands::SYNC, 0]);
+        self.wait(ram);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The hardware half of the SMMUv3: look-ups, the command queue, events.
 
-use super::super::{Context, Fault, Forget, Found, Place, Refusal, Root, Who, absent, bad, entry, unreachable, word};
+use super::super::{Caches, Context, Fault, Found, Refusal, Root, Who, absent, bad, entry, unreachable, word};
 use super::commands::{
     ASID_SHIFT, ATC_INV, CFGI_ALL, CFGI_CD, CFGI_CD_ALL, CFGI_STE, CODE, PREFETCHES, STREAM_SHIFT, SUBSTREAM_SHIFT, SYNC, TLBI_ADDRESS,
     TLBI_LEAF, TLBI_NH_ALL, TLBI_NH_ASID, TLBI_NH_VA, TLBI_NH_VAA, TLBI_NSNH_ALL, TLBI_S2_IPA, TLBI_S12_VMALL,
@@ -76,8 +76,8 @@ impl Smmuv3 {
         }
     }
 
-    /// The context descriptor of a PASID; `None`: stage 1 is passed by. `place` translates where its tables are.
-    fn find_descriptor(&self, ram: &Ram, place: Place, pasid: u32, stream: u64, high: u64) -> Found<Option<[u64; 4]>> {
+    /// The context descriptor of a PASID; `None`: stage 1 is passed by. `parent` translates where its tables are.
+    fn find_descriptor(&self, ram: &Ram, parent: Option<&Domain>, pasid: u32, stream: u64, high: u64) -> Found<Option<[u64; 4]>> {
         let bits = (stream >> SUBSTREAMS_SHIFT) as u32;
         // Without substreams there is one descriptor, whatever the format.
         let format = if bits == 0 { 0 } else { stream >> FORMAT_SHIFT & 3 };
@@ -98,13 +98,13 @@ impl Smmuv3 {
         let (mut table, mut index) = (stream & POINTER, u64::from(pasid));
         if format != 0 {
             let lg2 = if format == 1 { CDS_LG2 } else { CDS_64K_LG2 };
-            let step = word(ram, placed(ram, place, table + (index >> lg2) * 8)?).ok_or(unreachable(CD_FETCH))?;
+            let step = word(ram, placed(ram, parent, table + (index >> lg2) * 8)?).ok_or(unreachable(CD_FETCH))?;
             if step & VALID == 0 {
                 return Err(absent(BAD_SUBSTREAM));
             }
             (table, index) = (step & POINTER, index & ((1 << lg2) - 1));
         }
-        let at = placed(ram, place, table + (index << CD_LG2))?;
+        let at = placed(ram, parent, table + (index << CD_LG2))?;
         entry(ram, at).map(Some).ok_or(unreachable(CD_FETCH))
     }
 
@@ -145,45 +145,32 @@ impl Smmuv3 {
         }))
     }
 
-    /// Executes commands up to one that has something forgotten. Of one address alone all of its domain is.
-    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
-        while let Some([low, high]) = self.commands.peek::<2>(ram).filter(|_| !self.stopped) {
-            let number = Some((low >> STREAM_SHIFT) as u16);
-            let page = |domain| {
-                let first = high & !(FRAME - 1);
-                Forget::Pages { domain, first, last: first | (FRAME - 1), tables: high & TLBI_LEAF == 0 }
-            };
-            let contexts = |requester, pasid| Some(Forget::Contexts { requester, pasid, domain: None });
-            let forget = match low & CODE {
-                CFGI_STE | CFGI_CD_ALL => contexts(number, None),
-                CFGI_CD => contexts(number, Some((low >> SUBSTREAM_SHIFT) as u32 & 0xf_ffff)),
-                // Of a range of streams all are.
-                CFGI_ALL => contexts(None, None),
-                TLBI_NH_ALL | TLBI_NH_ASID | TLBI_NH_VA | TLBI_NH_VAA if self.nests() && low & VMID != 0 => {
-                    Some(Forget::Guest((low >> STREAM_SHIFT) as u16, Stale([low, high])))
-                }
-                TLBI_NH_ASID if self.first.is_some() => Some(Forget::Translations { domain: Some((low >> ASID_SHIFT) as u16) }),
-                TLBI_NH_VA if self.first.is_some() => Some(page((low >> ASID_SHIFT) as u16)),
-                TLBI_S12_VMALL if self.second.is_some() => Some(Forget::Translations { domain: number }),
-                TLBI_S2_IPA if self.second.is_some() => Some(page((low >> STREAM_SHIFT) as u16)),
-                TLBI_NH_ALL | TLBI_NH_VAA if self.first.is_some() => Some(Forget::Translations { domain: None }),
-                TLBI_NSNH_ALL => Some(Forget::Translations { domain: None }),
-                SYNC => None,
-                // No device has caches.
-                ATC_INV if self.nests() => None,
-                code if PREFETCHES.contains(&code) => None,
-                _ => {
-                    // GERROR: CERROR_ILL. The consumer stays at the command.
-                    self.stopped = true;
-                    return None;
-                }
-            };
-            self.commands.skip();
-            if forget.is_some() {
-                return forget;
+    /// Executes a command. False for a bad one.
+    pub(super) fn obey_command(&self, [low, high]: [u64; 2], caches: &mut dyn Caches) -> bool {
+        let (number, asid) = ((low >> STREAM_SHIFT) as u16, (low >> ASID_SHIFT) as u16);
+        let (first, last, tables) = (high & !(FRAME - 1), high | (FRAME - 1), high & TLBI_LEAF == 0);
+        match low & CODE {
+            CFGI_STE | CFGI_CD_ALL => caches.forget_contexts(Some(number), None, None),
+            CFGI_CD => caches.forget_contexts(Some(number), Some((low >> SUBSTREAM_SHIFT) as u32 & 0xf_ffff), None),
+            // Of a range of streams all are.
+            CFGI_ALL => caches.forget_contexts(None, None, None),
+            TLBI_NH_ALL | TLBI_NH_ASID | TLBI_NH_VA | TLBI_NH_VAA if self.nests() && low & VMID != 0 => {
+                caches.forget_guest(number, Stale([low, high]));
             }
+            TLBI_NH_ASID if self.first.is_some() => caches.forget_translations(Some(asid)),
+            TLBI_NH_VA if self.first.is_some() => caches.forget_pages(asid, first, last, tables),
+            TLBI_S12_VMALL if self.second.is_some() => caches.forget_translations(Some(number)),
+            TLBI_S2_IPA if self.second.is_some() => caches.forget_pages(number, first, last, tables),
+            TLBI_NH_ALL | TLBI_NH_VAA if self.first.is_some() => caches.forget_translations(None),
+            TLBI_NSNH_ALL => caches.forget_translations(None),
+            SYNC => {}
+            // No device has caches.
+            ATC_INV if self.nests() => {}
+            code if PREFETCHES.contains(&code) => {}
+            // GERROR: CERROR_ILL. The consumer stays at the command.
+            _ => return false,
         }
-        None
+        true
     }
 
     /// Writes a record, unless the queue is full or there is none of what aborts. Addresses of tables that could not be read are not in it.
@@ -198,7 +185,7 @@ impl Smmuv3 {
             TRANSLATION.. => EVENT_OF_INPUT,
             // Of configuration: nothing but who it was.
             _ => {
-                self.events.push(ram, &[low, 0, 0, 0]);
+                self.events.push(ram, [low, 0, 0, 0]);
                 return;
             }
         };
@@ -207,7 +194,7 @@ impl Smmuv3 {
             second if second.refused() => (second.wanted() << EVENT_CLASS_SHIFT | EVENT_STAGE_2, second.page()),
             _ => (of, 0),
         };
-        self.events.push(ram, &[low, of | direction, fault.iova, page]);
+        self.events.push(ram, [low, of | direction, fault.iova, page]);
     }
 }
 
@@ -265,8 +252,8 @@ impl Stale {
 }
 
 /// Where an address is that a table has.
-fn placed(ram: &Ram, place: Place, address: u64) -> Found<u64> {
-    let Some(parent) = place.filter(|_| GUESTS) else { return Ok(address) };
+fn placed(ram: &Ram, parent: Option<&Domain>, address: u64) -> Found<u64> {
+    let Some(parent) = parent.filter(|_| GUESTS) else { return Ok(address) };
     let found = parent.translate(ram, address).ok();
     if let Some(found) = found.filter(|found| found.prot.contains(Prot::READ)) {
         return Ok(found.pa.0);

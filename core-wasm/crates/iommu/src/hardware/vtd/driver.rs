@@ -1,5 +1,6 @@
 //! The driver half of VT-d: tables, commands, fault records taken.
 
+use super::super::queue::CommandQueue;
 use super::super::{Context, Pages, Root, Who, alloc, set_word, word};
 use super::Vtd;
 use super::layout::{
@@ -187,25 +188,9 @@ impl Vtd {
         self.wait(ram);
     }
 
-    /// Posts a wait descriptor: its status says that what was posted before is done.
-    fn wait(&mut self, ram: &mut Ram) {
-        self.post(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
-    }
-
-    /// If the queue has stopped at a bad descriptor: puts one that does nothing in its place, and clears the error. As Linux does it.
-    pub(super) fn replace_bad(&mut self, ram: &mut Ram) -> bool {
-        if !self.stopped {
-            return false;
-        }
-        self.queue.replace(ram, [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]);
-        self.stopped = false;
-        true
-    }
-
-    /// Posts a descriptor. The queue has room: whoever has posted has it executed, which a bad descriptor alone stops.
-    pub(in super::super) fn post(&mut self, ram: &mut Ram, words: [u64; 2]) {
-        let fits = self.queue.push(ram, &words);
-        debug_assert!(fits, "the queue has room");
+    /// A wait descriptor: its status says that what was posted before is done.
+    pub(super) const fn wait_descriptor(&self) -> [u64; 2] {
+        [WAIT | WAIT_WRITES | WAIT_FENCE | DONE << HIGH_SHIFT, self.status]
     }
 
     /// Reads the fault recording register and clears it.

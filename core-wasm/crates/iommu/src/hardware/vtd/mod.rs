@@ -15,8 +15,9 @@ mod driver;
 mod layout;
 mod unit;
 
+use super::queue::CommandQueue;
 use super::ring::Ring;
-use super::{Context, Fault, Forget, Found, Pages, Register, Unit, Who, alloc};
+use super::{Caches, Context, Fault, Found, Pages, Register, Unit, Who, alloc};
 use crate::fault::FaultReason;
 use crate::iommu::IommuConfig;
 use crate::ram::{FRAME_LG2, Ram};
@@ -39,8 +40,6 @@ pub(crate) struct Vtd {
     frames: u64,
     /// The fault recording register.
     fault: [u64; 2],
-    /// Fault status: a bad descriptor has stopped the queue (IQE).
-    stopped: bool,
 }
 
 impl Vtd {
@@ -51,10 +50,24 @@ impl Vtd {
         let size = if scalable { 32 } else { 16 };
         let (root, status) = (alloc(ram, FRAME_LG2)?, alloc(ram, FRAME_LG2)?);
         let queue = Ring::new(ram, size)?;
-        let mut unit = Vtd { scalable, levels, first_stage, root, queue, status, frames: 3, fault: [0; 2], stopped: false };
+        let mut unit = Vtd { scalable, levels, first_stage, root, queue, status, frames: 3, fault: [0; 2] };
         unit.forget_everything(ram);
-        while unit.execute(ram).is_some() {}
+        unit.execute_all(ram, &mut ());
         Ok(unit)
+    }
+}
+
+impl CommandQueue for Vtd {
+    fn commands(&mut self) -> &mut Ring {
+        &mut self.queue
+    }
+
+    fn obey(&self, ram: &mut Ram, command: [u64; 2], caches: &mut dyn Caches) -> bool {
+        self.obey_command(ram, command, caches)
+    }
+
+    fn wait_command(&self) -> [u64; 2] {
+        self.wait_descriptor()
     }
 }
 
@@ -75,16 +88,13 @@ impl Unit for Vtd {
         true
     }
 
-    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages) {
+    fn execute(&mut self, ram: &mut Ram, caches: &mut dyn Caches) {
+        self.execute_all(ram, caches);
+    }
+
+    fn invalidate(&mut self, ram: &mut Ram, pages: &Pages, caches: &mut dyn Caches) {
         self.forget_pages(ram, pages);
-    }
-
-    fn run(&mut self, ram: &mut Ram) -> Option<Forget> {
-        self.run_queue(ram)
-    }
-
-    fn restart(&mut self, ram: &mut Ram) -> bool {
-        self.replace_bad(ram)
+        self.execute_all(ram, caches);
     }
 
     fn look_up(&self, ram: &Ram, who: Who) -> Found<Context> {

@@ -1,7 +1,7 @@
 //! The hardware half of VT-d: look-ups, the invalidation queue, fault records. Numbers of faults are those of section 7.1.3 and its tables for scalable
 //! mode.
 
-use super::super::{Context, Fault, Forget, Found, Root, Who, absent, bad, entry, unreachable};
+use super::super::{Caches, Context, Fault, Found, Root, Who, absent, bad, entry, unreachable};
 use super::Vtd;
 use super::layout::{
     ADDRESS, ALL_OF_PASID, CONTEXT_DOMAIN_SHIFT, CONTEXT_PASIDS, CONTEXT_RESERVED, CONTEXT_RESERVED_HIGH, CONTEXT_SIZE_SHIFT, CONTEXT_TYPE,
@@ -15,7 +15,7 @@ use crate::fault::FaultReason;
 use crate::iommu::NO_PASID;
 use crate::nested::{FirstStage, VtdTables};
 use crate::ram::{FRAME, Ram};
-use pgtable::{Pa, TableMemory};
+use pgtable::Pa;
 
 impl Vtd {
     pub(super) fn look_up_legacy(&self, ram: &Ram, who: Who) -> Found<Context> {
@@ -115,48 +115,29 @@ impl Vtd {
         (width + 2 == u64::from(self.levels)).then_some(self.levels)
     }
 
-    /// Executes descriptors up to one that has something forgotten.
-    pub(super) fn run_queue(&mut self, ram: &mut Ram) -> Option<Forget> {
-        while let Some([low, high]) = self.queue.peek(ram).filter(|_| !self.stopped) {
-            let domain = Some((low >> DOMAIN_SHIFT) as u16);
-            let number = low >> HIGH_SHIFT;
-            let forget = match (low & 0xf, low & GRANULARITY) {
-                (INVALIDATE_CONTEXTS, GLOBAL) | (INVALIDATE_PASIDS, OF_REQUESTER) => {
-                    Some(Forget::Contexts { requester: None, pasid: None, domain: None })
-                }
-                (INVALIDATE_CONTEXTS, OF_DOMAIN) | (INVALIDATE_PASIDS, 0) => {
-                    Some(Forget::Contexts { requester: None, pasid: None, domain })
-                }
-                (INVALIDATE_CONTEXTS, OF_REQUESTER) => Some(Forget::Contexts { requester: Some(number as u16), pasid: None, domain: None }),
-                (INVALIDATE_PASIDS, OF_PASID) => Some(Forget::Contexts { requester: None, pasid: Some(number as u32 & 0xf_ffff), domain }),
-                (INVALIDATE_IOTLB, GLOBAL) => Some(Forget::Translations { domain: None }),
-                // Of a PASID: of its domain, which is what caches know.
-                (INVALIDATE_IOTLB, OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, ALL_OF_PASID) => Some(Forget::Translations { domain }),
-                (INVALIDATE_IOTLB, PAGES_OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, PAGES_OF_PASID) if high & PAGES_LG2 <= PAGES_LG2_MAX => {
-                    let below = (FRAME << (high & PAGES_LG2)) - 1;
-                    let tables = high & TABLES_REMAIN == 0;
-                    Some(Forget::Pages { domain: (low >> DOMAIN_SHIFT) as u16, first: high & !below, last: high | below, tables })
-                }
-                (WAIT, _) if low & WAIT_WRITES != 0 && ram.contains(Pa(high & !7), 8) => {
-                    let word = high & !7;
-                    let shift = (high & 4) * 8;
-                    for entry in ram.entries_mut(Pa(word), 1) {
-                        *entry = *entry & !(0xffff_ffff << shift) | number << shift;
-                    }
-                    None
-                }
-                _ => {
-                    // Fault status: an invalidation queue error. The head stays at the descriptor.
-                    self.stopped = true;
-                    return None;
-                }
-            };
-            self.queue.skip();
-            if forget.is_some() {
-                return forget;
+    /// Executes a descriptor. False for a bad one.
+    pub(super) fn obey_command(&self, ram: &mut Ram, [low, high]: [u64; 2], caches: &mut dyn Caches) -> bool {
+        let domain = (low >> DOMAIN_SHIFT) as u16;
+        let number = low >> HIGH_SHIFT;
+        match (low & 0xf, low & GRANULARITY) {
+            (INVALIDATE_CONTEXTS, GLOBAL) | (INVALIDATE_PASIDS, OF_REQUESTER) => caches.forget_contexts(None, None, None),
+            (INVALIDATE_CONTEXTS, OF_DOMAIN) | (INVALIDATE_PASIDS, 0) => caches.forget_contexts(None, None, Some(domain)),
+            (INVALIDATE_CONTEXTS, OF_REQUESTER) => caches.forget_contexts(Some(number as u16), None, None),
+            (INVALIDATE_PASIDS, OF_PASID) => caches.forget_contexts(None, Some(number as u32 & 0xf_ffff), Some(domain)),
+            (INVALIDATE_IOTLB, GLOBAL) => caches.forget_translations(None),
+            // Of a PASID: of its domain, which is what caches know.
+            (INVALIDATE_IOTLB, OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, ALL_OF_PASID) => caches.forget_translations(Some(domain)),
+            (INVALIDATE_IOTLB, PAGES_OF_DOMAIN) | (INVALIDATE_PASID_IOTLB, PAGES_OF_PASID) if high & PAGES_LG2 <= PAGES_LG2_MAX => {
+                let below = (FRAME << (high & PAGES_LG2)) - 1;
+                caches.forget_pages(domain, high & !below, high | below, high & TABLES_REMAIN == 0);
             }
+            (WAIT, _) if low & WAIT_WRITES != 0 && ram.contains(Pa(high & !3), 4) => {
+                ram.bytes_mut(Pa(high & !3), 4).copy_from_slice(&(number as u32).to_le_bytes());
+            }
+            // Fault status: an invalidation queue error. The head stays at the descriptor.
+            _ => return false,
         }
-        None
+        true
     }
 
     /// The number of what a walk refuses. Second-stage entries without any permission are those that are not present.
