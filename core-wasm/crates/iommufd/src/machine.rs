@@ -3,8 +3,7 @@
 use crate::hardware::Hardware;
 use crate::kernel::Kernel;
 use iommu::{
-    DeviceStatistics, FRAME, FaultReason, FaultRecord, GUESTS, IommuStatistics, IotlbConfig, NO_PASID, Pa, PageTable, Peer, Ram, Row, Run,
-    Source,
+    DeviceStatistics, FRAME, FaultReason, FaultRecord, IommuStatistics, IotlbConfig, NO_PASID, Pa, PageTable, Peer, Ram, Row, Run, Source,
 };
 use uapi::{Errno, Result};
 
@@ -68,10 +67,7 @@ impl Kernel {
             return self.move_physical(&source, iova, Run { pa: to, length }, false);
         }
         let moved = self.hardware.iommu.dma_read(&mut self.hardware.ram, &source, iova, to, length);
-        if GUESTS && moved.is_err() {
-            self.hand_event_on(device);
-        }
-        moved
+        self.with_event(device, moved)
     }
 
     /// A device writes its buffer at `from` to memory at `iova`. See [`iommu::Iommu::dma_write`].
@@ -85,10 +81,7 @@ impl Kernel {
             return self.move_physical(&source, iova, Run { pa: from, length }, true);
         }
         let moved = self.hardware.iommu.dma_write(&mut self.hardware.ram, &source, iova, from, length);
-        if GUESTS && moved.is_err() {
-            self.hand_event_on(device);
-        }
-        moved
+        self.with_event(device, moved)
     }
 
     /// Whether a device may read or write at `iova`. See [`iommu::Iommu::probe`].

@@ -167,11 +167,20 @@ impl Kernel {
         })
     }
 
+    /// What came of a device's transfer. Of one that was refused the event is handed on.
+    #[inline(always)]
+    pub(crate) fn with_event<T, E>(&mut self, device: u32, moved: core::result::Result<T, E>) -> core::result::Result<T, E> {
+        if GUESTS && moved.is_err() {
+            self.hand_event_on(device);
+        }
+        moved
+    }
+
     /// Hands an event of a device's last transfer, which was refused, on to the guest that has the device, by what that calls it: of stage 1 alone. It is lost
     /// where the guest has no queue for it.
     #[cold]
-    pub(crate) fn hand_event_on(&mut self, device: u32) {
-        let Some(entry) = self.devices.get(device as usize).filter(|_| GUESTS) else { return };
+    fn hand_event_on(&mut self, device: u32) {
+        let Some(entry) = self.devices.get(device as usize) else { return };
         let Some(((viommu, virt_id), bound)) = entry.guest.zip(entry.bound).filter(|_| entry.mock.is_none()) else { return };
         let Some([low, second, third, fourth]) = self.hardware.iommu.faults().iter().last().and_then(|record| record.raw) else { return };
         if !HANDED_ON.contains(&(low & CODE)) || second & OF_STAGE_2 != 0 {

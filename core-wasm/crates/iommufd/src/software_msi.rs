@@ -71,9 +71,6 @@ impl Kernel {
         let source = Source { device, requester: entry.config.requester, pasid: None };
         let at = iova + REGISTER;
         let to = self.hardware.iommu.message(&mut self.hardware.ram, &source, at, MESSAGE);
-        if to.is_err() {
-            self.hand_event_on(device);
-        }
-        to == Ok(Pa(DOORBELL.pa.0 + REGISTER))
+        self.with_event(device, to) == Ok(Pa(DOORBELL.pa.0 + REGISTER))
     }
 }
