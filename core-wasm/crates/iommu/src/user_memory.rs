@@ -79,26 +79,13 @@ impl UserMemory {
         })
     }
 
-    /// The `N` bytes from `va` on, where they are readable and in one mapping: what [`Self::copy_in`] would copy, for a size that the compiler knows.
+    /// Where `length` bytes from `va` on are, which are not none, if they are readable and in one mapping: what [`Self::copy_in`] would copy. And whether
+    /// they are writable.
     #[inline]
-    pub fn array<'a, const N: usize>(&self, ram: &'a Ram, va: u64) -> Option<&'a [u8; N]> {
-        let pa = self.whole(va, N, ACCESSIBLE)?;
-        ram.bytes(pa, N).first_chunk()
-    }
-
-    /// As [`Self::array`], to be written.
-    #[inline]
-    pub fn array_mut<'a, const N: usize>(&self, ram: &'a mut Ram, va: u64) -> Option<&'a mut [u8; N]> {
-        let pa = self.whole(va, N, PROT_WRITE as u8)?;
-        ram.bytes_mut(pa, N).first_chunk_mut()
-    }
-
-    /// Where `length` bytes from `va` on are, if one mapping has them all, with one of the protections `any_of`.
-    #[inline]
-    fn whole(&self, va: u64, length: usize, any_of: u8) -> Option<Pa> {
+    pub fn piece(&self, va: u64, length: usize) -> Option<(Pa, bool)> {
         let (range, vma) = self.find(Purpose::Argument, va)?;
-        let pa = vma.pa.filter(|_| vma.prot & any_of != 0)?;
-        (range.last - va >= length as u64 - 1).then(|| Pa(pa.0 + (va - range.start)))
+        let pa = vma.pa.filter(|_| vma.prot & ACCESSIBLE != 0 && range.last - va >= length as u64 - 1)?;
+        Some((Pa(pa.0 + (va - range.start)), vma.prot & PROT_WRITE as u8 != 0))
     }
 
     /// Appends to `runs` the memory of `length` bytes from `va` on, in order, joined where it is contiguous: what pinning needs. References

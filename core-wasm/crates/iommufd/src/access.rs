@@ -106,7 +106,7 @@ impl Context {
         let id = self.objects.next();
         let index = self.accesses.insert(Access { id, user, ioas: None, alignment, pins: Vec::new() })?;
         if let Err(error) = self.objects.add(ObjectKind::Access, index) {
-            self.accesses.remove(index);
+            self.accesses.discard(index);
             return Err(error);
         }
         self.objects.hold(id, 1);

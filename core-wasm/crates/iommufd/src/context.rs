@@ -67,7 +67,7 @@ impl Context {
         match self.objects.add(ObjectKind::Ioas, index) {
             Ok(id) => Ok(id),
             Err(error) => {
-                self.ioases.remove(index);
+                self.ioases.discard(index);
                 Err(error)
             }
         }
@@ -105,7 +105,7 @@ impl Context {
             // No page table is left: they hold the IOAS.
             ioas.unmap_all(&self.hwpts, &mut self.pages, hardware);
         }
-        self.ioases.remove(index);
+        self.ioases.discard(index);
     }
 
     /// Destroys all objects, leaves first. Devices are gone: they hold the files.

@@ -103,7 +103,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let queue = EventQueue { id, viommu, kind, depth, unread: VecDeque::new(), lost: None, sequence: 0 };
     let index = context.event_queues.insert(queue)?;
     context.objects.add(ObjectKind::EventQueue, index).inspect_err(|_| {
-        context.event_queues.remove(index);
+        context.event_queues.discard(index);
     })?;
     context.objects.hold(request.viommu_id, 1);
     call.answer_queue(id, File::EventQueue(QueueFile { context: number, index }), |fd| {

@@ -100,7 +100,7 @@ impl Kernel {
         let Some(eventfd) = self.eventfds.get_mut(index) else { return };
         eventfd.holders -= 1;
         if eventfd.holders == 0 {
-            self.eventfds.remove(index);
+            self.eventfds.discard(index);
         }
     }
 

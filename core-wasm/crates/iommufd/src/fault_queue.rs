@@ -92,7 +92,7 @@ impl Context {
     fn new_fault_queue(&mut self) -> Result<(u32, u32)> {
         let index = self.fault_queues.insert(FaultQueue::new(self.objects.next())?)?;
         let id = self.objects.add(ObjectKind::FaultQueue, index).inspect_err(|_| {
-            self.fault_queues.remove(index);
+            self.fault_queues.discard(index);
         })?;
         Ok((id, index))
     }

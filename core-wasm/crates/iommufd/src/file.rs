@@ -57,7 +57,7 @@ impl Kernel {
         self.check_file_limit()?;
         let index = self.contexts.insert(Context::new())?;
         self.install(File::Iommufd(index)).inspect_err(|_| {
-            self.contexts.remove(index);
+            self.contexts.discard(index);
         })
     }
 
@@ -79,7 +79,7 @@ impl Kernel {
         }
         let index = self.device_files.insert(DeviceFile { device, bound: None })?;
         let fd = self.files.insert(File::Device(index)).inspect_err(|_| {
-            self.device_files.remove(index);
+            self.device_files.discard(index);
         })?;
         if entry.open_files == 0 {
             self.hardware.iommu.set_label(device, None);
@@ -96,7 +96,7 @@ impl Kernel {
         self.check_file_limit()?;
         let index = self.eventfds.insert(Eventfd::new(initial, flags & EFD_SEMAPHORE != 0))?;
         self.install(File::Eventfd(index)).inspect_err(|_| {
-            self.eventfds.remove(index);
+            self.eventfds.discard(index);
         })
     }
 
@@ -175,7 +175,7 @@ impl Kernel {
         if let Some(context) = self.contexts.get_mut(index) {
             context.destroy_all(&mut self.hardware);
         }
-        self.contexts.remove(index);
+        self.contexts.discard(index);
     }
 
     /// EMFILE for one file more than the process may have.

@@ -178,7 +178,7 @@ impl Context {
         };
         let added = self.hwpts.insert(hwpt).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Hwpt, index).inspect_err(|_| {
-                self.hwpts.remove(index);
+                self.hwpts.discard(index);
             })?;
             Ok(index)
         });

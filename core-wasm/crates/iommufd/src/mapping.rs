@@ -138,7 +138,7 @@ pub(crate) fn map_new(
     }
     let unlimited = hardware.accounts.limit.is_none() || matches!(backing, Backing::Dmabuf { .. });
     let charge = if unlimited { Charge::None } else { context.charge };
-    let pages = context.pages.insert(Pages::new(backing, target.writes(), charge))?;
+    let pages = context.pages.insert_with(|| Pages::new(backing, target.writes(), charge))?;
     hold_file(hardware, backing);
     let result = map_pieces(context, hardware, ioas, &[Piece { pages, start_byte, length }], length, target);
     if result.is_err() {
@@ -157,7 +157,7 @@ pub(crate) fn put_pages(pages: &mut Slab<Pages>, hardware: &mut Hardware, index:
     }
     debug_assert!(entry.pins().is_empty(), "nobody holds pages that are pinned");
     let backing = entry.backing;
-    pages.remove(index);
+    pages.discard(index);
     match backing {
         Backing::File { memfd, .. } => hardware.put_memfd(memfd),
         Backing::Dmabuf { dmabuf, .. } => hardware.put_dmabuf(dmabuf),

@@ -103,7 +103,7 @@ impl Context {
         };
         let added = self.nested.insert(nested).map_err(Errno::from).and_then(|index| {
             self.objects.add(ObjectKind::Nested, index).inspect_err(|_| {
-                self.nested.remove(index);
+                self.nested.discard(index);
             })
         });
         match added {

@@ -123,17 +123,14 @@ impl Pins {
     /// The stretches that have a page of `first..=last`.
     pub(crate) fn range(&self, first: u64, last: u64) -> &[Pin] {
         let pins = self.as_slice();
-        let start = pins.partition_point(|pin| pin.last() < first);
-        let length = pins[start..].partition_point(|pin| pin.first <= last);
-        &pins[start..start + length]
+        &pins[meeting(pins, first, last)]
     }
 
     /// The stretches that have a page of `first..=last`.
     pub(crate) fn range_mut(&mut self, first: u64, last: u64) -> &mut [Pin] {
         let pins = self.as_mut_slice();
-        let start = pins.partition_point(|pin| pin.last() < first);
-        let length = pins[start..].partition_point(|pin| pin.first <= last);
-        &mut pins[start..start + length]
+        let meeting = meeting(pins, first, last);
+        &mut pins[meeting]
     }
 
     pub(crate) fn sort(&mut self) {
@@ -157,6 +154,17 @@ impl Pins {
             }
         }
     }
+}
+
+/// Where those of `pins` are that have a page of `first..=last`.
+#[inline]
+fn meeting(pins: &[Pin], first: u64, last: u64) -> core::ops::Range<usize> {
+    // The usual case.
+    if let [pin] = pins {
+        return 0..usize::from(first <= pin.last() && pin.first <= last);
+    }
+    let start = pins.partition_point(|pin| pin.last() < first);
+    start..pins.partition_point(|pin| pin.first <= last)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     copy, dirty, event_queue, fault_queue, hw_info, hw_queue, hwpt, invalidate, ioas, iova_ranges, mapping, option, physical, selftest,
     unmap, vdevice, viommu,
 };
-use iommu::Kind;
+use iommu::{Kind, Pa};
 use uapi::iommufd as api;
 use uapi::selftest as test_api;
 use uapi::{Errno, Result, size_rule};
@@ -81,29 +81,39 @@ pub(crate) struct Call<'a> {
     argument: u64,
     /// How many bytes of it the caller knows.
     user_size: usize,
-    /// The struct; zero where the caller's is shorter. Whatever comes behind it is nobody's.
-    bytes: [u8; STRUCT_MAX],
+    known: Known,
+}
+
+/// The part of the caller's struct that the kernel knows.
+enum Known {
+    /// The caller has all of it, in one piece of memory: it is read, and if possible written, where it is.
+    There { pa: Pa, writable: bool },
+    /// A copy, zero where the caller's struct ends before.
+    Copied([u8; STRUCT_MAX]),
 }
 
 impl Call<'_> {
     /// The struct.
     #[inline]
     pub(crate) fn bytes<const N: usize>(&self) -> Result<&[u8; N]> {
-        self.bytes.first_chunk().ok_or(Errno::EIO)
+        let bytes = match &self.known {
+            Known::There { pa, .. } => self.kernel.hardware.ram.bytes(*pa, N).first_chunk(),
+            Known::Copied(bytes) => bytes.first_chunk(),
+        };
+        bytes.ok_or(Errno::EIO)
     }
 
     /// Copies the struct back, as many bytes as both sides know. EFAULT.
     #[inline]
     pub(crate) fn respond<const N: usize>(&mut self, answer: &[u8; N]) -> Result<()> {
-        let length = self.user_size.min(N);
-        let hardware = &mut self.kernel.hardware;
-        if length == N
-            && let Some(bytes) = hardware.user.array_mut(&mut hardware.ram, self.argument)
+        if let Known::There { pa, writable: true } = self.known
+            && let Some(bytes) = self.kernel.hardware.ram.bytes_mut(pa, N).first_chunk_mut()
         {
             *bytes = *answer;
             return Ok(());
         }
-        hardware.copy_out(self.argument, &answer[..length])
+        let length = self.user_size.min(N);
+        self.kernel.hardware.copy_out(self.argument, &answer[..length])
     }
 
     /// Copies a part of the struct back, wherever the caller's ends. EFAULT.
@@ -131,10 +141,9 @@ impl Kernel {
     pub(crate) fn iommufd_ioctl(&mut self, context: u32, request: u32, argument: u64) -> Result<u32> {
         // As in Linux the low byte selects the row, and the whole number is compared only after the size could be read.
         let Some(op) = row_of(request, self.hardware.iommu.config().kind) else { return self.container_ioctl(context, request, argument) };
-        // Nearly always the largest struct would lie where this one does, and is copied as a whole. What is not the caller's is not looked at.
-        let near = self.hardware.user.array::<STRUCT_MAX>(&self.hardware.ram, argument).copied();
+        let piece = self.hardware.user.piece(argument, op.size);
         let mut size = [0; 4];
-        match near.as_ref().and_then(|bytes| bytes.first_chunk()) {
+        match piece.and_then(|(pa, _)| self.hardware.ram.bytes(pa, 4).first_chunk()) {
             Some(first) => size = *first,
             None => self.hardware.copy_in(argument, &mut size)?,
         }
@@ -146,15 +155,21 @@ impl Kernel {
         if extent.tail != 0 {
             self.check_tail(argument, op.size as u64, extent.tail as u64)?;
         }
-        let bytes = near.unwrap_or([0; STRUCT_MAX]);
-        let mut call = Call { kernel: self, context, argument, user_size: user_size as usize, bytes };
-        match near {
-            Some(_) if extent.copy == op.size => {}
-            Some(_) => call.bytes.get_mut(extent.copy..op.size).ok_or(Errno::EIO)?.fill(0),
-            None => call.kernel.hardware.copy_in(argument, call.bytes.get_mut(..extent.copy).ok_or(Errno::EIO)?)?,
-        }
-        (op.handler)(&mut call)?;
+        // Nearly always it is there.
+        let known = match piece.filter(|_| extent.copy == op.size) {
+            Some((pa, writable)) => Known::There { pa, writable },
+            None => self.copied(argument, extent.copy)?,
+        };
+        (op.handler)(&mut Call { kernel: self, context, argument, user_size: user_size as usize, known })?;
         Ok(0)
+    }
+
+    /// The first `length` bytes of a struct, copied. EFAULT.
+    #[cold]
+    fn copied(&mut self, argument: u64, length: usize) -> Result<Known> {
+        let mut bytes = [0; STRUCT_MAX];
+        self.hardware.copy_in(argument, bytes.get_mut(..length).ok_or(Errno::EIO)?)?;
+        Ok(Known::Copied(bytes))
     }
 
     /// E2BIG if one of `length` bytes behind the known part of a struct is set, EFAULT where they cannot be read; whichever comes first.

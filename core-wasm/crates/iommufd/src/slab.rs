@@ -26,30 +26,35 @@ impl<T> Slab<T> {
 
     /// Makes sure that the next [`Self::insert`] succeeds.
     pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
-        if self.free as usize == self.slots.len() {
-            self.free.checked_add(1).ok_or(OutOfMemory)?;
-            self.slots.try_reserve(1)?;
-        }
+        if self.free as usize == self.slots.len() { self.grow() } else { Ok(()) }
+    }
+
+    /// Adds an empty slot. There is none.
+    #[inline]
+    fn grow(&mut self) -> Result<(), OutOfMemory> {
+        let next = self.free.checked_add(1).ok_or(OutOfMemory)?;
+        self.slots.try_reserve(1)?;
+        self.slots.push(Slot::Free(next));
         Ok(())
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Result<u32, OutOfMemory> {
+        self.insert_with(|| value)
+    }
+
+    /// As [`Self::insert`], of what is made in its place, and not moved there.
+    #[inline]
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce() -> T) -> Result<u32, OutOfMemory> {
+        self.reserve()?;
         let index = self.free;
-        match self.slots.get_mut(index as usize) {
-            Some(slot) => {
-                if let Slot::Free(next) = *slot {
-                    self.free = next;
-                }
-                *slot = Slot::Taken(value);
-            }
-            None => {
-                let next = index.checked_add(1).ok_or(OutOfMemory)?;
-                self.slots.try_reserve(1)?;
-                self.slots.push(Slot::Taken(value));
-                self.free = next;
-            }
+        // It is empty.
+        if let Some(slot) = self.slots.get_mut(index as usize)
+            && let Slot::Free(next) = *slot
+        {
+            self.free = next;
+            *slot = Slot::Taken(make());
+            self.len += 1;
         }
-        self.len += 1;
         Ok(index)
     }
 
@@ -62,6 +67,15 @@ impl<T> Slab<T> {
         self.free = index;
         self.len -= 1;
         Some(value)
+    }
+
+    /// As [`Self::remove`], of what nobody needs any more: it is not moved.
+    pub(crate) fn discard(&mut self, index: u32) {
+        if let Some(slot @ Slot::Taken(_)) = self.slots.get_mut(index as usize) {
+            *slot = Slot::Free(self.free);
+            self.free = index;
+            self.len -= 1;
+        }
     }
 
     #[inline]

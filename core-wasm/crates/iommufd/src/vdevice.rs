@@ -35,7 +35,7 @@ pub(crate) fn alloc(call: &mut Call) -> Result<()> {
     let vdevice = Vdevice { id: context.objects.next(), viommu, device, virt_id: request.virt_id };
     let index = context.vdevices.insert(vdevice)?;
     let id = context.objects.add(ObjectKind::Vdevice, index).inspect_err(|_| {
-        context.vdevices.remove(index);
+        context.vdevices.discard(index);
     })?;
     context.objects.hold(request.viommu_id, 1);
     request.out_vdevice_id = id;

@@ -70,7 +70,7 @@ impl Context {
         let parent_id = self.hwpts.get(parent).ok_or(Errno::EIO)?.id;
         let index = self.viommus.insert(Viommu { id: self.objects.next(), parent, memory: None, hw_queues: [None; _] })?;
         let id = self.objects.add(ObjectKind::Viommu, index).inspect_err(|_| {
-            self.viommus.remove(index);
+            self.viommus.discard(index);
         })?;
         self.objects.hold(parent_id, 1);
         Ok(id)
