@@ -83,9 +83,23 @@ impl UserMemory {
     /// they are writable.
     #[inline]
     pub fn piece(&self, va: u64, length: usize) -> Option<(Pa, bool)> {
-        let (range, vma) = self.find(Purpose::Argument, va)?;
-        let pa = vma.pa.filter(|_| vma.prot & ACCESSIBLE != 0 && range.last - va >= length as u64 - 1)?;
-        Some((Pa(pa.0 + (va - range.start)), vma.prot & PROT_WRITE as u8 != 0))
+        let (pa, prot) = self.whole(Purpose::Argument, va, length as u64)?;
+        (prot & ACCESSIBLE != 0).then_some((pa, prot & PROT_WRITE as u8 != 0))
+    }
+
+    /// The same of what [`Self::resolve`] would find.
+    #[inline]
+    pub fn pinnable(&self, va: u64, length: u64, write: bool) -> Option<Run> {
+        let (pa, prot) = self.whole(Purpose::Pin, va, length)?;
+        (prot & needed(write) != 0).then_some(Run { pa, length })
+    }
+
+    /// Where `length` bytes from `va` on are, if one mapping has them all, and its protection.
+    #[inline]
+    fn whole(&self, purpose: Purpose, va: u64, length: u64) -> Option<(Pa, u8)> {
+        let (range, vma) = self.find(purpose, va)?;
+        let pa = vma.pa.filter(|_| range.last - va >= length - 1)?;
+        Some((Pa(pa.0 + (va - range.start)), vma.prot))
     }
 
     /// Appends to `runs` the memory of `length` bytes from `va` on, in order, joined where it is contiguous: what pinning needs. References
@@ -95,8 +109,7 @@ impl UserMemory {
     /// `runs` is then as before.
     pub fn resolve(&self, va: u64, length: u64, write: bool, runs: &mut Vec<Run>) -> Result<()> {
         let before = runs.len();
-        let need = if write { PROT_WRITE } else { PROT_READ } as u8;
-        let result = self.pieces(Purpose::Pin, va, length, need, |run| {
+        let result = self.pieces(Purpose::Pin, va, length, needed(write), |run| {
             match runs.get_mut(before..).and_then(|runs| runs.last_mut()) {
                 Some(last) if last.pa.0 + last.length == run.pa.0 => last.length += run.length,
                 _ => {
@@ -155,13 +168,18 @@ impl UserMemory {
     /// The mapping that contains `va`.
     #[inline]
     fn find(&self, purpose: Purpose, va: u64) -> Option<(Range, Vma)> {
-        let last = &self.last[purpose as usize];
-        let (range, vma) = last.get();
+        let (range, vma) = self.last[purpose as usize].get();
         if range.start <= va && va <= range.last {
             return Some((range, vma));
         }
+        self.find_other(purpose, va)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_other(&self, purpose: Purpose, va: u64) -> Option<(Range, Vma)> {
         let found = self.vmas.get(va)?;
-        last.set(found);
+        self.last[purpose as usize].set(found);
         Some(found)
     }
 
@@ -169,6 +187,11 @@ impl UserMemory {
     pub(crate) fn forget_last(&self) {
         self.last.iter().for_each(|last| last.set(NO_ENTRY));
     }
+}
+
+/// The protection that devices need of memory.
+const fn needed(write: bool) -> u8 {
+    if write { PROT_WRITE as u8 } else { PROT_READ as u8 }
 }
 
 impl Default for UserMemory {

@@ -90,21 +90,34 @@ impl Pages {
 
     /// The usual case: nothing is pinned yet.
     fn pin_first(&mut self, hardware: &mut Hardware, first: u64, last: u64) -> Result<()> {
+        let pins = match self.piece(hardware, first, last) {
+            Some(run) => Pins::from_runs(first, &[run])?,
+            None => self.pieces(hardware, first, last)?,
+        };
+        hardware.accounts.add(self.charge, last - first + 1)?;
+        for pin in pins.as_slice() {
+            hardware.ram.get_run(pin.pa, pin.count * PAGE);
+        }
+        self.pins = pins;
+        Ok(())
+    }
+
+    /// The memory of pages `first..=last`, if it is of the process, and in one piece.
+    #[inline]
+    fn piece(&self, hardware: &Hardware, first: u64, last: u64) -> Option<Run> {
+        let Backing::User(start) = self.backing else { return None };
+        hardware.user.pinnable(start.checked_add(first * PAGE)?, (last - first + 1) * PAGE, self.writable)
+    }
+
+    /// Pins of the memory of pages `first..=last`.
+    #[cold]
+    fn pieces(&self, hardware: &mut Hardware, first: u64, last: u64) -> Result<Pins> {
         let mut runs = core::mem::take(&mut hardware.runs);
         runs.clear();
-        let result = self.resolve(hardware, first, last, self.writable, &mut runs).and_then(|()| {
-            self.pins = Pins::from_runs(first, &runs)?;
-            if let Err(error) = hardware.accounts.add(self.charge, last - first + 1) {
-                self.pins = Pins::None;
-                return Err(error);
-            }
-            for run in &runs {
-                hardware.ram.get_run(run.pa, run.length);
-            }
-            Ok(())
-        });
+        let resolved = self.resolve(hardware, first, last, self.writable, &mut runs);
+        let pins = resolved.and_then(|()| Pins::from_runs(first, &runs));
         hardware.runs = runs;
-        result
+        pins
     }
 
     /// Parts of the range may be pinned already; those get one holder more.

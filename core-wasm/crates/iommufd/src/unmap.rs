@@ -19,15 +19,12 @@ pub(crate) fn unmap(call: &mut Call) -> Result<()> {
     let mut request = api::IoasUnmap::read(call.bytes()?);
     let (context, hardware) = call.parts()?;
     let index = context.objects.index(request.ioas_id, ObjectKind::Ioas)?;
+    let everything = request.iova == 0 && request.length == u64::MAX;
+    let range = if everything { Range::ALL } else { wanted(request.iova, request.length)? };
     let mut unmapped = 0;
-    if request.iova == 0 && request.length == u64::MAX {
-        context.unmap_range(hardware, index, Range::ALL, &mut unmapped)?;
-    } else {
-        let range = wanted(request.iova, request.length)?;
-        context.unmap_range(hardware, index, range, &mut unmapped)?;
-        if unmapped == 0 {
-            return Err(Errno::ENOENT);
-        }
+    context.unmap_range(hardware, index, range, &mut unmapped)?;
+    if unmapped == 0 && !everything {
+        return Err(Errno::ENOENT);
     }
     request.length = unmapped;
     let mut answer = [0; api::IoasUnmap::SIZE];
