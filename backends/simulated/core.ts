@@ -149,6 +149,8 @@ export interface Core {
   global_statistic(count: number): number;
   /** Leaves of 2^`lg2` bytes. */
   pages_of_size(lg2: number): number;
+  /** What the IOMMU can do: VT-d's capabilities and extended ones, AMD-Vi's extended features; 0 of other kinds. */
+  iommu_register(index: number): bigint;
   /** open files, objects, pinned pages. */
   usage(count: number): number;
   /** Violated invariants, a line each; undefined where the core has no memory for finding out. */

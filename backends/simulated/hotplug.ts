@@ -211,6 +211,7 @@ export class Hotplug {
       leaving: new Set([...this.#removals.keys()].map(({ pci }) => pci)),
       driver: (pci) => this.#withoutDriver.has(pci) ? null : pci.driver,
       config: (pci) => byFunction.get(pci)!.snapshot(),
+      register: (index) => host.core.iommu_register(index),
     }));
     for (const pci of this.#parts.emulated) addEmulatedFiles(files, pci.address, this.#vfio.get(pci)!);
     // Of iommufd, whatever the machine has.

@@ -22,6 +22,8 @@ export interface SysfsSources {
   readonly driver?: (pci: PciFunction) => string | null;
   /** The configuration space of a device as it is now. */
   config(pci: PciFunction): Uint8Array;
+  /** A register that says what the IOMMU can do, as GET_HW_INFO answers it. */
+  register(index: number): bigint;
 }
 
 /** Ranges that no device of the machine may use, whatever its own reservations. */
@@ -45,7 +47,7 @@ export function describeMachine(settings: MachineSettings, groups: readonly Grou
       const reserved = [...platformReserved(settings), ...members.flatMap(({ pci }) => pci.device?.node.reserved ?? [])];
       return [{ number, type: "DMA", reserved }];
     }),
-    ...(settings.iommu.kind === "none" ? {} : { iommu: describeIommu(settings, members.some(({ pci }) => asksForPages(pci))) }),
+    ...(settings.iommu.kind === "none" ? {} : { iommu: describeIommu(settings, sources) }),
   };
 }
 
@@ -92,30 +94,20 @@ export function asksForPages({ express, device }: PciFunction): boolean {
 }
 
 /** Registers of the IOMMU as its driver shows them: Intel VT-d 4.1, 11.4.2 and 11.4.3; AMD I/O Virtualization Technology, 3.4.10. */
-function describeIommu(settings: MachineSettings, pageRequests: boolean): { name: string; attributes: Record<string, string> } {
-  const { kind, stage, levels, scalable, dirtyTracking } = settings.iommu;
+function describeIommu({ iommu: { kind } }: MachineSettings, sources: SysfsSources): { name: string; attributes: Record<string, string> } {
   if (kind === "amdvi") {
-    // IASup, HATS; PPRSup, GTSup, GATS, GLXSup, PASmax, GIOSup; HASup, HDSup. As GET_HW_INFO has them.
-    const guest = 1n << 1n | 1n << 4n | BigInt(levels === 5 ? 1 : 0) << 12n | 2n << 14n | 19n << 32n | 1n << 48n;
-    const features = 1n << 6n | 2n << 10n | (stage === 1 ? guest : 0n) | (dirtyTracking ? 1n << 49n | 1n << 52n : 0n);
-    return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": features.toString(16) } };
+    return { name: "ivhd0", attributes: { "amd-iommu/cap": "40f", "amd-iommu/features": sources.register(0).toString(16) } };
   }
   // Where its registers are, as on QEMU's board; its driver shows none of them.
   if (kind === "smmuv3") return { name: "smmu3.0x0000000009050000", attributes: {} };
   if (kind === "mock") return { name: "iommufd_selftest_iommu.0", attributes: {} };
   // A platform device, of which the driver shows nothing.
   if (kind === "riscv") return { name: "riscv-iommu@3010000.iommu", attributes: {} };
-  // SAGAW, MGAW, SSLPS; C, QI, IR, SC. The same that GET_HW_INFO answers: crates/iommufd/src/hw_info.rs.
-  const capability = 6n | 1n << BigInt(8 + levels - 2) | BigInt(9 * levels + 11) << 16n | 3n << 34n | 1n << 39n | 18n << 48n |
-    (scalable ? 1n << 56n | 1n << 60n : 0n);
-  // SMTS, NEST, EAFS, PASID, PSS, SSTS; FSTS and SMPWC; SSADS; DT, PRS, PDS.
-  const extended = 0x8bn | (scalable ? 1n << 26n | 1n << 34n | 19n << 35n | 1n << 40n | 1n << 43n | 1n << 46n : 0n) |
-    (stage === 1 ? 3n << 47n : 0n) | (dirtyTracking ? 1n << 45n : 0n) | (pageRequests ? 1n << 2n | 1n << 29n | 1n << 42n : 0n);
   const attributes = {
     version: "1:0",
     address: "fed90000",
-    cap: capability.toString(16),
-    ecap: extended.toString(16),
+    cap: sources.register(0).toString(16),
+    ecap: sources.register(1).toString(16),
     domains_supported: "65536",
   };
   return {

@@ -322,6 +322,10 @@ export class FakeCore implements Core {
   pages_of_size(): number {
     return 0;
   }
+  /** Those of a VT-d with 4 levels. */
+  iommu_register(index: number): bigint {
+    return [0x12_008c_002f_0406n, 0x8bn][index]!;
+  }
   usage(count: number): number {
     return count === 0 ? this.files.size : 0;
   }

@@ -121,6 +121,12 @@ pub fn pages_of_size(lg2: u32) -> f64 {
     with(|core| one_of(&core.kernel.iommu_statistics().pages, lg2))
 }
 
+/// A register of the IOMMU, of those that say what it can do. See [`Kernel::iommu_registers`](iommufd::Kernel::iommu_registers).
+#[wasm_bindgen]
+pub fn iommu_register(index: u32) -> u64 {
+    with(|core| core.kernel.iommu_registers().get(index as usize).copied().unwrap_or(0))
+}
+
 /// What is in use now: open files, objects, pinned pages.
 #[wasm_bindgen]
 pub fn usage(count: u32) -> f64 {

@@ -4,6 +4,7 @@ use crate::capability::{Capabilities, HwInfo};
 use crate::config::PasidConfig;
 use crate::device::Device;
 use crate::hardware::Hardware;
+use crate::kernel::Kernel;
 use crate::object::ObjectKind;
 use crate::request::Call;
 use iommu::{IommuConfig, NO_PASID};
@@ -29,7 +30,7 @@ pub(crate) fn get(call: &mut Call) -> Result<()> {
         return Err(Errno::EOPNOTSUPP);
     }
     let mut data = [0; DATA_MAX];
-    let asked_for_pages = call.kernel.devices.iter().any(|device| device.config.page_requests);
+    let asked_for_pages = call.kernel.asked_for_pages();
     let (_, hardware) = call.parts()?;
     let (data_type, length) = describe(hardware.iommu.config(), asked_for_pages, &mut data);
     // Who tells nothing does not look at what is asked for.
@@ -81,26 +82,17 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
     match Capabilities::of(config).hw_info {
         HwInfo::Vtd => {
             // Linux reports the erratum for every VT-d unit.
-            let registers = api::HwInfoVtd {
-                flags: api::HW_INFO_VTD_ERRATA_772415_SPR17,
-                reserved: 0,
-                cap_reg: vtd_capabilities(config) | if config.scalable { VTD_SCALABLE_CAPABILITIES } else { 0 },
-                ecap_reg: VTD_EXTENDED
-                    | if config.scalable { VTD_SCALABLE } else { 0 }
-                    | if config.kind.is_first_stage() { VTD_FIRST_STAGE } else { 0 }
-                    | if page_requests { VTD_PAGE_REQUESTS } else { 0 }
-                    | if config.tracks_dirty { VTD_DIRTY } else { 0 },
-            };
+            let flags = api::HW_INFO_VTD_ERRATA_772415_SPR17;
+            let [cap_reg, ecap_reg] = vtd(config, page_requests);
             let mut bytes = [0; api::HwInfoVtd::SIZE];
-            registers.write(&mut bytes);
+            api::HwInfoVtd { flags, reserved: 0, cap_reg, ecap_reg }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_INTEL_VTD, api::HwInfoVtd::SIZE)
         }
         HwInfo::Amd => {
+            let [efr, efr2] = amd(config);
             let mut bytes = [0; api::HwInfoAmd::SIZE];
-            let guest = if config.kind.is_first_stage() { AMD_GUEST | u64::from(config.levels - 4) << 12 } else { 0 };
-            let efr = AMD_FEATURES | guest | if config.tracks_dirty { AMD_DIRTY } else { 0 };
-            api::HwInfoAmd { efr, efr2: 0 }.write(&mut bytes);
+            api::HwInfoAmd { efr, efr2 }.write(&mut bytes);
             data[..bytes.len()].copy_from_slice(&bytes);
             (api::HW_INFO_TYPE_AMD, api::HwInfoAmd::SIZE)
         }
@@ -116,6 +108,40 @@ fn describe(config: &IommuConfig, page_requests: bool, data: &mut [u8; DATA_MAX]
         }
         HwInfo::None => (api::HW_INFO_TYPE_NONE, 0),
     }
+}
+
+impl Kernel {
+    /// The registers that say what a VT-d can do (capabilities, extended ones) or an AMD-Vi (extended features, and those after them); 0 of other kinds.
+    pub fn iommu_registers(&self) -> [u64; 2] {
+        let config = self.hardware.iommu.config();
+        match Capabilities::of(config).hw_info {
+            HwInfo::Vtd => vtd(config, self.asked_for_pages()),
+            HwInfo::Amd => amd(config),
+            HwInfo::Smmuv3 | HwInfo::Mock | HwInfo::None => [0; 2],
+        }
+    }
+
+    /// Whether a device of the machine has page requests.
+    pub(crate) fn asked_for_pages(&self) -> bool {
+        self.devices.iter().any(|device| device.config.page_requests)
+    }
+}
+
+/// The registers of a VT-d: capabilities, and extended ones.
+fn vtd(config: &IommuConfig, page_requests: bool) -> [u64; 2] {
+    let capabilities = vtd_capabilities(config) | if config.scalable { VTD_SCALABLE_CAPABILITIES } else { 0 };
+    let extended = VTD_EXTENDED
+        | if config.scalable { VTD_SCALABLE } else { 0 }
+        | if config.kind.is_first_stage() { VTD_FIRST_STAGE } else { 0 }
+        | if page_requests { VTD_PAGE_REQUESTS } else { 0 }
+        | if config.tracks_dirty { VTD_DIRTY } else { 0 };
+    [capabilities, extended]
+}
+
+/// The registers of an AMD-Vi: extended features, and those after them.
+fn amd(config: &IommuConfig) -> [u64; 2] {
+    let guest = if config.kind.is_first_stage() { AMD_GUEST | u64::from(config.levels - 4) << 12 } else { 0 };
+    [AMD_FEATURES | guest | if config.tracks_dirty { AMD_DIRTY } else { 0 }, 0]
 }
 
 /// VT-d specification, capability register: 16-bit domain ids (ND), the levels of page tables (SAGAW), the widest IOVA (MGAW), 2 MiB and

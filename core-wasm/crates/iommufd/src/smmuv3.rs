@@ -110,7 +110,7 @@ pub(crate) fn invalidate(kernel: &mut Kernel, context: u32, viommu: u32, data_ty
     for index in 0..entries.count {
         entries.copy_struct_in::<LENGTH>(kernel, index)?;
     }
-    let ats = kernel.devices.iter().any(|device| device.config.page_requests);
+    let ats = kernel.asked_for_pages();
     let features = Features { ats, substreams: kernel.hardware.iommu.config().scalable };
     let objects = kernel.context(context)?;
     let parent = objects.viommus.get(viommu).and_then(|viommu| objects.hwpts.get(viommu.parent)).ok_or(Errno::EIO)?.domain;
