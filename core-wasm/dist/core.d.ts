@@ -180,6 +180,11 @@ declare namespace wasm_bindgen {
     export function ioctl_apart(fd: number, request: number, argument: bigint, margin: bigint): number;
 
     /**
+     * A register of the IOMMU, of those that say what it can do. See [`Kernel::iommu_registers`](iommufd::Kernel::iommu_registers).
+     */
+    export function iommu_register(index: number): bigint;
+
+    /**
      * Whether a program has enabled an interrupt.
      */
     export function irq_enabled(device: number, index: number, vector: number): boolean;
@@ -421,6 +426,7 @@ declare interface InitOutput {
     readonly has_space: (a: bigint) => number;
     readonly ioctl: (a: number, b: number, c: bigint) => number;
     readonly ioctl_apart: (a: number, b: number, c: bigint, d: bigint) => number;
+    readonly iommu_register: (a: number) => bigint;
     readonly irq_enabled: (a: number, b: number, c: number) => number;
     readonly label_of: (a: number) => [number, bigint];
     readonly lower: (a: number, b: number) => number;

@@ -424,6 +424,17 @@ let wasm_bindgen = (function(exports) {
     exports.ioctl_apart = ioctl_apart;
 
     /**
+     * A register of the IOMMU, of those that say what it can do. See [`Kernel::iommu_registers`](iommufd::Kernel::iommu_registers).
+     * @param {number} index
+     * @returns {bigint}
+     */
+    function iommu_register(index) {
+        const ret = wasm.iommu_register(index);
+        return BigInt.asUintN(64, ret);
+    }
+    exports.iommu_register = iommu_register;
+
+    /**
      * Whether a program has enabled an interrupt.
      * @param {number} device
      * @param {number} index
