@@ -23,7 +23,9 @@ export interface BenchModule {
   addresses_allocate(pages: number): number;
   /** Give it back. */
   addresses_free(page: number): void;
-  /** Free any area and allocate one of any size. */
+  /** Choose areas and sizes for so many calls of {@linkcode BenchModule.addresses_replace}. */
+  addresses_draw(count: number): void;
+  /** Free an area and allocate one, as drawn. */
   addresses_replace(): void;
   /** Make a machine whose device has so many pages, none a neighbour of another. */
   transfers_new(pages: number): void;

@@ -3,7 +3,7 @@
 mod common;
 
 use bench::{Addresses, GIB, LARGE, Program, Random, Tables, Transfers};
-use common::{MANY, halves, settings, small_pages};
+use common::{MANY, drawn, halves, settings, small_pages};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Instant;
@@ -66,7 +66,7 @@ fn addresses(c: &mut Criterion) {
     });
     for (live, name) in [(1_000, "1,000"), (MANY, "100,000"), (1_000_000, "1,000,000")] {
         let mut made = Addresses::new(live);
-        c.bench_function(&format!("IOVA free + allocate, random, {name} live"), |b| b.iter(|| made.replace()));
+        drawn(c, &format!("IOVA free + allocate, random, {name} live"), &mut made, Addresses::draw, Addresses::replace);
     }
 }
 

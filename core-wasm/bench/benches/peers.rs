@@ -13,7 +13,7 @@ use aarch64_paging::descriptor::Stage2Attributes;
 use aarch64_paging::linearmap::LinearMap;
 use aarch64_paging::paging::{Constraints, MemoryRegion, Stage2};
 use bench::{GIB, LARGE, PAGE, Random};
-use common::{MANY, halves, settings, small_pages};
+use common::{MANY, drawn, halves, settings, small_pages};
 use criterion::{Criterion, criterion_group, criterion_main};
 use range_alloc::RangeAllocator;
 use scan::Scan;
@@ -131,18 +131,24 @@ fn mapping(c: &mut Criterion) {
 /// search for a place for each of them would take some peers minutes.
 fn replace<R>(c: &mut Criterion, peer: &str, mut allocate: impl FnMut(Result<R, u64>, u64) -> R) {
     let mut random = Random::new(1);
-    let mut live: Vec<Option<R>> = (1..=MANY)
+    let live: Vec<R> = (1..=MANY)
         .map(|index| {
             let at = u64::from(index * PAGES_MOST) * PAGE;
-            Some(allocate(Err(at), u64::from(1 + random.below(PAGES_MOST)) * PAGE))
+            allocate(Err(at), u64::from(1 + random.below(PAGES_MOST)) * PAGE)
         })
         .collect();
-    c.bench_function(&format!("IOVA free + allocate, random, 100,000 live / {peer}"), |b| {
-        b.iter(|| {
-            let index = random.below(MANY) as usize;
-            let gone = live[index].take().expect("one is always there");
-            live[index] = Some(allocate(Ok(gone), u64::from(1 + random.below(PAGES_MOST)) * PAGE));
-        });
+    let mut state = (live, Vec::new(), random, allocate);
+    let name = format!("IOVA free + allocate, random, 100,000 live / {peer}");
+    // As `Addresses::draw` does it.
+    let draw = |(live, chosen, random, _): &mut (Vec<R>, Vec<(R, u64)>, Random, _), count| {
+        for _ in 0..count {
+            let index = random.below(live.len() as u32) as usize;
+            chosen.push((live.swap_remove(index), u64::from(1 + random.below(PAGES_MOST)) * PAGE));
+        }
+    };
+    drawn(c, &name, &mut state, draw, |(live, chosen, _, allocate)| {
+        let (gone, length) = chosen.pop().expect("drawn");
+        live.push(allocate(Ok(gone), length));
     });
 }
 

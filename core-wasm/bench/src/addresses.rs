@@ -10,13 +10,15 @@ const PAGES_MOST: u32 = 16;
 pub struct Addresses {
     space: IovaSpace<u32>,
     areas: Vec<u32>,
+    /// Of those to be replaced next, from the last on, and how many pages are wanted instead.
+    drawn: Vec<(u32, u32)>,
     random: Random,
 }
 
 impl Addresses {
     /// With `count` areas of mixed sizes and gaps between them.
     pub fn new(count: u32) -> Addresses {
-        let mut made = Addresses { space: IovaSpace::new(), areas: Vec::new(), random: Random::new(1) };
+        let mut made = Addresses { space: IovaSpace::new(), areas: Vec::new(), drawn: Vec::new(), random: Random::new(1) };
         let mut page = 1;
         for _ in 0..count {
             let pages = 1 + made.random.below(PAGES_MOST);
@@ -47,12 +49,23 @@ impl Addresses {
         self.space.remove(u64::from(page) * PAGE).expect("taken");
     }
 
-    /// Frees any area and allocates one of any size.
+    /// Chooses areas, and a size for each, for so many calls of [`replace`](Self::replace). Who frees an area knows where it is: to look that up in a list
+    /// of all of them, which is in no cache, and to draw numbers, is no part of what is measured.
+    pub fn draw(&mut self, count: u32) {
+        self.areas.extend(self.drawn.drain(..).map(|(page, _)| page));
+        for _ in 0..count {
+            let index = self.random.below(self.areas.len() as u32) as usize;
+            self.drawn.push((self.areas.swap_remove(index), 1 + self.random.below(PAGES_MOST)));
+        }
+        self.areas.reserve(count as usize);
+    }
+
+    /// Frees an area and allocates one, as drawn.
     #[inline]
     pub fn replace(&mut self) {
-        let index = self.random.below(self.areas.len() as u32) as usize;
-        self.free(self.areas[index]);
-        let pages = 1 + self.random.below(PAGES_MOST);
-        self.areas[index] = self.allocate(pages);
+        let (page, pages) = self.drawn.pop().expect("drawn");
+        self.free(page);
+        let page = self.allocate(pages);
+        self.areas.push(page);
     }
 }

@@ -69,6 +69,12 @@ pub fn addresses_free(page: u32) {
     with!(ADDRESSES, addresses => addresses.free(page));
 }
 
+/// See [`Addresses::draw`].
+#[wasm_bindgen]
+pub fn addresses_draw(count: u32) {
+    with!(ADDRESSES, addresses => addresses.draw(count));
+}
+
 /// See [`Addresses::replace`].
 #[wasm_bindgen]
 pub fn addresses_replace() {

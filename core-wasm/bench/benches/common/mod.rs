@@ -17,6 +17,25 @@ pub fn small_pages() -> (Vec<u32>, Vec<u32>) {
     (0..32 * LARGE).partition(|page| page % LARGE == 0)
 }
 
+/// Measures calls on a `state`, whose choices are drawn in advance for so many of them.
+pub fn drawn<S>(c: &mut Criterion, name: &str, state: &mut S, draw: impl Fn(&mut S, u32), call: impl Fn(&mut S)) {
+    c.bench_function(name, |b| {
+        b.iter_custom(|count| {
+            let mut taken = Duration::ZERO;
+            let mut left = count;
+            while left > 0 {
+                let now = left.min(1_000) as u32;
+                left -= u64::from(now);
+                draw(state, now);
+                let start = Instant::now();
+                (0..now).for_each(|_| call(state));
+                taken += start.elapsed();
+            }
+            taken
+        });
+    });
+}
+
 /// Measures two halves apart, each a number of calls on a `state`: the first undone by the second.
 pub fn halves<S>(
     c: &mut Criterion,
