@@ -41,7 +41,7 @@ impl<V: Copy> RangeMap<V> {
 
     /// Inserts an entry. On error nothing has changed.
     pub fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
-        self.tree.insert(range, value).map(|_| ())
+        self.tree.insert(range, value, 0)
     }
 
     /// Removes the entry that starts at `start`. Never allocates.

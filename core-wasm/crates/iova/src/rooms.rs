@@ -2,13 +2,13 @@
 
 use crate::range::Gap;
 use crate::request::LARGE_LG2;
-use crate::row::{CLASSES, Row};
+use crate::row::{CLASSES, Pages, Row};
 use crate::tree::Summary;
 
 /// Alignments below this (lg2) share a class, the first: only mappings of parts of pages ask for them. Each other one up to the largest has its own.
 const SMALLEST_LG2: u32 = 12;
 
-const _: () = assert!((LARGE_LG2 - SMALLEST_LG2 + 2) as usize <= CLASSES);
+const _: () = assert!((LARGE_LG2 - SMALLEST_LG2 + 2) as usize == MARK);
 
 /// The most pages that can be told apart, and no gap has more: what it loses until its first aligned address still fits above.
 const MOST: u64 = (i32::MAX - (1 << CLASSES)) as u64;
@@ -26,6 +26,22 @@ const MASKS: Row = {
 
 /// The bits of an address within a page.
 const PART: u64 = (1 << SMALLEST_LG2) - 1;
+
+/// The class that no request is of: its number is a mark, not 0 if the others are stale. So a join joins marks too.
+const MARK: usize = CLASSES - 1;
+
+/// The most that rooms can be, and no mark.
+const LIMITS: Row = {
+    let mut limits = [MOST as i32; CLASSES];
+    limits[MARK] = 0;
+    Row::of(limits)
+};
+
+const MARKED: Row = {
+    let mut marks = [0; CLASSES];
+    marks[MARK] = 1;
+    Row::of(marks)
+};
 
 /// For each class of alignments, the most pages that a gap has from its first aligned address on, a part of one counted as one.
 ///
@@ -48,21 +64,34 @@ impl Summary for Rooms {
     const NOTHING: Rooms = Rooms(Row::all(0));
 
     #[inline(always)]
-    fn of(gap: Gap, others: impl Iterator<Item = Gap>) -> Rooms {
+    fn of(gap: Gap, afters: &[u64], nexts: &[u64]) -> Rooms {
         // Numbers that the compiler does not know it keeps in registers, instead of making them anew for each gap.
         let masks = core::hint::black_box(MASKS);
-        // Without the condition it would go on with several gaps at a time, one class after the other.
-        let others = others.filter(|gap| gap.length() != 0);
-        let (rooms, first) = others.fold(rooms_of(gap, masks), |(rooms, first), gap| {
-            let (more, part) = rooms_of(gap, masks);
-            (rooms.max(more), part.max(first))
-        });
-        Rooms(rooms.max(Row::first(first)).max(Row::all(0)).min(Row::all(MOST as i32)))
+        let one = rooms_of(gap, masks);
+        let (rooms, first) = match rooms_of_pages(afters, nexts, masks) {
+            Some(rooms) => (rooms.max(one.0), one.1),
+            None => afters.iter().zip(nexts).fold(one, |(rooms, first), (&after, next)| {
+                let gap = Gap { after, last: next - 1 };
+                let (more, part) = rooms_of(gap, masks);
+                (rooms.max(more), part.max(first))
+            }),
+        };
+        Rooms(rooms.max(Row::first(first)).max(Row::all(0)).min(LIMITS))
     }
 
     #[inline(always)]
     fn join(self, other: Rooms) -> Rooms {
         Rooms(self.0.max(other.0))
+    }
+
+    #[inline(always)]
+    fn marked(self) -> Rooms {
+        Rooms(self.0.max(MARKED))
+    }
+
+    #[inline(always)]
+    fn is_stale(&self) -> bool {
+        self.0.get(MARK) != 0
     }
 
     #[inline(always)]
@@ -73,6 +102,11 @@ impl Summary for Rooms {
     #[inline(always)]
     fn rests_on(&self, part: &Rooms) -> bool {
         self.0.equals(part.0).and(part.0).is_something()
+    }
+
+    #[inline(always)]
+    fn beyond(self, less: Rooms) -> Rooms {
+        Rooms(self.0.is_above(less.0).and(self.0))
     }
 }
 
@@ -86,6 +120,23 @@ fn rooms_of(gap: Gap, masks: Row) -> (Row, i32) {
     let missing = Row::all(!(before as i32)).and(masks);
     let part = (gap.after & PART != PART) & (gap.after != gap.last);
     (Row::all(whole).minus(missing), whole + i32::from(part))
+}
+
+/// The most that gaps have room for in each class, four of them at a time. `None` if they are fewer, or one begins within a page or has very many.
+#[inline(always)]
+fn rooms_of_pages(afters: &[u64], nexts: &[u64], masks: Row) -> Option<Row> {
+    let mut from = afters.len().checked_sub(4)?;
+    let (mut rooms, mut pages) = (Row::all(0), None);
+    loop {
+        let four = Pages::between(afters[from..].first_chunk()?, nexts[from..].first_chunk()?, pages);
+        let (a, b) = (four.rooms::<0>(masks).max(four.rooms::<1>(masks)), four.rooms::<2>(masks).max(four.rooms::<3>(masks)));
+        rooms = rooms.max(a).max(b);
+        if from == 0 {
+            return (!four.are_odd()).then_some(rooms);
+        }
+        // The last four may have some of those before: they count once.
+        (from, pages) = (from.saturating_sub(4), Some(four));
+    }
 }
 
 /// So many pages of one class of alignments.

@@ -22,7 +22,7 @@ pub struct IovaSpace<V: Copy> {
     allowed: Vec<Range>,
     /// The area that came last, until something else changes.
     recent: Option<Recent<V>>,
-    /// What was placed last and where, until something changes.
+    /// What was placed last and where, until something changes beside an area there.
     placed: Option<(Request, u64)>,
 }
 
@@ -36,8 +36,6 @@ struct Recent<V> {
     is_area: bool,
     /// Whether `areas` has another value.
     is_newer: bool,
-    /// What is known to be placed here, while it is removed.
-    placed: Option<Request>,
 }
 
 impl<V: Copy> IovaSpace<V> {
@@ -85,21 +83,21 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Adds an area. On error nothing has changed.
     pub fn insert(&mut self, range: Range, value: V) -> Result<(), InsertError> {
-        let placed = self.placed.take().filter(|(_, start)| *start == range.start).map(|(request, _)| request);
         if let Some(recent) = self.recent.as_mut().filter(|recent| !recent.is_area && recent.range == range) {
-            *recent = Recent { value, is_area: true, is_newer: true, placed: placed.or(recent.placed), ..*recent };
+            (recent.value, recent.is_area, recent.is_newer) = (value, true, true);
             return Ok(());
         }
         self.settle();
         if range.start <= range.last && self.reserved.overlaps(range) {
             return Err(InsertError::Overlap);
         }
-        let left = self.areas.insert(range, value)?;
         // The search has just been here, and the next one will be if it may come in vain.
-        if placed.is_some_and(|request| left < request.length) {
-            self.areas.correct();
+        let enough = self.placed.as_ref().filter(|(_, start)| *start == range.start).map_or(0, |(request, _)| request.length);
+        self.areas.insert(range, value, enough)?;
+        if enough == 0 {
+            self.placed = None;
         }
-        self.recent = Some(Recent { range, value, is_area: true, is_newer: false, placed });
+        self.recent = Some(Recent { range, value, is_area: true, is_newer: false });
         Ok(())
     }
 
@@ -110,7 +108,7 @@ impl<V: Copy> IovaSpace<V> {
             recent.is_area = false;
             return area;
         }
-        self.settle();
+        self.change();
         self.areas.remove(start)
     }
 
@@ -122,7 +120,7 @@ impl<V: Copy> IovaSpace<V> {
     /// Cuts the area that starts at `start` in two behind `last`, which is one of its addresses but the last one; the second part gets `value`.
     /// Nothing changes for others. On error nothing has changed.
     pub fn split(&mut self, start: u64, last: u64, value: V) -> Result<(), OutOfMemory> {
-        self.settle();
+        self.change();
         self.reserve_splits(1)?;
         self.areas.split(start, last, value);
         Ok(())
@@ -163,9 +161,10 @@ impl<V: Copy> IovaSpace<V> {
             Ok(request) => request,
             Err(error) => return (Err(error), 0),
         };
-        if let Some(recent) = self.recent.filter(|recent| !recent.is_area) {
-            if recent.placed == Some(request) {
-                return (Ok(recent.range.start), 0);
+        if let Some(recent) = self.recent.as_ref().filter(|recent| !recent.is_area) {
+            let start = recent.range.start;
+            if self.placed == Some((request, start)) {
+                return (Ok(start), 0);
             }
             self.settle();
         }
@@ -194,7 +193,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Reserves a range for `owner`. Reserved ranges may overlap each other.
     pub fn reserve(&mut self, range: Range, owner: u64) -> Result<(), ReserveError> {
-        self.settle();
+        self.change();
         if self.areas.overlaps(range) {
             return Err(ReserveError::AreaOverlap);
         }
@@ -208,7 +207,7 @@ impl<V: Copy> IovaSpace<V> {
 
     /// Gives back all that `owner` reserved. Never allocates.
     pub fn release(&mut self, owner: u64) {
-        self.settle();
+        self.change();
         self.reserved.remove(owner);
     }
 
@@ -245,7 +244,7 @@ impl<V: Copy> IovaSpace<V> {
             }
             touches
         });
-        self.settle();
+        self.change();
         self.allowed = sorted;
         Ok(())
     }
@@ -258,7 +257,7 @@ impl<V: Copy> IovaSpace<V> {
     /// Restricts automatic placement to ranges that [`allowed_apart`](Self::allowed_apart) gave, for a while: `ranges` becomes what it was
     /// restricted to, to be given back by another call.
     pub fn swap_allowed(&mut self, ranges: &mut Vec<Range>) {
-        self.settle();
+        self.change();
         core::mem::swap(&mut self.allowed, ranges);
     }
 
@@ -271,13 +270,20 @@ impl<V: Copy> IovaSpace<V> {
         }
     }
 
+    /// Settles, and forgets what was placed, as something else is about to change. Never allocates.
+    #[inline]
+    fn change(&mut self) {
+        self.settle();
+        self.placed = None;
+    }
+
     /// Has `areas` know what became of the area that came last. Never allocates.
     #[inline(never)]
     fn settle(&mut self) {
-        self.placed = None;
-        let Some(Recent { range, value, is_area, is_newer, .. }) = self.recent.take() else { return };
+        let Some(Recent { range, value, is_area, is_newer }) = self.recent.take() else { return };
         if !is_area {
             self.areas.remove(range.start);
+            self.placed = None;
         } else if is_newer {
             self.areas.set(range.start, value);
         }

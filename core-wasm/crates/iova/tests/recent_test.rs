@@ -80,3 +80,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_placed_is_forgotten_when_a_lower_place_becomes_free() {
+    let mut space = IovaSpace::new();
+    let [lower, upper] = [range(0), range(1)];
+    space.insert(lower, 0).unwrap();
+    assert_eq!(space.place(PAGE, PAGE, PAGE), Ok(upper.start));
+    assert_eq!(space.remove(lower.start), Some((lower, 0)));
+    space.insert(upper, 1).unwrap();
+    assert_eq!(space.remove(upper.start), Some((upper, 1)));
+    assert_eq!(space.place(PAGE, PAGE, PAGE), Ok(lower.start));
+}

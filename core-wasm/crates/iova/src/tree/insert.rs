@@ -6,15 +6,16 @@ use crate::error::InsertError;
 use crate::range::{Gap, Range};
 
 impl<V: Copy, S: Summary> Tree<V, S> {
-    /// Inserts an entry. On error nothing has changed. Returns how much is free behind it.
-    pub(crate) fn insert(&mut self, range: Range, value: V) -> Result<u64, InsertError> {
+    /// Inserts an entry. On error nothing has changed. If less than `enough` is left free behind it, summaries are corrected at once rather than
+    /// marked, unless nodes split.
+    pub(crate) fn insert(&mut self, range: Range, value: V, enough: u64) -> Result<(), InsertError> {
         if range.start > range.last {
             return Err(InsertError::Overlap);
         }
         if self.root == NONE {
             self.ensure(1)?;
             self.insert_first(range, value);
-            return Ok(u64::MAX - range.last);
+            return Ok(());
         }
         self.go_to(range.start);
         let leaf = &self.leaves[self.way.leaf];
@@ -27,14 +28,20 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         self.ensure(self.len + 1)?;
         let leaf = &self.leaves[self.way.leaf];
         if rank > 0 {
-            self.lower(leaf.gap_after(rank - 1));
+            let gap = leaf.gap_after(rank - 1);
+            if until - range.last < enough && leaf.len() < LEAF {
+                self.put_at(rank, range, value);
+                self.correct(gap);
+                return Ok(());
+            }
+            self.lower(gap);
         } else {
             // The gap before all entries is summed up nowhere; what is left of it behind the new one is.
             self.raise(Gap { after: range.last, last: until });
             self.set_minimum(range.start);
         }
         self.put_at(rank, range, value);
-        Ok(until - range.last)
+        Ok(())
     }
 
     /// Cuts the entry that starts at `start` in two behind `last`; the second part gets `value`. `ensure` was called for it.
@@ -87,8 +94,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             let slot = self.way.slots[level] as usize;
             let inner = &mut self.inners[node];
             // What was below one child is now below two, either of which may have all of it; for the nodes above nothing has changed.
-            inner.stale[slot] = true;
-            let known = (inner.below[slot], true);
+            let known = inner.below[slot].marked();
+            inner.below[slot] = known;
             if inner.len() < FAN {
                 inner.insert(slot + 1, key, child, known);
                 return;
@@ -114,8 +121,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         let (left, level) = (self.root, self.height);
         let lowest = self.lowest();
         let mut root = Inner::new();
-        root.insert(0, lowest, left, self.known_of(left, level));
-        root.insert(1, key, child, self.known_of(child, level));
+        root.insert(0, lowest, left, self.sum_of(left, level));
+        root.insert(1, key, child, self.sum_of(child, level));
         self.root = self.inners.take(root);
         self.height += 1;
     }

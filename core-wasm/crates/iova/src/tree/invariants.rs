@@ -55,11 +55,11 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         assert!(inner.keys[inner.len()..].iter().all(|key| *key == u64::MAX), "no key behind the last");
         let mut summary = S::NOTHING;
         for slot in 0..inner.len() {
-            let child = inner.children[slot];
+            let (child, known) = (inner.children[slot], inner.below[slot]);
             let (minimum, below) = self.check_node(child, level - 1, false, walk);
             assert_eq!(inner.keys[slot], minimum, "the key is the lowest start");
-            assert!(inner.below[slot].covers(&self.known_of(child, level - 1).0), "the summary covers what is known below");
-            assert!(inner.stale[slot] || below.covers(&inner.below[slot]), "the summary is that of what is below, or marked");
+            assert!(known.marked().covers(&self.sum_of(child, level - 1)), "the summary covers what is known below");
+            assert!(known.is_stale() || below.covers(&known), "the summary is that of what is below, or marked");
             summary = summary.join(below);
         }
         (inner.keys[0], summary)
@@ -80,6 +80,6 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         }
         let next = (leaf.next != NONE).then(|| self.leaves[leaf.next].starts[0]);
         assert_eq!(leaf.until, next.map_or(u64::MAX, |start| start - 1), "a leaf knows where the next one begins");
-        (leaf.starts[0], self.known_of(node, 0).0)
+        (leaf.starts[0], self.sum_of(node, 0))
     }
 }

@@ -26,32 +26,45 @@ pub(crate) use search::Wanted;
 const LEAF_MIN: usize = LEAF / 2;
 /// Fewest children of an inner node that is not the root.
 const FAN_MIN: usize = FAN / 2;
-/// 16^8 leaves are more than a `u32` numbers.
+/// With one level more there would be at least 2 × 15^8 leaves, more than a `u32` numbers.
 const MAX_HEIGHT: usize = 8;
 
 /// No node.
 const NONE: u32 = u32::MAX;
 
-/// What an inner node knows of all gaps below a child: at least what they have, and no more unless it is marked as stale.
+/// What an inner node knows of all gaps below a child: at least what they have, and no more unless it is marked as stale. What is marked stays so
+/// in what it is joined to.
 pub(crate) trait Summary: Copy {
     /// Of no gap.
     const NOTHING: Self;
-    /// Of gaps.
-    fn of(gap: Gap, others: impl Iterator<Item = Gap>) -> Self;
+    /// Of a gap, and of those between what ends with `afters` and what begins with `nexts`.
+    fn of(gap: Gap, afters: &[u64], nexts: &[u64]) -> Self;
     /// Of both.
     fn join(self, other: Self) -> Self;
+    /// The same, marked as stale.
+    fn marked(self) -> Self;
+    /// Whether it is marked.
+    fn is_stale(&self) -> bool;
     /// Whether joining `other` would change nothing.
     fn covers(&self, other: &Self) -> bool;
     /// Whether a join with `part` as one of its parts might be another without it.
     fn rests_on(&self, part: &Self) -> bool;
+    /// Of it what `less` has less of.
+    fn beyond(self, less: Self) -> Self;
 }
 
 impl Summary for () {
     const NOTHING: () = ();
 
-    fn of(_: Gap, _: impl Iterator<Item = Gap>) {}
+    fn of(_: Gap, _: &[u64], _: &[u64]) {}
 
     fn join(self, _: ()) {}
+
+    fn marked(self) {}
+
+    fn is_stale(&self) -> bool {
+        false
+    }
 
     fn covers(&self, _: &()) -> bool {
         true
@@ -60,6 +73,8 @@ impl Summary for () {
     fn rests_on(&self, _: &()) -> bool {
         false
     }
+
+    fn beyond(self, _: ()) {}
 }
 
 pub(crate) struct Tree<V: Copy, S: Summary> {
@@ -120,7 +135,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         let (leaves, inners) = most_nodes(total);
         self.leaves.ensure(leaves)?;
         self.inners.ensure(inners)?;
-        self.ensured = total;
+        // As many nodes are enough for as many more.
+        self.ensured = total - total % LEAF_MIN + (LEAF_MIN - 1);
         Ok(())
     }
 
@@ -141,12 +157,16 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         let mut node = self.root;
         for level in (0..self.height).rev() {
             let inner = &self.inners[node];
+            inner.touch();
             let slot = inner.slot(address);
             self.way.nodes[level] = node;
             self.way.slots[level] = slot as u32;
             node = inner.children[slot];
+            // As in `touch`: whoever goes this way changes it.
+            core::hint::black_box(inner.below[slot].is_stale());
         }
         self.way.leaf = node;
+        self.leaves[node].touch();
     }
 
     /// The leaf where `address` belongs. The tree is not empty.
@@ -263,7 +283,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if gap.length() == 0 || self.height == 0 {
             return;
         }
-        let summary = S::of(gap, core::iter::empty());
+        let summary = S::of(gap, &[], &[]);
         for level in 0..self.height {
             let below = &mut self.inners[self.way.nodes[level]].below[self.way.slots[level] as usize];
             // What a summary covers those above it cover.
@@ -280,46 +300,47 @@ impl<V: Copy, S: Summary> Tree<V, S> {
         if gap.length() == 0 || self.height == 0 {
             return;
         }
-        let lost = S::of(gap, core::iter::empty());
+        let lost = S::of(gap, &[], &[]);
         for level in 0..self.height {
-            let (inner, slot) = (&mut self.inners[self.way.nodes[level]], self.way.slots[level] as usize);
+            let below = &mut self.inners[self.way.nodes[level]].below[self.way.slots[level] as usize];
             // What more than makes up for the loss here does so above.
-            if !inner.below[slot].rests_on(&lost) {
+            if !below.rests_on(&lost) {
                 return;
             }
-            inner.stale[slot] = true;
+            *below = below.marked();
         }
     }
 
-    /// Corrects the summaries on the way that are marked, from the leaf up to the first that is not.
+    /// Corrects the summaries on the way that are marked or may be too much, now that a gap has gone or become less.
     #[inline]
-    pub(crate) fn correct(&mut self) {
-        if self.way.leaf == NONE {
+    fn correct(&mut self, gap: Gap) {
+        if gap.length() == 0 {
             return;
         }
+        let mut lost = S::of(gap, &[], &[]);
         let mut child = self.way.leaf;
         for level in 0..self.height {
             let (node, slot) = (self.way.nodes[level], self.way.slots[level] as usize);
-            if !self.inners[node].stale[slot] {
+            let below = self.inners[node].below[slot];
+            if !below.is_stale() && !below.rests_on(&lost) {
                 return;
             }
-            let known = self.known_of(child, level);
-            let inner = &mut self.inners[node];
-            (inner.below[slot], inner.stale[slot]) = known;
+            let sum = self.sum_of(child, level);
+            self.inners[node].below[slot] = sum;
+            lost = below.beyond(sum);
             child = node;
         }
     }
 
-    /// What is known of the gaps below a node, and whether that is stale. `level` is 0 for a leaf, else one more than the node's.
+    /// What is known of the gaps below a node. `level` is 0 for a leaf, else one more than the node's.
     #[inline(never)]
-    fn known_of(&self, node: u32, level: usize) -> (S, bool) {
+    fn sum_of(&self, node: u32, level: usize) -> S {
         if level == 0 {
             let leaf = &self.leaves[node];
-            return (S::of(leaf.last_gap(), leaf.gaps_from(0)), false);
+            return S::of(leaf.last_gap(), &leaf.lasts[..leaf.len() - 1], &leaf.starts[1..leaf.len()]);
         }
         let inner = &self.inners[node];
-        let sum = inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below));
-        (sum, inner.stale[..inner.len()].contains(&true))
+        inner.below[..inner.len()].iter().fold(S::NOTHING, |sum, below| sum.join(*below))
     }
 }
 

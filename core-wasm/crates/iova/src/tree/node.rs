@@ -2,35 +2,41 @@
 
 use super::{NONE, Summary};
 use crate::range::{Gap, Range};
+use core::hint::black_box;
+use core::mem::replace;
 
 /// Most entries of a leaf.
-pub(crate) const LEAF: usize = 32;
+pub(crate) const LEAF: usize = 30;
 /// Most children of an inner node.
-pub(crate) const FAN: usize = 32;
+pub(crate) const FAN: usize = 31;
 
-/// Entries, ascending.
+/// Places of numbers that are searched: four lines of a cache.
+const PLACES: usize = 32;
+
+/// Entries, ascending. Most leaves are in no cache: they are of whole lines, ten of them if a value has four bytes, and each step of a search in
+/// `starts` looks at a line that the step before has fetched.
+#[repr(C, align(64))]
 pub(crate) struct Leaf<V> {
-    len: u32,
-    /// The leaf with the next higher entries, or `NONE`.
-    pub(super) next: u32,
+    /// `u64::MAX` behind the last entry's.
+    pub(super) starts: [u64; PLACES],
+    pub(super) lasts: [u64; LEAF],
     /// The last address before the next leaf's first entry.
     pub(super) until: u64,
-    /// `u64::MAX` behind the last entry's.
-    pub(super) starts: [u64; LEAF],
-    pub(super) lasts: [u64; LEAF],
+    /// The leaf with the next higher entries, or `NONE`.
+    pub(super) next: u32,
+    len: u32,
     pub(crate) values: [V; LEAF],
 }
 
-/// Children, ascending.
+/// Children, ascending; in lines as a leaf.
+#[repr(C, align(64))]
 pub(crate) struct Inner<S> {
-    len: u32,
-    pub(crate) children: [u32; FAN],
     /// The lowest start below each child; `u64::MAX` behind the last one's.
-    pub(super) keys: [u64; FAN],
+    pub(super) keys: [u64; PLACES],
+    pub(super) children: [u32; FAN],
+    len: u32,
     /// What is known of the gaps below each child.
     pub(super) below: [S; FAN],
-    /// Whether that may be more than there is.
-    pub(super) stale: [bool; FAN],
 }
 
 /// What leaves and inner nodes have in common when they split, join and share.
@@ -45,12 +51,19 @@ pub(super) trait Node {
 impl<V: Copy> Leaf<V> {
     /// Without entries. `value` fills the places, which need one before they have one.
     pub(super) fn new(value: V) -> Self {
-        Leaf { len: 0, next: NONE, until: u64::MAX, starts: [u64::MAX; LEAF], lasts: [0; LEAF], values: [value; LEAF] }
+        Leaf { len: 0, next: NONE, until: u64::MAX, starts: [u64::MAX; PLACES], lasts: [0; LEAF], values: [value; LEAF] }
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len as usize
+    }
+
+    /// Looks at each line, so that all come at once rather than one after the other, as each tells where to look next.
+    #[inline(always)]
+    pub(super) fn touch(&self) {
+        black_box(self.starts[PLACES - 1] | self.lasts[7] | self.lasts[15] | self.lasts[23]);
+        black_box((self.values[0], self.values[LEAF / 2]));
     }
 
     /// How many entries start at or below `address`.
@@ -85,19 +98,28 @@ impl<V: Copy> Leaf<V> {
         between.map(|(&after, next)| Gap { after, last: next - 1 })
     }
 
+    /// The places of the entries from `rank` on up to that of `end`.
+    #[inline(always)]
+    fn places(&mut self, rank: usize, end: usize) -> impl DoubleEndedIterator<Item = (&mut u64, &mut u64, &mut V)> {
+        let pairs = self.starts[rank..end].iter_mut().zip(&mut self.lasts[rank..end]);
+        pairs.zip(&mut self.values[rank..end]).map(|((start, last), value)| (start, last, value))
+    }
+
     pub(super) fn insert(&mut self, rank: usize, range: Range, value: V) {
-        let len = self.len();
-        put(&mut self.starts, rank, len, range.start);
-        put(&mut self.lasts, rank, len, range.last);
-        put(&mut self.values, rank, len, value);
+        let places = self.places(rank, self.len() + 1);
+        // One loop for all, as there is little to move: what is hard to foresee is where it ends.
+        places.fold((range.start, range.last, value), |carried, (start, last, value)| {
+            (replace(start, carried.0), replace(last, carried.1), replace(value, carried.2))
+        });
         self.len += 1;
     }
 
     pub(super) fn remove(&mut self, rank: usize) -> (Range, V) {
-        let (len, any) = (self.len(), self.values[rank]);
-        let start = take(&mut self.starts, rank, len, u64::MAX);
-        let last = take(&mut self.lasts, rank, len, u64::MAX);
-        let value = take(&mut self.values, rank, len, any);
+        let nothing = (u64::MAX, u64::MAX, self.values[rank]);
+        let places = self.places(rank, self.len());
+        let (start, last, value) = places.rfold(nothing, |carried, (start, last, value)| {
+            (replace(start, carried.0), replace(last, carried.1), replace(value, carried.2))
+        });
         self.len -= 1;
         (Range { start, last }, value)
     }
@@ -131,12 +153,18 @@ impl<V: Copy> Node for Leaf<V> {
 
 impl<S: Summary> Inner<S> {
     pub(super) fn new() -> Self {
-        Inner { len: 0, children: [NONE; FAN], keys: [u64::MAX; FAN], below: [S::NOTHING; FAN], stale: [false; FAN] }
+        Inner { keys: [u64::MAX; PLACES], children: [NONE; FAN], len: 0, below: [S::NOTHING; FAN] }
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len as usize
+    }
+
+    /// As [`Leaf::touch`].
+    #[inline(always)]
+    pub(super) fn touch(&self) {
+        black_box((self.keys[PLACES - 1], self.children[0]));
     }
 
     /// The child below which `address` belongs: the last whose lowest start is not above it, or the first.
@@ -145,16 +173,14 @@ impl<S: Summary> Inner<S> {
         count(&self.keys, address).min(self.len()).saturating_sub(1)
     }
 
-    /// `known` is the summary, and whether it is stale.
-    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, known: (S, bool)) {
+    pub(super) fn insert(&mut self, slot: usize, key: u64, child: u32, below: S) {
         let len = self.len();
         self.keys.copy_within(slot..len, slot + 1);
         self.children.copy_within(slot..len, slot + 1);
         self.below.copy_within(slot..len, slot + 1);
-        self.stale.copy_within(slot..len, slot + 1);
         self.keys[slot] = key;
         self.children[slot] = child;
-        (self.below[slot], self.stale[slot]) = known;
+        self.below[slot] = below;
         self.len += 1;
     }
 
@@ -164,7 +190,6 @@ impl<S: Summary> Inner<S> {
         self.keys[len - 1] = u64::MAX;
         self.children.copy_within(slot + 1..len, slot);
         self.below.copy_within(slot + 1..len, slot);
-        self.stale.copy_within(slot + 1..len, slot);
         self.len -= 1;
     }
 }
@@ -179,7 +204,6 @@ impl<S: Summary> Node for Inner<S> {
         shift_right(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_right(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_right(&mut self.below, left_len, &mut right.below, right_len, count);
-        shift_right(&mut self.stale, left_len, &mut right.stale, right_len, count);
         self.keys[left_len - count..left_len].fill(u64::MAX);
         self.len -= count as u32;
         right.len += count as u32;
@@ -190,7 +214,6 @@ impl<S: Summary> Node for Inner<S> {
         shift_left(&mut self.keys, left_len, &mut right.keys, right_len, count);
         shift_left(&mut self.children, left_len, &mut right.children, right_len, count);
         shift_left(&mut self.below, left_len, &mut right.below, right_len, count);
-        shift_left(&mut self.stale, left_len, &mut right.stale, right_len, count);
         right.keys[right_len - count..right_len].fill(u64::MAX);
         self.len += count as u32;
         right.len -= count as u32;
@@ -207,25 +230,6 @@ fn count(ascending: &[u64; 32], most: u64) -> usize {
     let (pairs, _) = eights[eight].as_chunks::<2>();
     let pair = (passed(pairs[0][1]) + passed(pairs[1][1]) + passed(pairs[2][1])) & 3;
     8 * eight + 2 * pair + passed(pairs[pair][0]) + passed(pairs[pair][1])
-}
-
-/// Puts `value` in before what is at `at`, of `len`: a loop, as there is little to move, and a call to move it costs as much.
-#[inline(always)]
-fn put<T: Copy>(list: &mut [T], at: usize, len: usize, value: T) {
-    let mut carried = value;
-    for place in &mut list[at..=len] {
-        carried = core::mem::replace(place, carried);
-    }
-}
-
-/// Takes out what is at `at`, of `len`; `rest` fills the last one's place.
-#[inline(always)]
-fn take<T: Copy>(list: &mut [T], at: usize, len: usize, rest: T) -> T {
-    let mut carried = rest;
-    for place in list[at..len].iter_mut().rev() {
-        carried = core::mem::replace(place, carried);
-    }
-    carried
 }
 
 /// Moves the last `count` of `left` to the front of `right`.

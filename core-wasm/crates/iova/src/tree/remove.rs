@@ -57,7 +57,7 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             let parent = self.way.nodes[level];
             // The siblings at `slot` and `slot + 1`, one of which is the way's; an inner node has at least two children.
             let slot = (self.way.slots[level] as usize).saturating_sub(1);
-            let [left, right] = [self.inners[parent].children[slot], self.inners[parent].children[slot + 1]];
+            let [left, right] = [slot, slot + 1].map(|slot| self.inners[parent].children[slot]);
             let joined =
                 if level == 0 { even_out(&mut self.leaves, left, right, LEAF) } else { even_out(&mut self.inners, left, right, FAN) };
             let right_minimum = match (joined, level) {
@@ -81,10 +81,9 @@ impl<V: Copy, S: Summary> Tree<V, S> {
             let inner = &mut self.inners[parent];
             // Where they share, either may have all that both had.
             let both = inner.below[slot].join(inner.below[slot + 1]);
-            let stale = !joined || inner.stale[slot] || inner.stale[slot + 1];
-            (inner.below[slot], inner.stale[slot]) = (both, stale);
+            inner.below[slot] = if joined { both } else { both.marked() };
             if !joined {
-                (inner.below[slot + 1], inner.stale[slot + 1]) = (both, stale);
+                inner.below[slot + 1] = both.marked();
                 inner.keys[slot + 1] = right_minimum;
                 return;
             }

@@ -84,10 +84,8 @@ impl<V: Copy, S: Summary> Tree<V, S> {
                 }
                 let (child, slot) = (node, self.way.slots[level] as usize);
                 node = self.way.nodes[level];
-                if self.inners[node].stale[slot] {
-                    let known = self.known_of(child, level);
-                    let inner = &mut self.inners[node];
-                    (inner.below[slot], inner.stale[slot]) = known;
+                if self.inners[node].below[slot].is_stale() {
+                    self.inners[node].below[slot] = self.sum_of(child, level);
                 }
                 level += 1;
                 next = slot + 1;
