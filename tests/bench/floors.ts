@@ -119,17 +119,6 @@ export async function measureFloors(tell: (reason: string) => void): Promise<Flo
   return found;
 }
 
-/** The lower figure of each floor: what the machine can do, whatever else it did meanwhile. */
-export function fasterOf(some: Floors, others: Floors): Floors {
-  const lower = (a?: number, b?: number) => Math.min(a ?? Infinity, b ?? Infinity);
-  return Object.fromEntries(
-    Object.entries(some).map(([name, floor]) => {
-      const [c, wasm] = [lower(floor.c, others[name]?.c), lower(floor.wasm, others[name]?.wasm)];
-      return [name, { ...floor, ...(c < Infinity && { c }), ...(wasm < Infinity && { wasm }) }];
-    }),
-  );
-}
-
 /** How many times slower than the machine of the goals this one is: the median over the floors; 1 where they are not known. */
 export function scaleOf(found: Floors): number {
   const ratios = Object.values(found).flatMap(({ c, reference }) => c === undefined ? [] : [c / reference]).sort((a, b) => a - b);

@@ -6,26 +6,19 @@
 import { cpus } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { SingleBar } from "cli-progress";
-import { fasterOf, measureFloors, scaleOf } from "./floors.ts";
-import { ADDRESSES } from "./lines/addresses.ts";
-import { API } from "./lines/api.ts";
-import { LINUX_SEAM } from "./lines/linux.ts";
-import { MODULES } from "./lines/module.ts";
-import { REQUESTS } from "./lines/requests.ts";
-import { TABLES } from "./lines/tables.ts";
-import { TRANSFERS } from "./lines/transfers.ts";
-import type { Context, Figure, Line } from "./line.ts";
-import { type BenchModule, loadModule } from "./module.ts";
-import { measureNative } from "./native.ts";
+import { figureOf, floorsOf, nativeOf } from "./combine.ts";
+import { scaleOf } from "./floors.ts";
 import { plotOf } from "./plot.ts";
 import { type Report, reportText, resultOf } from "./report.ts";
+import { LINES, linesWith, type Round, runRound } from "./round.ts";
 
 const HELP = `Measure the core in WebAssembly, and the library on it, beside named peers: medians of one run.
 
   deno task bench [options]
 
   --filter TEXT   only lines that have it in their name
+  --rounds N      measure everything so often, and take of each figure the best, of quotients the median: what else a machine does makes
+                  figures worse, never better. Default: 1
   --json FILE     the figures as JSON; -: on standard output, instead of the table
   --svg FILE      a picture of goals and figures
   --help          this
@@ -34,89 +27,58 @@ Rust (for the native peers, and the parts of the core that have no export of the
 are; what was left out is said at the end.`;
 
 const OPTIONS = {
-  filter: { type: "string" },
+  filter: { type: "string", default: "" },
+  rounds: { type: "string", default: "1" },
   json: { type: "string" },
   svg: { type: "string" },
   help: { type: "boolean" },
 } as const;
 
-const LINES: readonly Line[] = [...TABLES, ...ADDRESSES, ...REQUESTS, ...TRANSFERS, ...MODULES, ...API, ...LINUX_SEAM];
-
-/** What is under way, on standard error: a bar on a terminal, else a line each. */
-class Progress implements Disposable {
-  #bar: SingleBar | undefined;
-
-  constructor(steps: number) {
-    if (!process.stderr.isTTY) return;
-    this.#bar = new SingleBar({ format: "{bar} {value} of {total} {step}", hideCursor: true, clearOnComplete: true });
-    this.#bar.start(steps, 0, { step: "" });
+async function measure(filter: string, count: number): Promise<Report> {
+  const rounds: Round[] = [];
+  while (rounds.length < count) {
+    rounds.push(await runRound(filter, count === 1 ? "bench" : `bench, round ${rounds.length + 1} of ${count}`));
   }
-
-  next(step: string): void {
-    if (this.#bar === undefined) console.error(`bench: ${step}`);
-    else this.#bar.increment({ step });
-  }
-
-  [Symbol.dispose](): void {
-    this.#bar?.stop();
-  }
-}
-
-async function measureLines(lines: readonly Line[], context: Context, progress: Progress): Promise<[Line, Figure][]> {
-  const found: [Line, Figure][] = [];
-  for (const line of lines) {
-    progress.next(line.name);
-    const figure = await line.measure(context);
-    if (figure !== undefined) found.push([line, figure]);
-  }
-  return found;
-}
-
-async function measure(lines: readonly Line[]): Promise<Report> {
-  using progress = new Progress(lines.length + 3);
-  const notes: string[] = [];
-  const tell = (note: string) => void notes.push(note);
-  let module: Promise<BenchModule | undefined> | undefined;
-  const parts = () => module ??= loadModule(tell);
-  progress.next("floors");
-  const before = await measureFloors(tell);
-  const found = await measureLines(lines, { parts }, progress);
-  progress.next("floors again");
-  const floors = fasterOf(before, await measureFloors(() => {}));
-  progress.next("native");
-  const native = await measureNative(lines.filter(({ nativeParts }) => nativeParts !== 0).map(({ name }) => name), tell);
+  const [floors, native] = [floorsOf(rounds), nativeOf(rounds)];
   const scale = scaleOf(floors);
   const [processor] = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${processor?.model ?? "unknown"}, Deno ${Deno.version.deno}`,
+    rounds: count,
     scale,
     floors,
-    results: found.map(([line, figure]) => resultOf(line, figure, native, scale)),
-    notes,
+    results: LINES.flatMap((line, place) => {
+      const figures = rounds.flatMap(({ figures }) => figures[place] ?? []);
+      return figures.length === 0 ? [] : [resultOf(line, figureOf(line.unit, figures), native, scale)];
+    }),
+    notes: [...new Set(rounds.flatMap(({ notes }) => notes))],
   };
+}
+
+/** What the command line asks for. @throws {Error} if it is wrong. */
+function optionsOf(words: string[]) {
+  const { values } = parseArgs({ args: words, options: OPTIONS });
+  if (!/^[1-9]\d?$/.test(values.rounds)) throw new Error(`Cannot measure "${values.rounds}" rounds: 1 to 99 are needed`);
+  if (linesWith(values.filter).length === 0) throw new Error(`No line has "${values.filter}" in its name`);
+  return { ...values, rounds: Number(values.rounds) };
 }
 
 /** @returns the exit status: 0, or 2 if an argument is wrong. A goal that is missed is no failure. */
 async function main(words: string[]): Promise<number> {
-  let values;
+  let options;
   try {
-    ({ values } = parseArgs({ args: words, options: OPTIONS }));
+    options = optionsOf(words);
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\nTry: deno task bench --help`);
     return 2;
   }
-  const { filter = "", json, svg, help } = values;
+  const { filter, rounds, json, svg, help } = options;
   if (help) {
     console.log(HELP);
     return 0;
   }
-  const lines = LINES.filter(({ name }) => name.includes(filter));
-  if (lines.length === 0) {
-    console.error(`No line has "${filter}" in its name`);
-    return 2;
-  }
-  const report = await measure(lines);
+  const report = await measure(filter, rounds);
   const text = JSON.stringify(report, null, 2);
   console.log(json === "-" ? text : reportText(report));
   if (json !== undefined && json !== "-") await Deno.writeTextFile(json, `${text}\n`);

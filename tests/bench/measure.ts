@@ -24,9 +24,31 @@ export async function median(calls: number, sample: () => number): Promise<numbe
 
 /** The median of nanoseconds of `once`, which is called `calls` times a sample. */
 export async function each(calls: number, once: () => void): Promise<number> {
-  return await median(calls, () => {
-    const start = performance.now();
-    for (let index = 0; index < calls; index++) once();
-    return performance.now() - start;
-  });
+  return await median(calls, () => millisecondsOf(calls, once));
+}
+
+/** Milliseconds that each of several works is measured for, and before. */
+const TURNS = { time: 400, warmup: 150 } as const;
+
+function millisecondsOf(calls: number, once: () => void): number {
+  const start = performance.now();
+  for (let index = 0; index < calls; index++) once();
+  return performance.now() - start;
+}
+
+/**
+ * The medians of nanoseconds of several works, whose samples of `calls` calls take turns: for works on the same memory, since in which state
+ * the caches have it depends on who wrote to it before.
+ */
+export function byTurns<Name extends string>(calls: number, works: Readonly<Record<Name, () => void>>): Record<Name, number> {
+  const all = Object.entries<() => void>(works).map(([name, once]) => ({ name, once, samples: [] as number[] }));
+  const rounds = (milliseconds: number) => {
+    const end = performance.now() + milliseconds * all.length;
+    while (performance.now() < end) for (const { once, samples } of all) samples.push(millisecondsOf(calls, once));
+  };
+  rounds(TURNS.warmup);
+  for (const { samples } of all) samples.length = 0;
+  rounds(TURNS.time);
+  const medianOf = (samples: number[]) => samples.sort((a, b) => a - b)[samples.length >> 1]!;
+  return Object.fromEntries(all.map(({ name, samples }) => [name, medianOf(samples) * 1e6 / calls])) as Record<Name, number>;
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 const CORE = join(import.meta.dirname!, "../../core-wasm");
 
 /** Nanoseconds by criterion's names. A peer's is "name of the line / peer". */
-export type Native = ReadonlyMap<string, number>;
+export type Native = Readonly<Record<string, number>>;
 
 interface Found {
   readonly full_id: string;
@@ -48,20 +48,20 @@ async function measure(names: readonly string[]): Promise<Native> {
     throw new Error("Cannot run cargo: is it installed?", { cause });
   });
   if (!success) throw new Error(`cargo bench failed: ${new TextDecoder().decode(stderr).trim()}`);
-  const found = new Map<string, number>();
+  const found: Record<string, number> = {};
   for await (const folder of results(home)) {
     const { full_id } = await read<Found>(join(folder, "benchmark.json"));
     const { median } = await read<Estimates>(join(folder, "estimates.json"));
-    found.set(full_id, median.point_estimate);
+    found[full_id] = median.point_estimate;
   }
   return found;
 }
 
 /** Measure what has one of the names; nothing, with the reason told to `tell`, where there is no Rust. */
 export async function measureNative(names: readonly string[], tell: (reason: string) => void): Promise<Native> {
-  if (names.length === 0) return new Map();
+  if (names.length === 0) return {};
   return await measure(names).catch((error: Error) => {
     tell(`Nothing was measured natively: ${error.message}`);
-    return new Map();
+    return {};
   });
 }

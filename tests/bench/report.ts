@@ -30,6 +30,8 @@ export interface Report {
   readonly date: string;
   /** What it ran on. */
   readonly machine: string;
+  /** How often everything was measured. */
+  readonly rounds: number;
   /** How much slower than the machine of the goals: times, and goals that are times, are scaled by it. */
   readonly scale: number;
   readonly floors: Floors;
@@ -48,10 +50,12 @@ const NATIVE_GOAL = 1.3;
 function peersOf({ name, linux, nativeParts = 1 }: Line, figure: Figure, native: Native, scale: number): Peer[] {
   const peers: Peer[] = [];
   const add = (name: string, value: number | undefined) => value === undefined || peers.push({ name, value });
-  const same = native.get(name);
+  const same = native[name];
   add(NATIVE, same === undefined || nativeParts === 0 ? undefined : same / nativeParts);
   add(LINUX, linux === undefined ? undefined : linux * scale);
-  for (const [id, value] of native) if (id.startsWith(`${name} / `)) add(id.slice(name.length + 3), value / (nativeParts || 1));
+  for (const [id, value] of Object.entries(native)) {
+    if (id.startsWith(`${name} / `)) add(id.slice(name.length + 3), value / (nativeParts || 1));
+  }
   for (const [peer, value] of Object.entries(figure.peers ?? {})) add(peer, value);
   return peers;
 }
@@ -123,14 +127,14 @@ function nativeSummary(results: readonly Result[]): string {
 
 /** Tables and remarks. */
 export function reportText(report: Report): string {
-  const { date, machine, scale, results, notes } = report;
+  const { date, machine, rounds, scale, results, notes } = report;
   const table = new Table({ head: [...HEAD], style: { head: [], border: [] } });
   for (const row of rowsOf(results)) table.push(row);
   const goals = results.filter(({ goal }) => goal !== undefined);
   return [
     table.toString(),
     floorsTable(report),
-    `${date}, ${machine}. This machine is ${
+    `${date}, ${machine}${rounds > 1 ? `, the best of ${rounds} rounds` : ""}. This machine is ${
       scale.toFixed(2)
     }× as slow as that of the goals, by the median of the floors: goals that are times, and Linux's figures, are scaled by that.`,
     `${goals.filter(({ goal }) => goal!.met).length} of ${goals.length} goals are met. ${nativeSummary(results)}`,

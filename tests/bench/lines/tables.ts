@@ -30,13 +30,14 @@ const WHOLE: Halves = { bytes: 8 * MIB, kept: [0], pages: [GIB], length: GIB };
 
 /** One half of it, measured apart from the other. */
 async function half(parts: BenchModule, { bytes, kept, pages, length }: Halves, what: "map" | "unmap"): Promise<number> {
-  parts.tables_new(bytes);
-  for (const page of kept) parts.tables_map(page, 1);
+  const { tables_new, tables_map, tables_unmap } = parts;
+  tables_new(bytes);
+  for (const page of kept) tables_map(page, 1);
   return await median(pages.length, () => {
     const start = performance.now();
-    for (let index = 0; index < pages.length; index++) parts.tables_map(pages[index]!, length);
+    for (let index = 0; index < pages.length; index++) tables_map(pages[index]!, length);
     const middle = performance.now();
-    for (let index = 0; index < pages.length; index++) parts.tables_unmap(pages[index]!, length);
+    for (let index = 0; index < pages.length; index++) tables_unmap(pages[index]!, length);
     return what === "map" ? middle - start : performance.now() - middle;
   });
 }
@@ -55,14 +56,15 @@ function halfLine(fields: Omit<Line, "measure">, halves: Halves, what: "map" | "
 async function translate(context: Context): Promise<Figure | undefined> {
   const parts = await context.parts();
   if (parts === undefined) return undefined;
-  parts.tables_new(8 * MIB);
-  parts.tables_map(GIB, GIB);
+  const { tables_new, tables_map, tables_translate } = parts;
+  tables_new(8 * MIB);
+  tables_map(GIB, GIB);
   const next = sequenceOf("random", 1, GIB);
   const pages = Uint32Array.from({ length: 2 ** 16 }, () => GIB + next());
   return {
     value: await median(pages.length, () => {
       const start = performance.now();
-      for (let index = 0; index < pages.length; index++) parts.tables_translate(pages[index]!);
+      for (let index = 0; index < pages.length; index++) tables_translate(pages[index]!);
       return performance.now() - start;
     }),
   };
@@ -70,13 +72,14 @@ async function translate(context: Context): Promise<Figure | undefined> {
 
 /** One page of `live` goes and comes back. */
 async function replace(parts: BenchModule, live: number): Promise<number> {
-  parts.tables_new(32 * MIB);
-  parts.tables_map(0, live);
+  const { tables_new, tables_map, tables_unmap } = parts;
+  tables_new(32 * MIB);
+  tables_map(0, live);
   const next = sequenceOf("random", 1, live);
   return await each(10_000, () => {
     const page = next();
-    parts.tables_unmap(page, 1);
-    parts.tables_map(page, 1);
+    tables_unmap(page, 1);
+    tables_map(page, 1);
   });
 }
 

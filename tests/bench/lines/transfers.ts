@@ -9,7 +9,7 @@ import { typedSide } from "../../vm/bench/typed.ts";
 import type { ReadWork, Side } from "../../vm/bench/workload.ts";
 import { atLeast, type Context, type Figure, type Goal, type Line } from "../line.ts";
 import { setUp } from "../machine.ts";
-import { each } from "../measure.ts";
+import { byTurns, median } from "../measure.ts";
 
 const MIB = 2 ** 20;
 const PAGES = 16_384;
@@ -24,25 +24,27 @@ async function hits(length: number): Promise<Figure> {
   const local = puppet.bus.allocate(length);
   const foreign = new Uint8Array(length);
   const calls = Math.ceil(2 ** 23 / length);
-  const peers = {
-    memcpy: await each(calls, () => local.set(bytes)),
-    "DMA into an array that is not the device's": await each(calls, () => void dma.read(iova, foreign)),
-    "DMA the other way": await each(calls, () => void dma.write(iova, local)),
-  };
-  return { value: await each(calls, () => void dma.read(iova, local)), peers };
+  const { value, ...peers } = byTurns(calls, {
+    value: () => void dma.read(iova, local),
+    memcpy: () => local.set(bytes),
+    "DMA into an array that is not the device's": () => void dma.read(iova, foreign),
+    "DMA the other way": () => void dma.write(iova, local),
+  });
+  return { value, peers };
 }
 
 /** Reads that each need a walk: the IOTLB has long forgotten a page when it comes again. */
 async function walks(context: Context): Promise<Figure | undefined> {
   const parts = await context.parts();
   if (parts === undefined) return undefined;
-  parts.transfers_new(PAGES);
-  let page = 0;
-  const once = () => {
-    page = (page + 1) % PAGES;
-    parts.transfers_read(page, 8);
-  };
-  return { value: 1e9 / await each(PAGES, once) };
+  const { transfers_new, transfers_read } = parts;
+  transfers_new(PAGES);
+  const nanoseconds = await median(PAGES, () => {
+    const start = performance.now();
+    for (let page = 0; page < PAGES; page++) transfers_read(page, 8);
+    return performance.now() - start;
+  });
+  return { value: 1e9 / nanoseconds };
 }
 
 const READS: ReadWork = {
