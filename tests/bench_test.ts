@@ -1,9 +1,11 @@
 /**
  * How `deno task bench` puts rounds together, and what it says to a wrong command line. What it measures is tested by no one.
  */
-import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { combined, fasterOf, figureOf, nativeOf } from "./bench/combine.ts";
+import { pageOf } from "./bench/markdown.ts";
+import { LINUX, NATIVE, type Report } from "./bench/report.ts";
 import type { Round } from "./bench/round.ts";
 
 const MAIN = new URL("./bench/main.ts", import.meta.url).pathname;
@@ -42,11 +44,37 @@ Deno.test("floors and native figures are the lowest, of those that were measured
   deepStrictEqual(nativeOf(rounds), { map: 3, unmap: 2 });
 });
 
+Deno.test("a page has a run's figures in the places of those before", () => {
+  const goal = { text: "≤ 29 ns", share: 1.25, met: false };
+  const peers = [{ name: NATIVE, value: 20 }, { name: LINUX, value: 44 }, { name: "crate x86_64", value: 80 }];
+  const report: Report = {
+    date: "2026-01-02",
+    machine: "2 × some processor",
+    rounds: 3,
+    scale: 2,
+    floors: { fill: { what: "a PTE written", reference: 0.27, c: 0.5 } },
+    results: [{ name: "map 4 KiB", unit: "ns", value: 40, peers, goal }],
+    notes: [],
+  };
+  const places = ["run", "goals", "peers", "floors"].map((part) => `before ${part}\n<!-- bench: ${part} -->\nold\n<!-- bench: end -->\n`)
+    .join("");
+  const page = pageOf(places, report, "abcdef0");
+  strictEqual(page.includes("old"), false);
+  match(page, /2026-01-02, commit abcdef0, 2 × some processor, `npx --yes deno task bench --rounds 3 --docs`/);
+  match(page, /0 of 1 goals are met/);
+  match(page, /\| map 4 KiB \| 40\.0 ns \| 2\.00 \| 22\.0 ns \| ≤ 29 ns \| 1\.25× \|/);
+  match(page, /\| map 4 KiB \| 40\.0 ns \| crate x86_64 \| 80\.0 ns \| 0\.50 \|/);
+  match(page, /\| a PTE written \| 0\.500 ns \| 0\.270 ns \| {2}\|/);
+  strictEqual(pageOf(page, report, "abcdef0"), page);
+  throws(() => pageOf("no place", report, "abcdef0"), /no part "<!-- bench: run -->"/);
+});
+
 for (
   const [words, said] of [
     [["--rounds", "0"], /"0" rounds: 1 to 99/],
     [["--rounds", "many"], /"many" rounds/],
     [["--filter", "no such line"], /No line has "no such line"/],
+    [["--docs", "--filter", "DMA"], /--docs and --filter exclude/],
     [["--wrong"], /--wrong/],
   ] as const
 ) {

@@ -4,13 +4,17 @@
  * @module
  */
 import { cpus } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { figureOf, floorsOf, nativeOf } from "./combine.ts";
 import { scaleOf } from "./floors.ts";
+import { pageOf } from "./markdown.ts";
 import { plotOf } from "./plot.ts";
 import { type Report, reportText, resultOf } from "./report.ts";
 import { LINES, linesWith, type Round, runRound } from "./round.ts";
+
+const DOCS = join(import.meta.dirname!, "../../docs");
 
 const HELP = `Measure the core in WebAssembly, and the library on it, beside named peers: medians of one run.
 
@@ -21,6 +25,7 @@ const HELP = `Measure the core in WebAssembly, and the library on it, beside nam
                   figures worse, never better. Default: 1
   --json FILE     the figures as JSON; -: on standard output, instead of the table
   --svg FILE      a picture of goals and figures
+  --docs          put the figures into docs/performance.md, and the picture beside it: of a run of all lines
   --help          this
 
 Rust (for the native peers, and the parts of the core that have no export of their own) and a C compiler (for the floors) are used where they
@@ -31,6 +36,7 @@ const OPTIONS = {
   rounds: { type: "string", default: "1" },
   json: { type: "string" },
   svg: { type: "string" },
+  docs: { type: "boolean", default: false },
   help: { type: "boolean" },
 } as const;
 
@@ -56,11 +62,26 @@ async function measure(filter: string, count: number): Promise<Report> {
   };
 }
 
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { success, stdout } = await new Deno.Command(program, { args, cwd: import.meta.dirname!, stderr: "inherit" }).output();
+  if (!success) throw new Error(`${program} ${args.join(" ")} failed`);
+  return new TextDecoder().decode(stdout).trim();
+}
+
+async function writeDocs(report: Report): Promise<void> {
+  const [page, picture] = [join(DOCS, "performance.md"), join(DOCS, "performance.svg")];
+  const commit = await run("git", "rev-parse", "--short", "HEAD");
+  await Deno.writeTextFile(page, pageOf(await Deno.readTextFile(page), report, commit));
+  await Deno.writeTextFile(picture, await plotOf(report));
+  await run(Deno.execPath(), "fmt", "--quiet", page);
+}
+
 /** What the command line asks for. @throws {Error} if it is wrong. */
 function optionsOf(words: string[]) {
   const { values } = parseArgs({ args: words, options: OPTIONS });
   if (!/^[1-9]\d?$/.test(values.rounds)) throw new Error(`Cannot measure "${values.rounds}" rounds: 1 to 99 are needed`);
   if (linesWith(values.filter).length === 0) throw new Error(`No line has "${values.filter}" in its name`);
+  if (values.docs && values.filter !== "") throw new Error("The documents show all lines: --docs and --filter exclude each other");
   return { ...values, rounds: Number(values.rounds) };
 }
 
@@ -73,7 +94,7 @@ async function main(words: string[]): Promise<number> {
     console.error(`${error instanceof Error ? error.message : error}\nTry: deno task bench --help`);
     return 2;
   }
-  const { filter, rounds, json, svg, help } = options;
+  const { filter, rounds, json, svg, docs, help } = options;
   if (help) {
     console.log(HELP);
     return 0;
@@ -83,6 +104,7 @@ async function main(words: string[]): Promise<number> {
   console.log(json === "-" ? text : reportText(report));
   if (json !== undefined && json !== "-") await Deno.writeTextFile(json, `${text}\n`);
   if (svg !== undefined) await Deno.writeTextFile(svg, await plotOf(report));
+  if (docs) await writeDocs(report);
   return 0;
 }
 
