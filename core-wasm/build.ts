@@ -118,7 +118,8 @@ async function compile({ name, folder, full }: Crate): Promise<string> {
   const env = { ...std.env, CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
   const manifest = `--manifest-path=${join(HERE, folder, "Cargo.toml")}`;
   const what = ["--lib", manifest, `--package=${name}`, `--target=${TRIPLE}`, ...(full ? [] : ["--no-default-features"])];
-  await run("cargo", ["build", "--locked", "--release", ...what, ...std.args], env);
+  // Of the kinds of library only this one: the files of some have no hash in their names, and builds with other settings would overwrite them.
+  await run("cargo", ["rustc", "--locked", "--release", ...what, "--crate-type=cdylib", ...std.args], env);
   return join(target, TRIPLE, "release", `${name}.wasm`);
 }
 
