@@ -230,7 +230,7 @@ Deno.test("modules do not load each other in a circle", () => {
 Deno.test("the committed core was built from the sources that are here", async () => {
   const record = JSON.parse(await Deno.readTextFile(join(ROOT, "core-wasm/dist/source.json")));
   deepStrictEqual(record.source, await sourceHash(), "core-wasm/dist is stale: deno task build:core");
-  for (const [name, budget] of [["core", 108_200], ["core_full", 150_000]] as const) {
+  for (const [name, budget] of [["core", 107_800], ["core_full", 149_200]] as const) {
     const { gzipped } = record[name];
     ok(gzipped <= budget, `${name}.wasm is ${gzipped} bytes gzipped, its budget is ${budget}`);
   }
