@@ -42,6 +42,8 @@ Deno.test("floors and native figures are the lowest, of those that were measured
   deepStrictEqual(fasterOf({ page: floor }, { page: floor }), { page: floor });
   const rounds = [{ native: { map: 4, unmap: 2 } }, { native: { map: 3, unmap: 5 } }] as unknown as Round[];
   deepStrictEqual(nativeOf(rounds), { map: 3, unmap: 2 });
+  // A round in which cargo failed has none.
+  deepStrictEqual(nativeOf([{ native: {} } as Round, ...rounds]), { map: 3, unmap: 2 });
 });
 
 Deno.test("a page has a run's figures in the places of those before", () => {

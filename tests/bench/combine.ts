@@ -18,10 +18,10 @@ export function combined(unit: Unit, values: readonly number[]): number {
   return ascending[at]!;
 }
 
-/** The keys of the first, with what the others have for them too. */
+/** What has a name in any of them, of those that have it. */
 function each(unit: Unit, some: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const names = Object.keys(some[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, combined(unit, some.flatMap((one) => one[name] ?? []))]));
+  const names = new Set(some.flatMap((one) => Object.keys(one)));
+  return Object.fromEntries([...names].map((name) => [name, combined(unit, some.flatMap((one) => one[name] ?? []))]));
 }
 
 /** A line's figure of all rounds. @param figures at least one. */

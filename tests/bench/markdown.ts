@@ -4,15 +4,11 @@
  * @module
  */
 import type { Floors } from "./floors.ts";
-import { goalsSentence, LINUX, NATIVE, nativeSentence, type Report, type Result, text } from "./report.ts";
+import { goalsSentence, LINUX, NATIVE, nativeSentence, peerOf, type Report, text } from "./report.ts";
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
-}
-
-function peerOf({ peers }: Result, name: string): number | undefined {
-  return peers.find((peer) => peer.name === name)?.value;
 }
 
 /** What is asked for, beside what was found. Linux's figures as they were measured, on the machine of the goals. */

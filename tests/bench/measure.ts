@@ -4,6 +4,7 @@
  * @module
  */
 import { Bench } from "tinybench";
+import { spreadOf } from "../vm/bench/compare.ts";
 
 /** Milliseconds that samples are taken for, and before, until V8 has compiled what runs. */
 const SETTINGS = { time: 400, iterations: 7, warmupTime: 150, warmupIterations: 2, throws: true } as const;
@@ -27,9 +28,6 @@ export async function each(calls: number, once: () => void): Promise<number> {
   return await median(calls, () => millisecondsOf(calls, once));
 }
 
-/** Milliseconds that each of several works is measured for, and before. */
-const TURNS = { time: 400, warmup: 150 } as const;
-
 function millisecondsOf(calls: number, once: () => void): number {
   const start = performance.now();
   for (let index = 0; index < calls; index++) once();
@@ -46,9 +44,8 @@ export function byTurns<Name extends string>(calls: number, works: Readonly<Reco
     const end = performance.now() + milliseconds * all.length;
     while (performance.now() < end) for (const { once, samples } of all) samples.push(millisecondsOf(calls, once));
   };
-  rounds(TURNS.warmup);
+  rounds(SETTINGS.warmupTime);
   for (const { samples } of all) samples.length = 0;
-  rounds(TURNS.time);
-  const medianOf = (samples: number[]) => samples.sort((a, b) => a - b)[samples.length >> 1]!;
-  return Object.fromEntries(all.map(({ name, samples }) => [name, medianOf(samples) * 1e6 / calls])) as Record<Name, number>;
+  rounds(SETTINGS.time);
+  return Object.fromEntries(all.map(({ name, samples }) => [name, spreadOf(samples).median * 1e6 / calls])) as Record<Name, number>;
 }

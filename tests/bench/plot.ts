@@ -5,7 +5,7 @@
  */
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import { NATIVE, type Report, text } from "./report.ts";
+import { NATIVE, peerOf, type Report, text } from "./report.ts";
 
 const COLOURS = { met: "#2a7f62", missed: "#c8553d", peer: "#8a8a8a" };
 
@@ -24,12 +24,12 @@ function specification({ results, date }: Report): TopLevelSpec {
   const values = results.flatMap(({ name, value, unit, goal }): Bar[] =>
     goal === undefined ? [] : [{ work: name, share: goal.share, outcome: goal.met ? "met" : "missed", label: text(value, unit) }]
   );
-  const natives = results.flatMap(({ name, value, peers, goal }) =>
-    peers.filter((peer) => peer.name === NATIVE && goal !== undefined).map((peer) => ({
-      work: name,
-      share: goal!.share * peer.value / value,
-    }))
-  );
+  const natives = results.flatMap((result) => {
+    const native = peerOf(result, NATIVE);
+    return native === undefined || result.goal === undefined
+      ? []
+      : [{ work: result.name, share: result.goal.share * native / result.value }];
+  });
   const y = { field: "work", type: "nominal", sort: null, title: null, axis: { labelLimit: 0 } } as const;
   const x = { field: "share", type: "quantitative", scale: { type: "log" }, title: "share of the goal: left of the line is met" } as const;
   const colour = {

@@ -118,11 +118,17 @@ export function goalsSentence({ results }: Report): string {
   return `${goals.filter(({ met }) => met).length} of ${goals.length} goals are met.`;
 }
 
+/** The figure of one of a line's peers, if it has it. */
+export function peerOf({ peers }: Result, name: string): number | undefined {
+  return peers.find((peer) => peer.name === name)?.value;
+}
+
 /** How many times as long WebAssembly takes as native code, of all lines that have both. */
 function timesNative({ results }: Report): { readonly name: string; readonly times: number }[] {
-  return results.flatMap(({ name, value, peers }) =>
-    peers.filter((peer) => peer.name === NATIVE).map((peer) => ({ name, times: value / peer.value }))
-  );
+  return results.flatMap((result) => {
+    const native = peerOf(result, NATIVE);
+    return native === undefined ? [] : [{ name: result.name, times: result.value / native }];
+  });
 }
 
 /** On how many lines WebAssembly is as fast as is asked for; empty if none was measured natively. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { bytesMedia, NvmeController, simulated } from "../../../mod.ts";
+import { spreadOf } from "../../vm/bench/compare.ts";
 import { ringsSide } from "../../vm/bench/rings.ts";
 import { typedSide } from "../../vm/bench/typed.ts";
 import type { ReadWork, Side } from "../../vm/bench/workload.ts";
@@ -67,8 +68,7 @@ async function readsOf(make: (bench: Parameters<typeof ringsSide>[0]) => Side): 
   const side = make({ kernel, plain: ADDRESS, nvme: ADDRESS });
   await side.run(READS, 1);
   const round = await side.run(READS, 2);
-  const samples = [...round!.samples].sort((a, b) => a - b);
-  return 1e9 / samples[samples.length >> 1]!;
+  return 1e9 / spreadOf(round!.samples).median;
 }
 
 async function reads(): Promise<Figure> {
